@@ -1,0 +1,180 @@
+"""An activation code: made, read as people type it, hashed.
+
+Twenty symbols in four groups (`XXXXX-XXXXX-XXXXX-XXXXX`), Crockford's base 32: 18 random symbols and two
+check symbols. Pure; a whole code leaves this room through `Code.reveal` alone.
+"""
+
+import hashlib
+import re
+import secrets
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import batched
+from typing import Literal, NoReturn
+
+from pydantic import SecretStr
+
+ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+SYMBOL_COUNT = 20
+TYPED_CHARACTERS_MAX = 200
+
+_RANDOM_COUNT = 18
+_GROUP_LENGTH = 5
+_GROUP_COUNT = 4
+# the largest prime below 32 * 32: every wrong symbol and every swap of two changes the remainder
+_CHECK_PRIME = 1021
+# the dotless and the dotted i are what a Turkish keyboard makes of I
+_READ_AS = str.maketrans("OILıİ", "01111")
+# dashes that Unicode files elsewhere; the second is what a Japanese keyboard gives for a hyphen
+_MORE_DASHES = "−ー─⁃˗⁓"
+# fillers and variation selectors, which Unicode does not file under format characters
+_MORE_INVISIBLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+_LOOK_ALIKES = (
+    dict(zip("АВСЕНКМОРЅТХУҮЗІЈԌԚԜѴЧб", "ABCEHKM0PSTXYY31JGQWV46", strict=True))  # Cyrillic
+    | dict(zip("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧν", "ABEZH1KMN0PTYXV", strict=True))  # Greek
+    | dict(zip("ՕՏԼ", "0S1", strict=True))  # Armenian
+)
+_ORDINALS = ("1st", "2nd", "3rd", "4th")
+
+type Problem = Literal["length", "alphabet", "check"]
+
+
+class MalformedCode(Exception):
+    """What was typed is not a code (R-06): `problem`, a sentence for people, the groups to look at (from 1).
+
+    The sentence quotes at most one character, and that one is not part of any code.
+    """
+
+    def __init__(self, problem: Problem, message: str, groups: tuple[int, ...]) -> None:
+        super().__init__(problem, message, groups)
+        self.problem, self.message, self.groups = problem, message, groups
+
+    def __str__(self) -> str:
+        return self.message
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A well-formed code, made by `new_code` or `read_code`; it shows its last group only (R-112)."""
+
+    _symbols: SecretStr
+
+    def reveal(self) -> str:
+        """Return the whole code, for the one who buys it, once, when it is issued."""
+        return "-".join(_in_groups(self._symbols.get_secret_value()))
+
+    @property
+    def last_group(self) -> str:
+        """The five symbols by which people tell their codes apart."""
+        return self._symbols.get_secret_value()[-_GROUP_LENGTH:]
+
+    @property
+    def ref(self) -> str:
+        """The code's id, 32 lower-case hex digits: all that is stored or sent, besides the last group.
+
+        A plain hash is enough, without salt or slow rounds: these are 90 random bits and not a person's
+        password, and who knows the last group still has 75 to guess.
+        """
+        canonical = f"perennial.activation-code.1:{self._symbols.get_secret_value()}"
+        return hashlib.sha256(canonical.encode()).hexdigest()[:32]
+
+    def __str__(self) -> str:
+        return f"•••••-•••••-•••••-{self.last_group}"
+
+    def __repr__(self) -> str:
+        return f"Code({self})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an activation code is not pickled or copied; pass its ref")
+
+
+def new_code(random_symbols: Callable[[int], int] = secrets.randbelow) -> Code:
+    """Make a code; `random_symbols(32)` is asked 18 times for a number from 0 to 31."""
+    body = "".join(ALPHABET[random_symbols(len(ALPHABET))] for _ in range(_RANDOM_COUNT))
+    return Code(SecretStr(body + _check_symbols(body)))
+
+
+def read_code(typed: str) -> Code:
+    """Read a code as people type or paste it (R-05); raises MalformedCode with what is wrong (R-06)."""
+    if len(typed) > TYPED_CHARACTERS_MAX:
+        raise MalformedCode("length", f"A code has {SYMBOL_COUNT} symbols; this text has {len(typed)} characters.", ())
+    groups = _groups_of(_tidied(typed))
+    symbols = "".join(groups)
+    found = sum(map(str.isalnum, symbols))
+    # a text with too many letters is a sentence, not a code: naming one of them would not help
+    if found <= SYMBOL_COUNT and not set(symbols) <= set(ALPHABET):
+        raise _foreign(groups)
+    if len(symbols) != SYMBOL_COUNT:
+        raise _wrong_length(groups, found)
+    if symbols[_RANDOM_COUNT:] != _check_symbols(symbols[:_RANDOM_COUNT]):
+        raise MalformedCode("check", "One symbol is wrong, or two are swapped.", ())
+    return Code(SecretStr(symbols))
+
+
+def _check_symbols(body: str) -> str:
+    value = 0
+    for symbol in body:
+        value = value * len(ALPHABET) + ALPHABET.index(symbol)
+    first, second = divmod(value % _CHECK_PRIME, len(ALPHABET))
+    return ALPHABET[first] + ALPHABET[second]
+
+
+def _tidied(typed: str) -> str:
+    visible = "".join(character for character in typed if not _is_invisible(character))
+    return "".join(map(_as_symbol, unicodedata.normalize("NFKC", visible))).strip()
+
+
+def _is_invisible(character: str) -> bool:
+    if character.isspace():
+        return False
+    return unicodedata.category(character) in {"Cf", "Cc"} or bool(_MORE_INVISIBLE.match(character))
+
+
+def _as_symbol(character: str) -> str:
+    if character.isspace():
+        return " "
+    if unicodedata.category(character) == "Pd" or character in _MORE_DASHES:
+        return "-"
+    # only plain letters change case: the capital of ß is two letters
+    return (character.upper() if character.isascii() else character).translate(_READ_AS)
+
+
+def _groups_of(tidied: str) -> list[str]:
+    """Split as typed if that gives four groups, else every five symbols."""
+    typed = re.split(" *- *| +", tidied)
+    return typed if len(typed) == _GROUP_COUNT else _in_groups("".join(typed))
+
+
+def _in_groups(symbols: str) -> list[str]:
+    return ["".join(group) for group in batched(symbols, _GROUP_LENGTH, strict=False)]
+
+
+def _wrong_length(groups: list[str], found: int) -> MalformedCode:
+    fields = (groups + [""] * _GROUP_COUNT)[:_GROUP_COUNT]
+    wrong = tuple(number for number, field in enumerate(fields, 1) if len(field) != _GROUP_LENGTH)
+    return MalformedCode("length", f"A code has {SYMBOL_COUNT} symbols; this one has {found}.", wrong)
+
+
+def _foreign(groups: list[str]) -> MalformedCode:
+    numbered = [(min(number, _GROUP_COUNT), group) for number, group in enumerate(groups, 1)]
+    strangers = [(number, symbol) for number, group in numbered for symbol in group if symbol not in ALPHABET]
+    number, character = strangers[0]
+    message = f"The {_ORDINALS[number - 1]} group contains {_described(character)}."
+    return MalformedCode("alphabet", message, tuple(sorted({number for number, _ in strangers})))
+
+
+def _described(character: str) -> str:
+    if character == "U":
+        return "the letter U, which no code uses; it may be a V"
+    name = unicodedata.name(character, "")
+    twin = _LOOK_ALIKES.get(character) or _LOOK_ALIKES.get(character.upper())
+    if twin:
+        kind = "digit" if twin.isdigit() else "Latin"
+        script = name.split()[0].title()
+        return f"{script} '{character}', which looks like the {kind} {twin}; type it on a Latin keyboard"
+    # a lone surrogate has no name and cannot be sent
+    shown = f"'{character}' ({name})" if name else f"U+{ord(character):04X}"
+    return f"{shown}, which no code uses"
