@@ -1,0 +1,59 @@
+"""PostgreSQL as the services use it: one pool per process, one connection per unit of work, passed down.
+
+No table and no rule may come in here.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+type Connection = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
+type Pool = asyncpg.Pool[asyncpg.Record]
+
+ACQUIRE_TIMEOUT_SECONDS = 5.0
+COMMAND_TIMEOUT_SECONDS = 30.0
+
+AWAY = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    OSError,
+    TimeoutError,
+)
+"""The database does not answer, or ended the session: the same work may succeed later.
+
+A commit that raises one of these may have happened; what is retried must be able to tell.
+"""
+
+CONFLICT = (asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+"""Somebody else was first: read again, decide again."""
+
+
+async def open_pool(dsn: str, *, connections_max: int, name: str) -> Pool:
+    """Return a pool of up to `connections_max` connections; `name` shows in pg_stat_activity."""
+    return await asyncpg.create_pool(
+        dsn,
+        min_size=1,
+        max_size=connections_max,
+        command_timeout=COMMAND_TIMEOUT_SECONDS,
+        timeout=ACQUIRE_TIMEOUT_SECONDS,
+        reset=_keep_session,
+        server_settings={"application_name": name, "idle_in_transaction_session_timeout": "30s"},
+    )
+
+
+async def _keep_session(connection: Connection) -> None:
+    """Skip asyncpg's RESET round trip: no caller changes a session's settings outside a transaction."""
+
+
+@asynccontextmanager
+async def transaction(pool: Pool) -> AsyncIterator[Connection]:
+    """Yield a connection inside a transaction (READ COMMITTED), commit at the end.
+
+    Raises one of `AWAY` when the database is away; after the commit was sent its outcome may be unknown.
+    """
+    async with pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as connection, connection.transaction():
+        yield connection

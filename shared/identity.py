@@ -1,0 +1,24 @@
+"""Makes ids. Only doors and the shell call it; rules get their ids with the command."""
+
+import secrets
+from uuid import UUID
+
+import uuid_utils.compat
+
+
+def new_id() -> UUID:
+    """Return a UUIDv7: unique, and ordered by time so that indexes stay dense."""
+    return uuid_utils.compat.uuid7()
+
+
+def new_secret() -> str:
+    """Return 256 random bits as URL-safe text, for tokens and keys."""
+    return secrets.token_urlsafe(32)
+
+
+def uuid_or_none(text: str) -> UUID | None:
+    """Return the UUID that `text` is, or None: other writers may name their messages as they like."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
