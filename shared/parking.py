@@ -1,0 +1,92 @@
+"""Keeps what cannot be handled, with its reason, so that everything else goes on (R-122).
+
+Parking is two things in one transaction: a row that people list and redrive, and an event in the
+ledger, so that a rebuild passes over the same records as the live system did.
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+
+from shared.database import Connection
+from shared.inbox import Parked, Record
+from shared.ledger import NewEvent
+from shared.messages import MessageParked, MessageRedriven
+from shared.outbox import Cause, Outbox
+
+VALUE_BYTES_MAX = 1_048_576
+DETAIL_CHARACTERS_MAX = 300
+
+
+def stream_of(consumer: str, topic: str, partition: int, offset: int) -> str:
+    """Return the stream that tells the story of one parked record."""
+    return f"parked:{consumer}:{topic}:{partition}:{offset}"
+
+
+async def park(
+    connection: Connection, consumer: str, parked: Sequence[Parked], *, outbox: Outbox, cause: Cause
+) -> list[NewEvent]:
+    """Write the rows of `parked` and return the events for the caller to append.
+
+    A record that is parked already stays as it is. Values over 1 MiB are cut; the topic still has them.
+    """
+    if not parked:
+        return []
+    rows = [_row(consumer, entry, cause.recorded_at) for entry in parked]
+    fresh = await connection.fetch(
+        """
+        insert into parked (consumer, topic, partition, "offset", key, headers, value, reason, detail, parked_at)
+        select * from unnest($1::text[], $2::text[], $3::int[], $4::bigint[], $5::bytea[], $6::jsonb[], $7::bytea[],
+                             $8::text[], $9::text[], $10::timestamptz[])
+        on conflict do nothing
+        returning topic, partition, "offset", reason, detail
+        """,
+        *zip(*rows, strict=True),
+    )
+    return [
+        outbox.pack(
+            MessageParked(**dict(row)),
+            stream_id=stream_of(consumer, row["topic"], row["partition"], row["offset"]),
+            version=1,
+            cause=cause,
+        )
+        for row in fresh
+    ]
+
+
+def _row(consumer: str, entry: Parked, parked_at: datetime) -> tuple[object, ...]:
+    record = entry.record
+    return (
+        consumer,
+        record.topic,
+        record.partition,
+        record.offset,
+        record.key,
+        _headers_json(record),
+        (record.value or b"")[:VALUE_BYTES_MAX],
+        entry.reason,
+        entry.detail[:DETAIL_CHARACTERS_MAX],
+        parked_at,
+    )
+
+
+def _headers_json(record: Record) -> str:
+    """Return the headers as JSON pairs; bytes that are not text come as latin-1, so that none is lost."""
+    pairs = [(name, (value or b"").decode("latin-1")) for name, value in record.headers]
+    # PostgreSQL's jsonb cannot hold a NUL
+    return json.dumps(pairs).replace("\\u0000", "\\ufffd")
+
+
+async def redriven(connection: Connection, consumer: str, record: Record, *, outbox: Outbox, cause: Cause) -> NewEvent:
+    """Mark a parked record as handled after all and return the event for the caller to append."""
+    await connection.execute(
+        'update parked set redriven_at = $5 where consumer = $1 and topic = $2 and partition = $3 and "offset" = $4',
+        consumer,
+        record.topic,
+        record.partition,
+        record.offset,
+        cause.recorded_at,
+    )
+    event = MessageRedriven(topic=record.topic, partition=record.partition, offset=record.offset)
+    stream_id = stream_of(consumer, record.topic, record.partition, record.offset)
+    return outbox.pack(event, stream_id=stream_id, version=2, cause=cause)

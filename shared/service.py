@@ -1,0 +1,235 @@
+"""Runs one process of one service: starts its parts in order, watches them, and stops them in order.
+
+What the parts are is the composition root's business (`__main__`). No rule may come in here.
+"""
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import uvicorn
+from aiokafka.errors import KafkaError
+from fastapi import FastAPI
+from faststream.kafka import KafkaBroker
+
+from shared import sandbox
+from shared.clock import Clock
+from shared.consumer import Consumer, Source
+from shared.database import AWAY, Pool, open_pool
+from shared.http import Check, new_app
+from shared.lease import Leases
+from shared.ledger import WrongLedger, check_ledger
+from shared.metrics import registry_of
+from shared.outbox import Outbox
+from shared.relay import Relay
+from shared.settings import ServiceSettings
+from shared.topics import WrongTopic, check_topics
+
+logger = logging.getLogger(__name__)
+
+CLOCK_REFRESH_SECONDS = 0.1
+RETRY_SECONDS = 1.0
+
+
+class Service:
+    """One process: its pool, clock, leases and relay, and what the composition root adds."""
+
+    def __init__(self, name: str, settings: ServiceSettings, *, pool: Pool, clock: Clock, outbox: Outbox) -> None:
+        self.name = name
+        self.settings = settings
+        self.pool = pool
+        self.clock = clock
+        self.outbox = outbox
+        self.leases = Leases(f"{name}.{settings.worker}", pool=pool, on_change=self.on_append)
+        self.relay = Relay(
+            pool=pool,
+            leases=self.leases,
+            outbox=outbox,
+            bootstrap_servers=settings.kafka_bootstrap_servers,
+            events_max=2 * settings.batch_records_max,
+        )
+        # FastStream logs two lines per message unless it is told not to
+        self._broker = KafkaBroker(
+            settings.kafka_bootstrap_servers, logger=None, graceful_timeout=settings.stop_seconds_max
+        )
+        self._consumers: list[Consumer[Any]] = []
+        self._loops: list[Coroutine[Any, Any, None]] = []
+        self._checks: list[Check] = [self._consumers_problem, self.relay.problem]
+        self._stop = asyncio.Event()
+        self._failure: Exception | None = None
+        self._kafka_problem: str | None = "Kafka was not reached yet"
+
+    def on_append(self) -> None:
+        """Tell the relay that there may be something to send."""
+        self.relay.wake()
+
+    def fail(self, error: Exception) -> None:
+        """Stop the process with an error: the log will replay."""
+        self._failure = error
+        self._stop.set()
+
+    def consume(self, source: Source[Any]) -> None:
+        """Add a consumer."""
+        consumer = Consumer(
+            source,
+            pool=self.pool,
+            clock=self.clock,
+            outbox=self.outbox,
+            on_append=self.on_append,
+            on_failure=self.fail,
+        )
+        settings = self.settings
+        consumer.subscribe(self._broker, worker=settings.worker, batch_records_max=settings.batch_records_max)
+        self._consumers.append(consumer)
+
+    def also(self, loop: Coroutine[Any, Any, None]) -> None:
+        """Add something that runs until the stop."""
+        self._loops.append(loop)
+
+    def new_app(self, title: str, version: str) -> FastAPI:
+        """Return the HTTP app, with health, metrics, and the sandbox's routes in a sandbox."""
+        registry = registry_of(self.name, consumers=self._consumers, relay=self.relay, leases=self.leases)
+        app = new_app(title=title, version=version, registry=registry, checks=self._checks)
+        if self.clock.sandbox:
+            app.include_router(sandbox.routes(self.clock, self.pool, self.settings.operator_key_hash))
+        return app
+
+    async def run(self, app: FastAPI) -> None:
+        """Serve until a signal or a failure; then finish what is in flight, give leases back, and return.
+
+        Raises what made the process fail.
+        """
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
+        server = _Server(
+            uvicorn.Config(
+                app,
+                host=self.settings.http_host,
+                port=self.settings.http_port,
+                log_level="warning",
+                access_log=False,
+                lifespan="off",
+                timeout_graceful_shutdown=int(self.settings.stop_seconds_max),
+            )
+        )
+        serving = asyncio.create_task(server.serve())
+        serving.add_done_callback(lambda _: self._stop.set())
+        consuming = asyncio.create_task(self._start_consumers())
+        loops = [asyncio.create_task(loop) for loop in (*self._loops, self._refresh_clock(), self.leases.keep())]
+        relaying = asyncio.create_task(self.relay.run())
+        for task in (consuming, *loops, relaying):
+            task.add_done_callback(self._watch)
+        await self._stop.wait()
+        logger.info("%s.%s stops", self.name, self.settings.worker)
+        server.should_exit = True
+        await asyncio.wait([serving])
+        await self._stop_consumers(consuming)
+        await _cancel([*loops, relaying])
+        await self._release_leases()
+        if self._failure:
+            raise self._failure
+        serving.result()
+
+    def _watch(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()):
+            logger.error("%s.%s fails", self.name, self.settings.worker, exc_info=error)
+            self.fail(error if isinstance(error, Exception) else RuntimeError(repr(error)))
+
+    async def _start_consumers(self) -> None:
+        """Start consuming as soon as Kafka is there: the doors are open meanwhile."""
+        topics = sorted({consumer.source.topic for consumer in self._consumers} | {self.outbox.topic})
+        while self._kafka_problem:
+            try:
+                await check_topics(self.settings.kafka_bootstrap_servers, topics)
+                await self._broker.start()
+                self._kafka_problem = None
+            except WrongTopic as error:
+                self._kafka_problem = str(error)
+                logger.warning("%s", error)
+            except (KafkaError, *AWAY) as error:
+                self._kafka_problem = f"Kafka at {self.settings.kafka_bootstrap_servers} is not reached: {error!r}"
+                logger.warning("%s", self._kafka_problem)
+            if self._kafka_problem:
+                await asyncio.sleep(RETRY_SECONDS)
+
+    def _consumers_problem(self) -> str | None:
+        if self._kafka_problem:
+            return self._kafka_problem
+        return next((problem for consumer in self._consumers if (problem := consumer.problem())), None)
+
+    async def _refresh_clock(self) -> None:
+        while self.clock.sandbox:
+            try:
+                async with self.pool.acquire() as connection:
+                    await self.clock.refresh(connection)
+            except AWAY as error:
+                logger.warning("the clock cannot be read: %r", error)
+            await asyncio.sleep(CLOCK_REFRESH_SECONDS)
+
+    async def _stop_consumers(self, consuming: asyncio.Task[None]) -> None:
+        await _cancel([consuming])
+        try:
+            async with asyncio.timeout(self.settings.stop_seconds_max):
+                await self._broker.stop()
+        except TimeoutError:
+            logger.warning("a batch was left in flight; it will be handled again")
+
+    async def _release_leases(self) -> None:
+        try:
+            await self.leases.release()
+        except AWAY as error:
+            logger.warning("leases run out by themselves: %r", error)
+
+
+async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn without its own signal handlers: the service stops its parts in order."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals alone."""
+        yield
+
+
+@asynccontextmanager
+async def opened(name: str, settings: ServiceSettings, outboxes: dict[str, Outbox]) -> AsyncIterator[Service]:
+    """Yield a service whose ledger is checked: this service's, and of the mode it was started for.
+
+    Raises `WrongLedger`, or an error of the database.
+    """
+    pool = await open_pool(
+        settings.database_url.get_secret_value(),
+        connections_max=settings.database_connections_max,
+        name=f"perennial {name}.{settings.worker}",
+    )
+    try:
+        async with pool.acquire() as connection:
+            await check_ledger(connection, service=name, mode=settings.mode)
+            clock = Clock(sandbox=settings.mode == "sandbox")
+            await clock.refresh(connection)
+        yield Service(name, settings, pool=pool, clock=clock, outbox=outboxes[settings.mode])
+    finally:
+        # a broken connection must not keep the process from ending
+        pool.terminate()
+
+
+def main(serve: Callable[[ServiceSettings], Coroutine[Any, Any, None]]) -> None:
+    """Read the settings and serve. Exits with 1 and one line when the service cannot start or go on."""
+    settings = ServiceSettings()  # its values come from the environment
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("aiokafka").setLevel(logging.WARNING)
+    import uvloop  # noqa: PLC0415 - a service's loop; tests and tools use the usual one
+
+    try:
+        uvloop.run(serve(settings))
+    except (WrongLedger, *AWAY) as error:
+        sys.exit(f"perennial: {error or type(error).__name__}")
