@@ -1,0 +1,63 @@
+"""Comes in: what devices ask, and what shops sold. Translates, decides nothing."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from services.activation.decider import Code, Command, RecordPurchase, commands_for
+from shared.clock import Clock
+from shared.cloudevents import Envelope
+from shared.command_handler import CommandHandler, Order
+from shared.consumer import Handled, Source
+from shared.database import Connection
+from shared.inbox import Accepted
+from shared.messages import DEVICE_EVENTS, Event
+from shared.orders import caused_by, outside_orders, read_event
+
+DEVICES_TOPIC = "device.events.v1"
+PURCHASES_TOPIC = "store.purchases.v1"
+
+ASKS = ("CodeAdded", "LicenseExpired", "ActivateNow", "ActivationRetried")
+
+type Handler = CommandHandler[Command, Code]
+
+
+def requests(handler: Handler, clock: Clock) -> Source[Event]:
+    """Return the consumer of the device service's events.
+
+    A request is decided by the time at which it was recorded, so that handling it again decides alike (R-76).
+    """
+
+    async def handle(connection: Connection, accepted: Sequence[Accepted[Event]]) -> Handled:
+        now = clock.now()
+        orders = [
+            Order(command, caused_by(entry.envelope, at=entry.envelope.recorded_at, recorded_at=now))
+            for entry in accepted
+            for command in commands_for(entry.message, entry.envelope.recorded_at)
+        ]
+        return Handled(events=(await handler.decide(connection, orders)).events)
+
+    return Source(
+        name="activation.requests",
+        topic=DEVICES_TOPIC,
+        ledger=True,
+        read=read_event,
+        handle=handle,
+        ignored={event.__name__ for event in DEVICE_EVENTS} - set(ASKS),
+    )
+
+
+def purchases(handler: Handler, clock: Clock) -> Source[Command]:
+    """Return the consumer of `store.purchases.v1`: `RecordPurchase`, dated by the message if it says no better."""
+    return outside_orders(
+        handler,
+        clock,
+        name="activation.purchases",
+        topic=PURCHASES_TOPIC,
+        types=[RecordPurchase],
+        fill_in=_purchase_times,
+    )
+
+
+def _purchase_times(envelope: Envelope, now: datetime) -> Mapping[str, Any]:
+    return {"at": now, "purchased_at": envelope.occurred_at}

@@ -1,0 +1,20 @@
+"""When a term ends: calendar arithmetic, in UTC, so that no summer time moves an end (R-75)."""
+
+import re
+from datetime import UTC, datetime
+
+from dateutil.relativedelta import relativedelta
+
+from shared.messages import Term
+
+_TERM = re.compile(r"P(?:(?P<years>\d+)Y)?(?:(?P<months>\d+)M)?(?:(?P<days>\d+)D)?")
+
+
+def end_of(started_at: datetime, term: Term) -> datetime:
+    """Return the end of a `term` that starts at `started_at`, in UTC.
+
+    A day that the month does not have becomes its last: 31 January and one month is the end of February.
+    """
+    parts = _TERM.fullmatch(term)
+    years, months, days = (int(part or 0) for part in parts.groups()) if parts is not None else (0, 0, 0)
+    return started_at.astimezone(UTC) + relativedelta(years=years, months=months, days=days)

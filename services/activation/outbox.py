@@ -1,0 +1,23 @@
+"""What leaves the activation service: its events, under the code's reference."""
+
+from datetime import datetime
+from uuid import UUID
+
+from shared.messages import Event
+from shared.outbox import Outbox
+
+TOPIC = "activation.events.v1"
+
+
+def _event_id(_: Event) -> UUID | None:
+    return None
+
+
+def _occurred_at(_: Event) -> datetime | None:
+    return None
+
+
+OUTBOX = Outbox(source="/perennial/activation", topic=TOPIC, event_id=_event_id, occurred_at=_occurred_at)
+SANDBOX_OUTBOX = Outbox(
+    source="/perennial/sandbox/activation", topic=TOPIC, event_id=_event_id, occurred_at=_occurred_at
+)

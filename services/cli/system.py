@@ -1,0 +1,190 @@
+"""The whole system on one machine without Docker: both servers, both ledgers, the topics, and any number of workers.
+
+`make run`, the journeys and the benchmarks all start it from here. The services are the same processes as anywhere;
+only their environment says that Kafka and PostgreSQL are local.
+"""
+
+import asyncio
+import json
+import secrets
+import signal
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Self
+
+import asyncpg
+import httpx
+
+from shared.http import hash_of
+from shared.identity import new_secret
+from shared.local.ports import Ports, require_free
+from shared.local.processes import Command
+from shared.local.server import Server
+from shared.local.stack import LocalStack
+from shared.migrate import migrate
+from shared.topics import Layout, ensure_topics
+
+ServiceName = Literal["device", "activation"]
+Mode = Literal["production", "sandbox"]
+SERVICES: tuple[ServiceName, ...] = ("device", "activation")
+HTTP_PORTS: dict[ServiceName, int] = {"device": 8101, "activation": 8102}
+MIGRATIONS = {name: Path(__file__).parents[1] / name / "migrations" for name in SERVICES}
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What the system made for itself: database passwords, and the operator key that people use."""
+
+    operator_key: str
+    passwords: dict[str, str]
+
+    @classmethod
+    def kept_in(cls, folder: Path) -> Self:
+        """Return the credentials of the folder; make them the first time, readable by their owner alone."""
+        file = folder / "credentials.json"
+        if not file.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            made = {"operator_key": new_secret(), "passwords": {name: secrets.token_hex(16) for name in SERVICES}}
+            file.touch(mode=0o600)
+            file.write_text(json.dumps(made))
+        return cls(**json.loads(file.read_text()))
+
+
+class Worker(Server):
+    """One process of one service."""
+
+    def __init__(
+        self, folder: Path, *, service: ServiceName, name: str, port: int, environment: dict[str, str]
+    ) -> None:
+        super().__init__(folder)
+        self.name = f"{service}.{name}"
+        self.url = f"http://127.0.0.1:{port}"
+        self._service = service
+        self._port = port
+        self._environment = {**environment, "PERENNIAL_WORKER": name, "PERENNIAL_HTTP_PORT": str(port)}
+
+    @property
+    def log(self) -> Path:
+        """The file that takes what the process says."""
+        return self.folder / "log.txt"
+
+    def _prepare(self) -> Command:
+        require_free(self._port, setting=f"PERENNIAL_{self._service.upper()}_PORT")
+        return Command(
+            name=self.name,
+            words=(sys.executable, "-m", f"services.{self._service}"),
+            log=self.log,
+            stop_signal=signal.SIGTERM,
+            environment=self._environment,
+        )
+
+    def _ready(self, pid: int) -> bool:
+        return _answers(f"{self.url}/livez")
+
+    def ready(self) -> bool:
+        """Whether every consumer and the relay make progress."""
+        return _answers(f"{self.url}/readyz")
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=2, trust_env=False).status_code == httpx.codes.OK
+    except httpx.TransportError:
+        return False
+
+
+class System:
+    """Everything, with its data below `folder`."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        ports: Ports | None = None,
+        mode: Mode = "sandbox",
+        partitions: int = 8,
+        http_ports: dict[ServiceName, int] | None = None,
+        environment: dict[str, str] | None = None,
+    ) -> None:
+        self.folder = folder.resolve()
+        self.mode = mode
+        self.partitions = partitions
+        self.stack = LocalStack(self.folder, ports, partitions=partitions)
+        self.credentials = Credentials.kept_in(self.folder)
+        self._http_ports = http_ports or HTTP_PORTS
+        self._environment = environment or {}
+        self.workers: dict[str, Worker] = {}
+
+    def start(self) -> None:
+        """Start everything with one worker of each service and wait until they answer."""
+        try:
+            self.stack.start()
+            asyncio.run(self._provision())
+            with ThreadPoolExecutor(len(SERVICES)) as threads:
+                list(threads.map(lambda name: self.worker(name).start(), SERVICES))
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Stop the workers, then the servers."""
+        if self.workers:
+            with ThreadPoolExecutor(len(self.workers)) as threads:
+                list(threads.map(lambda worker: worker.stop(), self.workers.values()))
+        self.stack.stop()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def worker(self, service: ServiceName, name: str = "1", *, port: int | None = None) -> Worker:
+        """Return a worker of the service, not started; the first one listens where people look for it."""
+        full_name = f"{service}.{name}"
+        if full_name not in self.workers:
+            self.workers[full_name] = Worker(
+                self.folder / "workers" / full_name,
+                service=service,
+                name=name,
+                port=port or self._http_ports[service],
+                environment=self.environment(service),
+            )
+        return self.workers[full_name]
+
+    def environment(self, service: ServiceName) -> dict[str, str]:
+        """Return what a process of the service must be told."""
+        return {
+            "PERENNIAL_DATABASE_URL": self.database_url(service),
+            "PERENNIAL_KAFKA_BOOTSTRAP_SERVERS": self.stack.kafka.bootstrap,
+            "PERENNIAL_MODE": self.mode,
+            "PERENNIAL_OPERATOR_KEY_HASH": hash_of(self.credentials.operator_key).hex(),
+            **self._environment,
+        }
+
+    def database_url(self, service: ServiceName) -> str:
+        """Return where the service finds its ledger."""
+        password = self.credentials.passwords[service]
+        return self.stack.postgres.dsn(service, user=f"{service}_service", password=password)
+
+    async def _provision(self) -> None:
+        """Make roles, databases, tables and topics, whatever of it is missing."""
+        await asyncio.gather(
+            ensure_topics(self.stack.kafka.bootstrap, Layout(self.partitions)),
+            *(self._provision_database(service) for service in SERVICES),
+        )
+
+    async def _provision_database(self, service: ServiceName) -> None:
+        server = await asyncpg.connect(self.stack.postgres.dsn())
+        role, password = f"{service}_service", self.credentials.passwords[service]
+        if not await server.fetchval("select 1 from pg_roles where rolname = $1", role):
+            # no parameters in these statements; both words are our own and plain
+            await server.execute(f"create role {role} login password '{password}'")
+            await server.execute(f"create database {service}")
+        await server.close()
+        database = await asyncpg.connect(self.stack.postgres.dsn(service))
+        await migrate(database, service=service, service_role=role, folder=MIGRATIONS[service], mode=self.mode)
+        await database.close()
