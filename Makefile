@@ -1,0 +1,63 @@
+# The front door of Perennial: `make` prints what it opens.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help run test check faults bench lock clean
+
+BIN := .venv/bin
+READY := .venv/.ready
+COMPILE := pip compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --no-header
+
+# Sets $uv. A pyenv shim answers to `uv` on the PATH and does not work: what tells is whether it knows its version.
+find_uv = uv=$$(for each in uv .tools/bin/uv; do $$each --version >/dev/null 2>&1 && echo $$each && break; done); \
+	if [ -z "$$uv" ]; then \
+		python3 --version >/dev/null 2>&1 || { echo "python3 is missing: install Python 3.13 and run make again" >&2; exit 1; }; \
+		python3 -m venv .tools && .tools/bin/pip install --quiet uv \
+			|| { echo "uv cannot be installed: install it (or python3-venv) and run make again" >&2; exit 1; }; \
+		uv=.tools/bin/uv; \
+	fi
+
+help:  ## print this
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# The program is make's only child and gets Ctrl-C itself: it ends everything, make waits for it and says nothing more.
+run: $(READY)  ## start PostgreSQL, Kafka and both services, show a license's life; Ctrl-C ends all
+	@exec $(BIN)/perennial demo
+
+test: $(READY)  ## run the tests, with a real Kafka and a real PostgreSQL
+	@$(BIN)/pytest -m "not faults" tests
+
+check: $(READY)  ## check format, lint, types and who imports whom; needs no server
+	@$(BIN)/ruff format --check
+	@$(BIN)/ruff check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+faults: $(READY)  ## kill and pause everything, and count that nothing is lost or done twice
+	@$(BIN)/pytest -m faults tests/journeys
+
+bench: $(READY)  ## measure throughput, latency and replay on this machine
+	@$(BIN)/python -m tests.benchmarks
+
+lock: $(READY)  ## pin all packages and Kafka's jars anew, with hashes
+	@$(find_uv); \
+	$$uv $(COMPILE) --upgrade pyproject.toml -o requirements.txt && \
+	$$uv $(COMPILE) --upgrade pyproject.toml --extra local --extra dev -c requirements.txt -o requirements-dev.txt
+	@$(BIN)/python -c "from shared.local.jars import write_pins; write_pins()"
+
+clean:  ## remove the local stack's data and all caches
+	@# under a root-only home PostgreSQL's data lies elsewhere, behind a link
+	@rm -rf "$$(readlink -f .data/postgres/data || echo .data)" .data
+	@rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist
+	@find services shared tests -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+
+# Made anew only when what it is made of has changed.
+$(READY): requirements-dev.txt pyproject.toml .python-version
+	@$(find_uv); \
+	[ -x $(BIN)/python ] || said=$$($$uv venv --quiet .venv 2>&1) || { \
+		echo "$$said" | head -n 1 >&2; \
+		echo "Python $$(cat .python-version) is neither here nor can it be fetched: install it and run make again" >&2; \
+		exit 1; }; \
+	$$uv pip sync --quiet --require-hashes requirements-dev.txt && \
+	$$uv pip install --quiet --no-deps -e .
+	@touch $@

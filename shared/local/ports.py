@@ -1,0 +1,68 @@
+"""The ports of the local stack, all on 127.0.0.1."""
+
+import os
+import socket
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+
+import psutil
+
+from shared.local.failures import Failure, LocalStackError
+
+LOOPBACK = "127.0.0.1"
+POSTGRES_SETTING = "PERENNIAL_POSTGRES_PORT"
+KAFKA_SETTING = "PERENNIAL_KAFKA_PORT"
+KAFKA_CONTROLLER_SETTING = "PERENNIAL_KAFKA_CONTROLLER_PORT"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ports:
+    """Where the servers listen."""
+
+    postgres: int = 15432
+    kafka: int = 19092
+    kafka_controller: int = 19093
+
+    @classmethod
+    def from_environment(cls) -> "Ports":
+        """Take each port from its environment variable, or the default."""
+        default = cls()
+        return cls(
+            postgres=int(os.environ.get(POSTGRES_SETTING, default.postgres)),
+            kafka=int(os.environ.get(KAFKA_SETTING, default.kafka)),
+            kafka_controller=int(os.environ.get(KAFKA_CONTROLLER_SETTING, default.kafka_controller)),
+        )
+
+
+def free_ports() -> Ports:
+    """Find three ports that nobody uses now, for tests."""
+    with ExitStack() as held:
+        # all three are held at once, so that no two are the same
+        sockets = [held.enter_context(socket.socket()) for _ in range(3)]
+        for each in sockets:
+            each.bind((LOOPBACK, 0))
+        postgres, kafka, kafka_controller = (each.getsockname()[1] for each in sockets)
+        return Ports(postgres=postgres, kafka=kafka, kafka_controller=kafka_controller)
+
+
+def require_free(port: int, *, setting: str) -> None:
+    """Raise `port-taken` unless the port can be listened on; `setting` is what the user changes."""
+    with socket.socket() as probe:
+        # connections that a killed server left behind do not keep its successor away
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError as refusal:
+            raise LocalStackError(
+                Failure.PORT_TAKEN,
+                f"port {port} is taken by {_owner(port)}: stop it, or choose another port with {setting}",
+            ) from refusal
+
+
+def _owner(port: int) -> str:
+    with suppress(psutil.Error):  # another user's process does not show itself; the port is taken all the same
+        for connection in psutil.net_connections("tcp"):
+            address = connection.laddr
+            if connection.status == psutil.CONN_LISTEN and address and address.port == port and connection.pid:
+                return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
+    return "another program"
