@@ -6,7 +6,7 @@ database alone. Kafka's committed offsets only serve lag tools. No rule may come
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any, cast
@@ -33,7 +33,9 @@ from shared.inbox import (
 )
 from shared.ledger import NewEvent, append
 from shared.outbox import Cause, Outbox
+from shared.owned import OwnedPartitions
 from shared.parking import park
+from shared.progress import Claim, NotOwned, Progress
 
 logger = logging.getLogger(__name__)
 
@@ -74,10 +76,6 @@ class Source[Message]:
     ignored: Collection[str] = ()
 
 
-class NotOwned(Exception):
-    """Another worker took a partition over; this batch must change nothing."""
-
-
 class Consumer[Message](ConsumerRebalanceListener):
     """One worker's share of one topic."""
 
@@ -97,9 +95,8 @@ class Consumer[Message](ConsumerRebalanceListener):
         self._outbox = outbox
         self._on_append = on_append
         self._on_failure = on_failure
-        self._epochs: dict[int, int] = {}
-        self._next_offsets: dict[int, int] = {}
-        self._looked_back: dict[int, int] = {}
+        self._progress = Progress(source.name)
+        self._owned = OwnedPartitions()
         self._gaps: dict[tuple[int, int], float] = {}
         self._claiming: asyncio.Task[None] | None = None
         self._joined = False
@@ -141,82 +138,54 @@ class Consumer[Message](ConsumerRebalanceListener):
         """Forget the partitions; what is in flight is fenced by the epoch."""
         if self._claiming:
             self._claiming.cancel()
-        for partition in revoked:
-            self._disown(partition.partition)
-
-    def _disown(self, partition: int) -> None:
-        self._epochs.pop(partition, None)
-        self._next_offsets.pop(partition, None)
+        self._owned.disown(partition.partition for partition in revoked)
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         """Own the partitions under a new epoch and read on where the database says.
 
         aiokafka logs and forgets an exception of this method, so claiming retries until it is told otherwise.
         """
-        partitions = sorted(partition.partition for partition in assigned)
-        for partition in list(self._epochs):
-            self._disown(partition)
+        self._owned.disown(list(self._owned.epochs))
         self._joined = True
-        self._claiming = asyncio.create_task(self._claim(partitions))
+        self._claiming = asyncio.create_task(self._claim(sorted(entry.partition for entry in assigned)))
         await asyncio.wait([self._claiming], timeout=RETRY_SECONDS_MAX)
 
     async def _claim(self, partitions: Sequence[int]) -> None:
-        rows: Sequence[Any] = ()
-        while partitions and not rows:
+        claims: Mapping[int, Claim] = {}
+        while partitions and not claims:
             try:
                 async with transaction(self._pool) as connection:
-                    await connection.execute(ALL_SLICES, self.source.name)
-                    rows = await connection.fetch(CLAIM, self.source.name, list(partitions))
+                    claims = await self._progress.claim(connection, partitions)
             except AWAY as error:
                 logger.warning("%s cannot claim partitions yet: %r", self.source.name, error)
                 await asyncio.sleep(RETRY_SECONDS_MAX / 2)
-        for row in rows:
-            self._seek(row["partition"], row["next_offset"])
-            self._next_offsets[row["partition"]] = row["next_offset"]
-            self._epochs[row["partition"]] = row["epoch"]
+        self._read_from({partition: claim.next_offset for partition, claim in claims.items()})
+        self._owned.own(claims)
         self._moved_at = machine_now()
 
     async def _claim_again(self) -> None:
         """Claim what Kafka still assigns here once a worker that woke up late must have noticed that it is out."""
         await asyncio.sleep(RECLAIM_SECONDS)
-        assigned = [partition.partition for partition in self._subscriber.consumer.assignment()]
-        await self._claim([partition for partition in assigned if partition not in self._epochs])
+        assigned = sorted(entry.partition for entry in self._subscriber.consumer.assignment())
+        await self._claim([partition for partition in assigned if partition not in self._owned.epochs])
 
-    def _seek(self, partition: int, offset: int) -> None:
-        try:
-            self._subscriber.consumer.seek(TopicPartition(self.source.topic, partition), offset)
-        except IllegalStateError:
-            logger.info("%s: partition %s was taken away meanwhile", self.source.name, partition)
+    def _read_from(self, offsets: Mapping[int, int]) -> None:
+        for partition, offset in offsets.items():
+            try:
+                self._subscriber.consumer.seek(TopicPartition(self.source.topic, partition), offset)
+            except IllegalStateError:
+                logger.info("%s: partition %s was taken away meanwhile", self.source.name, partition)
 
     async def _on_batch(self, message: KafkaMessage) -> None:
         """Handle one batch for good: FastStream would forget an exception and read on."""
-        records = self._without_jumps(cast("Sequence[Record]", message.raw_message))
+        records, look_back = self._owned.in_order(cast("Sequence[Record]", message.raw_message))
+        self._read_from(look_back)
         if records:
             await self._handle_until_done(records)
             self._moved_at = machine_now()
         if monotonic() - self._committed_at > COMMIT_INTERVAL_SECONDS:
             self._committed_at = monotonic()
             await self._show_lag(message)
-
-    def _without_jumps(self, records: Sequence[Record]) -> list[Record]:
-        """Leave out partitions that are not owned, and records that come too early.
-
-        A batch that was fetched before a seek can arrive after it. One look back tells records that were
-        passed over from a hole that Kafka itself left.
-        """
-        kept, jumped = [], set()
-        for record in records:
-            expected = self._next_offsets.get(record.partition)
-            if expected is None or record.partition in jumped:
-                continue
-            if record.offset > expected and self._looked_back.get(record.partition) != expected:
-                self._looked_back[record.partition] = expected
-                jumped.add(record.partition)
-                self._seek(record.partition, expected)
-                continue
-            kept.append(record)
-            self._next_offsets[record.partition] = record.offset + 1
-        return kept
 
     async def _show_lag(self, message: KafkaMessage) -> None:
         try:
@@ -232,6 +201,8 @@ class Consumer[Message](ConsumerRebalanceListener):
                 return await self._handle(records)
             except NotOwned as error:
                 logger.info("%s: %s", self.source.name, error)
+                self._owned.disown([error.partition])
+                self._read_from(self._owned.rewind(records))
                 self._claiming = asyncio.create_task(self._claim_again())
                 return None
             except CONFLICT as error:
@@ -267,64 +238,28 @@ class Consumer[Message](ConsumerRebalanceListener):
         await self._go_back(sifted)
 
     async def _sift(self, connection: Connection, records: Sequence[Record]) -> Sifted[Message]:
-        """Check ownership, decide what is next, and write how far this consumer will be after the commit."""
-        await self._check_epochs(connection, sorted({record.partition for record in records}))
+        """Prove ownership, decide what is next, and write how far this consumer will be after the commit."""
+        await self._progress.prove(connection, self._owned.epochs_of(records))
         if self.source.ledger:
-            return await self._sift_ledger(connection, records)
-        vector = Vector()
-        sifted = sift_foreign_records(records, vector, self.source.read)
-        sifted.accepted = await self._first_times(connection, sifted.accepted)
-        await self._save_offsets(connection, vector)
+            sifted, vector = await self._sift_ledger(connection, records)
+        else:
+            vector = Vector()
+            sifted = sift_foreign_records(records, vector, self.source.read)
+            sifted.accepted = await self._progress.first_times(connection, sifted.accepted)
+        await self._progress.move(connection, vector, sifted)
         return sifted
 
-    async def _sift_ledger(self, connection: Connection, records: Sequence[Record]) -> Sifted[Message]:
+    async def _sift_ledger(self, connection: Connection, records: Sequence[Record]) -> tuple[Sifted[Message], Vector]:
         batch = address(records)
         slices = sorted({entry.place.slice_number for entry in batch if not isinstance(entry.place, str)})
-        rows = await connection.fetch(POSITIONS, self.source.name, slices)
-        vector = Vector({row["slice"]: (row["position"], row["hash"]) for row in rows})
+        vector = await self._progress.vector(connection, slices)
         sieve = LedgerSieve(
             read=self.source.read,
             ignored=self.source.ignored,
-            partition_count=self._partition_count(),
+            partition_count=len(self._subscriber.consumer.partitions_for_topic(self.source.topic)),
             overdue=self._overdue,
         )
-        sifted = sieve.sift(batch, vector)
-        moved = sorted(sifted.moved_slices)
-        await connection.execute(
-            MOVE_SLICES,
-            self.source.name,
-            moved,
-            [vector.slices[number][0] for number in moved],
-            [vector.slices[number][1] for number in moved],
-        )
-        await self._save_offsets(connection, vector)
-        return sifted
-
-    async def _check_epochs(self, connection: Connection, partitions: Sequence[int]) -> None:
-        rows = await connection.fetch(EPOCHS, self.source.name, list(partitions))
-        owned = {row["partition"]: row["epoch"] for row in rows}
-        for partition in partitions:
-            if owned.get(partition) != self._epochs.get(partition):
-                self._disown(partition)
-                raise NotOwned(f"partition {partition} belongs to another worker now")
-
-    async def _first_times(
-        self, connection: Connection, accepted: Sequence[Accepted[Message]]
-    ) -> list[Accepted[Message]]:
-        """Keep of each (source, id) the first record ever."""
-        keyed = {(entry.envelope.source, entry.envelope.event_id): entry for entry in reversed(accepted)}
-        if not keyed:
-            return []
-        sources, ids = zip(*sorted(keyed), strict=True)
-        rows = await connection.fetch(FIRST_TIMES, sources, ids)
-        first = {(row["source"], row["id"]) for row in rows}
-        kept = {id(entry) for key, entry in keyed.items() if key in first}
-        return [entry for entry in accepted if id(entry) in kept]
-
-    async def _save_offsets(self, connection: Connection, vector: Vector) -> None:
-        partitions = sorted(vector.offsets)
-        offsets = [vector.offsets[partition] for partition in partitions]
-        await connection.execute(MOVE_OFFSETS, self.source.name, partitions, offsets)
+        return sieve.sift(batch, vector), vector
 
     # --- gaps ------------------------------------------------------------------------------
 
@@ -334,27 +269,28 @@ class Consumer[Message](ConsumerRebalanceListener):
 
     async def _go_back(self, sifted: Sifted[Message]) -> None:
         """Read again from the first record that waits: the missing one may have been passed over, or come late."""
-        if not sifted.gaps:
-            if len(self._gaps) > len(sifted.moved_slices):
-                self._gaps.clear()
+        waiting = {(gap.slice_number, gap.missing_position) for gap in sifted.gaps}
+        for slice_number, position in list(self._gaps):
+            if slice_number in sifted.moved_slices and (slice_number, position) not in waiting:
+                del self._gaps[slice_number, position]
+        if not waiting:
             return
         await asyncio.sleep(GAP_RETRY_SECONDS)
-        for gap in reversed(sifted.gaps):
+        for gap in sifted.gaps[:1]:
             logger.warning(
                 "%s: slice %s waits for position %s", self.source.name, gap.slice_number, gap.missing_position
             )
-            self._seek(gap.partition, gap.offset)
+        first = {gap.partition: gap.offset for gap in reversed(sifted.gaps)}
+        self._owned.next_offsets.update(first)
+        self._read_from(first)
 
     # --- progress --------------------------------------------------------------------------
-
-    def _partition_count(self) -> int:
-        return len(self._subscriber.consumer.partitions_for_topic(self.source.topic))
 
     def lag(self) -> int:
         """Return how many records of this worker's partitions are not handled yet, as far as Kafka told."""
         consumer = self._subscriber.consumer
         return sum(
-            max(0, (consumer.highwater(partition) or 0) - self._next_offsets.get(partition.partition, 0))
+            max(0, (consumer.highwater(partition) or 0) - self._owned.next_offsets.get(partition.partition, 0))
             for partition in (consumer.assignment() if consumer else ())
         )
 
@@ -367,7 +303,7 @@ class Consumer[Message](ConsumerRebalanceListener):
         if consumer is None or not self._joined:
             return f"{self.source.name} has not joined its group yet"
         assigned = consumer.assignment()
-        if unclaimed := [entry.partition for entry in assigned if entry.partition not in self._epochs]:
+        if unclaimed := [entry.partition for entry in assigned if entry.partition not in self._owned.epochs]:
             return f"{self.source.name} has not claimed partition {unclaimed[0]} yet"
         fetched_ms = min((consumer.last_poll_timestamp(entry) or 0 for entry in assigned), default=None)
         moved_at = self._moved_at.timestamp()
@@ -380,37 +316,3 @@ class Consumer[Message](ConsumerRebalanceListener):
 
 async def _undecoded(_: KafkaMessage) -> bytes:
     return b""
-
-
-CLAIM = """
-insert into inbound_partition as mine (consumer, partition, epoch)
-select $1, unnest($2::int[]), 1
-on conflict (consumer, partition) do update set epoch = mine.epoch + 1
-returning partition, epoch, next_offset
-"""
-
-EPOCHS = """
-select partition, epoch from inbound_partition
-where consumer = $1 and partition = any($2::int[]) order by partition for update
-"""
-
-ALL_SLICES = "insert into inbound_slice (consumer, slice) select $1, generate_series(0, 255) on conflict do nothing"
-
-POSITIONS = "select slice, position, hash from inbound_slice where consumer = $1 and slice = any($2::smallint[])"
-
-MOVE_SLICES = """
-update inbound_slice here set position = there.position, hash = there.hash
-from unnest($2::smallint[], $3::bigint[], $4::bytea[]) as there(slice, position, hash)
-where here.consumer = $1 and here.slice = there.slice
-"""
-
-MOVE_OFFSETS = """
-update inbound_partition here set next_offset = there.next_offset
-from unnest($2::int[], $3::bigint[]) as there(partition, next_offset)
-where here.consumer = $1 and here.partition = there.partition
-"""
-
-FIRST_TIMES = """
-insert into inbound_message (source, id) select * from unnest($1::text[], $2::text[])
-on conflict do nothing returning source, id
-"""

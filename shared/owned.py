@@ -1,0 +1,61 @@
+"""Which partitions of one topic this process owns, and what it expects to read next of each. Pure bookkeeping."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from shared.inbox import Record
+from shared.progress import Claim
+
+
+@dataclass(slots=True)
+class OwnedPartitions:
+    """The claims of one consumer in this process."""
+
+    epochs: dict[int, int] = field(default_factory=dict)
+    next_offsets: dict[int, int] = field(default_factory=dict)
+    _looked_back_to: dict[int, int] = field(default_factory=dict)
+
+    def own(self, claims: Mapping[int, Claim]) -> None:
+        """Note partitions that were taken over."""
+        for partition, claim in claims.items():
+            self.epochs[partition] = claim.epoch
+            self.next_offsets[partition] = claim.next_offset
+
+    def disown(self, partitions: Iterable[int]) -> None:
+        """Forget partitions."""
+        for partition in partitions:
+            self.epochs.pop(partition, None)
+            self.next_offsets.pop(partition, None)
+
+    def epochs_of(self, records: Sequence[Record]) -> dict[int, int]:
+        """Return the epochs under which the records are handled."""
+        return {partition: self.epochs[partition] for partition in sorted({record.partition for record in records})}
+
+    def rewind(self, records: Sequence[Record]) -> dict[int, int]:
+        """Expect the records again, as far as their partitions are owned; return the offsets to read from."""
+        first: dict[int, int] = {}
+        for record in records:
+            if record.partition in self.epochs:
+                first.setdefault(record.partition, record.offset)
+        self.next_offsets.update(first)
+        return first
+
+    def in_order(self, records: Sequence[Record]) -> tuple[list[Record], dict[int, int]]:
+        """Return the records that may be handled, and where to read again for those that come too early.
+
+        A batch that was fetched before a seek can arrive after it. One look back per place tells records
+        that were passed over from a hole that Kafka itself left.
+        """
+        kept: list[Record] = []
+        look_back: dict[int, int] = {}
+        for record in records:
+            partition = record.partition
+            expected = self.next_offsets.get(partition)
+            if expected is None or partition in look_back:
+                continue
+            if record.offset > expected and self._looked_back_to.get(partition) != expected:
+                self._looked_back_to[partition] = look_back[partition] = expected
+                continue
+            kept.append(record)
+            self.next_offsets[partition] = record.offset + 1
+        return kept, look_back
