@@ -8,7 +8,7 @@ from datetime import datetime
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from services.device.decider.adding import NO_POLICY
-from services.device.decider.answers import in_force, may_activate_now
+from services.device.decider.answers import may_activate_now
 from services.device.decider.commands import Activate, ReportExpiry, RetryActivation
 from services.device.decider.evolve import DeviceEvent
 from services.device.decider.state import Device, Reserve
@@ -84,7 +84,8 @@ def retry(device: Device, timer: RetryActivation) -> list[DeviceEvent]:
     reserve = device.reserve
     if reserve is None or reserve.retry_at is None or timer.at < reserve.retry_at:
         return []
-    return [] if in_force(device, timer.at) else [retried(timer.device_id, device, reserve)]
+    # no license is in force: its renewal would have ended the delay
+    return [retried(timer.device_id, device, reserve)]
 
 
 def retried(device_id: DeviceId, device: Device, reserve: Reserve) -> ActivationRetried:

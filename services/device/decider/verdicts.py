@@ -103,9 +103,13 @@ def _tried(device_id: DeviceId, device: Device, fact: DeviceEvent) -> list[Devic
 
     Only a license that was renewed meanwhile is waited for: its `LicenseRenewed` is on the way.
     """
-    if isinstance(fact, ActivationRefused) and fact.reason in LICENSE_WAS_RENEWED:
-        return []
-    over = device.license is None or device.license.expired
-    if not over or device.reserve is None or device.reserve.status != "ready":
+    if device.reserve is None or device.reserve.status != "ready" or _has_license_ahead(device, fact):
         return []
     return [retried(device_id, device, device.reserve)]
+
+
+def _has_license_ahead(device: Device, fact: DeviceEvent) -> bool:
+    if device.license is None:
+        return False  # also when another's renewal was the reason: it is not this device's any more
+    was_renewed = isinstance(fact, ActivationRefused) and fact.reason in LICENSE_WAS_RENEWED
+    return was_renewed or not device.license.expired
