@@ -8,7 +8,7 @@ Each slice is a hash chain. No rule may come in here.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 import asyncpg
@@ -48,7 +48,7 @@ class RecordedEvent:
 
 def instant(moment: datetime) -> str:
     """Return `moment` as RFC 3339 in UTC with milliseconds: the one form that is hashed and sent."""
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def chained_hash(

@@ -10,7 +10,7 @@ stream, the device service writes the one it received and applied to the device'
 """
 
 from datetime import datetime
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, get_args
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -281,42 +281,44 @@ class MessageRedriven(Event):
     offset: int
 
 
-DEVICE_EVENTS: tuple[type[Event], ...] = (
-    DeviceEnrolled,
-    CodeAdded,
-    CodeRemoved,
-    RemovalRefused,
-    LicenseExpired,
-    ActivateNow,
-    ActivationRetried,
-    CodeVerified,
-    CodeRejected,
-    LicenseActivated,
-    ActivationRefused,
-    ActivationDelayed,
-    LicenseRenewed,
-    SeatReleased,
-    MessageParked,
-    MessageRedriven,
+type DeviceEvent = (
+    DeviceEnrolled
+    | CodeAdded
+    | CodeRemoved
+    | RemovalRefused
+    | LicenseExpired
+    | ActivateNow
+    | ActivationRetried
+    | CodeVerified
+    | CodeRejected
+    | LicenseActivated
+    | ActivationRefused
+    | ActivationDelayed
+    | LicenseRenewed
+    | SeatReleased
 )
-"""What `device.events.v1` may carry."""
+"""The facts of a device's life."""
 
-ACTIVATION_EVENTS: tuple[type[Event], ...] = (
-    CodeIssued,
-    CodeBlocked,
-    CodeUnblocked,
-    CodeVerified,
-    CodeRejected,
-    LicenseActivated,
-    ActivationRefused,
-    ActivationDelayed,
-    LicenseRenewed,
-    SeatReleased,
-    PurchaseAnnounced,
-    PurchaseRefused,
-    MessageParked,
-    MessageRedriven,
+type CodeEvent = (
+    CodeIssued
+    | CodeBlocked
+    | CodeUnblocked
+    | CodeVerified
+    | CodeRejected
+    | LicenseActivated
+    | ActivationRefused
+    | ActivationDelayed
+    | LicenseRenewed
+    | SeatReleased
+    | PurchaseAnnounced
+    | PurchaseRefused
 )
+"""The facts of a code's life."""
+
+PARKING_EVENTS: tuple[type[Event], ...] = (MessageParked, MessageRedriven)
+DEVICE_EVENTS: tuple[type[Event], ...] = (*get_args(DeviceEvent.__value__), *PARKING_EVENTS)
+"""What `device.events.v1` may carry."""
+ACTIVATION_EVENTS: tuple[type[Event], ...] = (*get_args(CodeEvent.__value__), *PARKING_EVENTS)
 """What `activation.events.v1` may carry."""
 
 EVENT_TYPES: dict[tuple[str, int], type[Event]] = {

@@ -7,8 +7,8 @@ from typing import Any, cast
 
 from services.device.decider import (
     Activate,
-    ActivationEvent,
     AddCode,
+    CodeEvent,
     Command,
     Device,
     EnrollDevice,
@@ -51,7 +51,7 @@ def verdicts(handler: Handler, clock: Clock) -> Source[Event]:
         now = clock.now()
         orders: list[Order[Command]] = [
             Order(
-                RecordVerdict(device_id=device_id, verdict=cast("ActivationEvent", entry.message)),
+                RecordVerdict(device_id=device_id, verdict=cast("CodeEvent", entry.message)),
                 caused_by(entry.envelope, at=entry.envelope.occurred_at, recorded_at=now),
             )
             for entry in accepted

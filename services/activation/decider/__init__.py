@@ -23,10 +23,11 @@ from services.activation.decider.commands import (
 from services.activation.decider.operations import block, issue, record_purchase, release_seat, unblock
 from services.activation.decider.policy import POLICY, Policy
 from services.activation.decider.requests import commands_for
-from services.activation.decider.state import Code, CodeEvent, PendingPurchase, evolve
+from services.activation.decider.state import Code, PendingPurchase, evolve
 from services.activation.decider.term import end_of
 from services.activation.decider.verdicts import activate, verify
 from shared.decider import Decider, Refused
+from shared.messages import CodeEvent
 
 __all__ = [
     "DECIDER",

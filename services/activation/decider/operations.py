@@ -8,11 +8,12 @@ from services.activation.decider.commands import (
     UnblockCode,
 )
 from services.activation.decider.policy import POLICY
-from services.activation.decider.state import Code, CodeEvent
+from services.activation.decider.state import Code
 from services.activation.decider.term import end_of
 from shared.decider import Refused
 from shared.messages import (
     CodeBlocked,
+    CodeEvent,
     CodeIssued,
     CodeUnblocked,
     LicenseRenewed,
@@ -55,8 +56,9 @@ def record_purchase(code: Code, order: RecordPurchase) -> list[CodeEvent]:
             order_id=order.order_id,
             purchased_at=order.purchased_at,
             previous_ends_at=code.ends_at,
-            # nothing is lost by buying early, and no day without a license is paid for
-            ends_at=end_of(max(code.ends_at, order.purchased_at), order.term or code.term),
+            # nothing is lost by buying early, and no day without a license is paid for;
+            # a shop's fast clock sells no days ahead
+            ends_at=end_of(max(code.ends_at, min(order.purchased_at, order.at)), order.term or code.term),
         )
     ]
 

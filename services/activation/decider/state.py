@@ -13,6 +13,7 @@ from shared.messages import (
     ActivationDelayed,
     ActivationRefused,
     CodeBlocked,
+    CodeEvent,
     CodeIssued,
     CodeKind,
     CodeRef,
@@ -29,22 +30,6 @@ from shared.messages import (
     SeatReleased,
     Term,
 )
-
-type CodeEvent = (
-    CodeIssued
-    | CodeBlocked
-    | CodeUnblocked
-    | CodeVerified
-    | CodeRejected
-    | LicenseActivated
-    | ActivationRefused
-    | ActivationDelayed
-    | LicenseRenewed
-    | SeatReleased
-    | PurchaseAnnounced
-    | PurchaseRefused
-)
-"""The facts of a code's life."""
 
 
 class Part(BaseModel):

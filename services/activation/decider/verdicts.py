@@ -12,11 +12,12 @@ from services.activation.decider.checks import (
 )
 from services.activation.decider.commands import Activate, Question, Verify
 from services.activation.decider.policy import POLICY
-from services.activation.decider.state import Code, CodeEvent
+from services.activation.decider.state import Code
 from services.activation.decider.term import end_of
 from shared.messages import (
     ActivationDelayed,
     ActivationRefused,
+    CodeEvent,
     CodeRejected,
     CodeVerified,
     LicenseActivated,

@@ -22,7 +22,6 @@ from services.device.decider.answers import (
 )
 from services.device.decider.commands import (
     Activate,
-    ActivationEvent,
     AddCode,
     Command,
     EnrollDevice,
@@ -32,17 +31,18 @@ from services.device.decider.commands import (
     ReportExpiry,
     RetryActivation,
 )
-from services.device.decider.evolve import DeviceEvent, evolve
+from services.device.decider.evolve import evolve
 from services.device.decider.state import Device, License, Reserve, ReserveStatus
 from services.device.decider.verdicts import record
 from shared.decider import Decider, Refused, fold
+from shared.messages import CodeEvent, DeviceEvent
 
 __all__ = [
     "DECIDER",
     "Activate",
     "ActivateNowAnswer",
-    "ActivationEvent",
     "AddCode",
+    "CodeEvent",
     "Command",
     "Device",
     "DeviceEvent",

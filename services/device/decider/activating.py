@@ -10,9 +10,8 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from services.device.decider.adding import NO_POLICY
 from services.device.decider.answers import may_activate_now
 from services.device.decider.commands import Activate, ReportExpiry, RetryActivation
-from services.device.decider.evolve import DeviceEvent
 from services.device.decider.state import Device, Reserve
-from shared.messages import ActivateNow, ActivationRefused, ActivationRetried, DeviceId, LicenseExpired
+from shared.messages import ActivateNow, ActivationRefused, ActivationRetried, DeviceEvent, DeviceId, LicenseExpired
 
 _ATTEMPTS = uuid5(NAMESPACE_URL, "urn:perennial:activation-attempts")
 

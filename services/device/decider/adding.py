@@ -4,13 +4,13 @@ from typing import Literal
 
 from services.device.decider.answers import in_force
 from services.device.decider.commands import AddCode, EnrollDevice, RemoveReserve
-from services.device.decider.evolve import DeviceEvent
 from services.device.decider.state import Device, Reserve
 from shared.messages import (
     CodeAdded,
     CodeRejected,
     CodeRemoved,
     DeviceEnrolled,
+    DeviceEvent,
     DeviceId,
     Reason,
     RemovalRefused,

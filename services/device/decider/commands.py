@@ -7,41 +7,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from shared.messages import (
-    ActivationDelayed,
-    ActivationRefused,
-    CodeBlocked,
-    CodeIssued,
-    CodeRef,
-    CodeRejected,
-    CodeUnblocked,
-    CodeVerified,
-    DeviceId,
-    LastGroup,
-    LicenseActivated,
-    LicenseRenewed,
-    Product,
-    PurchaseAnnounced,
-    PurchaseRefused,
-    Region,
-    SeatReleased,
-)
-
-type ActivationEvent = (
-    CodeIssued
-    | CodeBlocked
-    | CodeUnblocked
-    | CodeVerified
-    | CodeRejected
-    | LicenseActivated
-    | ActivationRefused
-    | ActivationDelayed
-    | LicenseRenewed
-    | SeatReleased
-    | PurchaseAnnounced
-    | PurchaseRefused
-)
-"""What the activation service says about codes."""
+from shared.messages import CodeEvent, CodeRef, DeviceId, LastGroup, Product, Region
 
 
 class ForDevice(BaseModel):
@@ -105,7 +71,7 @@ class RetryActivation(ForDevice):
 class RecordVerdict(ForDevice):
     """The activation service said something that concerns the device."""
 
-    verdict: ActivationEvent
+    verdict: CodeEvent
 
 
 type Command = (

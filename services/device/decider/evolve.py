@@ -14,30 +14,13 @@ from shared.messages import (
     CodeRemoved,
     CodeVerified,
     DeviceEnrolled,
+    DeviceEvent,
     LicenseActivated,
     LicenseExpired,
     LicenseRenewed,
     RemovalRefused,
     SeatReleased,
 )
-
-type DeviceEvent = (
-    DeviceEnrolled
-    | CodeAdded
-    | CodeRemoved
-    | RemovalRefused
-    | LicenseExpired
-    | ActivateNow
-    | ActivationRetried
-    | CodeVerified
-    | CodeRejected
-    | LicenseActivated
-    | ActivationRefused
-    | ActivationDelayed
-    | LicenseRenewed
-    | SeatReleased
-)
-"""The facts of a device's life."""
 
 LICENSE_WAS_RENEWED = ("stale", "not_expired")
 """Reasons that say nothing against the code: the license it should replace runs longer than the device knew."""

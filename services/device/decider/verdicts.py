@@ -7,17 +7,18 @@ from typing import assert_never
 
 from services.device.decider.activating import retried
 from services.device.decider.adding import removed
-from services.device.decider.commands import ActivationEvent
-from services.device.decider.evolve import LICENSE_WAS_RENEWED, DeviceEvent, attempt_of, evolve, slot_of
+from services.device.decider.evolve import LICENSE_WAS_RENEWED, attempt_of, evolve, slot_of
 from services.device.decider.state import Device
 from shared.messages import (
     ActivationDelayed,
     ActivationRefused,
     CodeBlocked,
+    CodeEvent,
     CodeIssued,
     CodeRejected,
     CodeUnblocked,
     CodeVerified,
+    DeviceEvent,
     DeviceId,
     LicenseActivated,
     LicenseRenewed,
@@ -27,7 +28,7 @@ from shared.messages import (
 )
 
 
-def record(device: Device, verdict: ActivationEvent) -> list[DeviceEvent]:
+def record(device: Device, verdict: CodeEvent) -> list[DeviceEvent]:
     """Return the verdict if it concerns the device, then what it sets going."""
     if device.device_id is None:
         return []
@@ -42,7 +43,7 @@ def record(device: Device, verdict: ActivationEvent) -> list[DeviceEvent]:
 
 
 def _fact(  # noqa: PLR0911 - one answer per verdict
-    device_id: DeviceId, device: Device, verdict: ActivationEvent
+    device_id: DeviceId, device: Device, verdict: CodeEvent
 ) -> DeviceEvent | None:
     match verdict:
         case CodeVerified():

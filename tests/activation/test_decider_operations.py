@@ -1,0 +1,177 @@
+"""What shops and operators do with a code."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from services.activation.decider import (
+    DECIDER,
+    POLICY,
+    BlockCode,
+    CodeEvent,
+    Command,
+    IssueCode,
+    RecordPurchase,
+    ReleaseSeat,
+    UnblockCode,
+    devices_of,
+)
+from shared.decider import Refused
+from shared.messages import PurchaseRefused
+from tests.scenarios import (
+    END,
+    LATER,
+    NEXT_END,
+    NOON,
+    OTHER,
+    START,
+    A,
+    D,
+    activated,
+    announced,
+    blocked,
+    decided,
+    issued,
+    last_group,
+    released,
+    renewed,
+    scenario,
+    state_after,
+    unblocked,
+)
+
+IN_USE: list[CodeEvent] = [issued(A, seats=2), activated(A), activated(A, device=OTHER)]
+
+
+def issue() -> IssueCode:
+    return IssueCode(
+        code_ref=A,
+        at=START,
+        last_group=last_group(A),
+        product="security",
+        kind="paid",
+        term="P1Y",
+        seats=2,
+    )
+
+
+def buy(
+    *, bought: datetime = NOON, settled: bool = True, term: str | None = None, order: str = "order-1"
+) -> RecordPurchase:
+    return RecordPurchase(code_ref=A, at=max(bought, LATER), order_id=order, settled=settled, purchased_at=bought, term=term)
+
+
+BLOCK = BlockCode(code_ref=A, at=NOON, note="lost card")
+UNBLOCK = UnblockCode(code_ref=A, at=NOON, note="found card")
+RELEASE = ReleaseSeat(code_ref=A, at=NOON, device_id=D, note="stolen")
+
+
+def test_a_code_is_issued_once() -> None:
+    scenario(DECIDER, given=[], when=issue(), then=[issued(A, seats=2)])
+    scenario(DECIDER, given=IN_USE, when=issue(), then=[])
+
+
+@pytest.mark.parametrize("order", [BLOCK, UNBLOCK, RELEASE, buy()])
+def test_an_order_about_a_code_that_nobody_issued_is_refused_without_a_trace(order: Command) -> None:
+    with pytest.raises(Refused) as refusal:
+        decided(DECIDER, [], order)
+    assert refusal.value.code == "unknown_code"
+
+
+def test_a_purchase_before_the_end_renews_from_the_old_end() -> None:
+    """R-90, R-92."""
+    scenario(DECIDER, given=IN_USE, when=buy(bought=NOON), then=[renewed(A, ends=NEXT_END, bought=NOON)])
+
+
+def test_a_purchase_after_the_end_renews_from_the_purchase() -> None:
+    """R-92."""
+    bought = END + timedelta(days=10)
+    ends = datetime.fromisoformat("2028-03-11T12:00:00Z")
+    scenario(DECIDER, given=IN_USE, when=buy(bought=bought), then=[renewed(A, ends=ends, bought=bought)])
+
+
+def test_a_shop_whose_clock_is_fast_sells_no_days_ahead() -> None:
+    """R-92."""
+    bought = END + timedelta(days=10)
+    fast = buy(bought=bought).model_copy(update={"at": END + timedelta(days=1)})
+    ends = datetime.fromisoformat("2028-03-02T12:00:00Z")
+    scenario(DECIDER, given=IN_USE, when=fast, then=[renewed(A, ends=ends, bought=bought)])
+
+
+def test_a_purchase_may_be_of_another_term() -> None:
+    """R-90."""
+    ends = datetime.fromisoformat("2027-04-01T12:00:00Z")
+    scenario(DECIDER, given=IN_USE, when=buy(term="P1M"), then=[renewed(A, ends=ends)])
+
+
+def test_one_purchase_extends_every_device_on_the_code() -> None:
+    """R-91: it names no device."""
+    (event,) = decided(DECIDER, IN_USE, buy())
+    assert event.model_dump()["device_id"] is None
+
+
+def test_a_payment_notice_told_twice_renews_once() -> None:
+    """R-95."""
+    scenario(DECIDER, given=[*IN_USE, renewed(A)], when=buy(), then=[])
+    scenario(DECIDER, given=[*IN_USE, renewed(A)], when=buy(settled=False), then=[])
+
+
+def test_two_orders_renew_twice() -> None:
+    """R-92, R-95."""
+    second = renewed(
+        A,
+        previous=NEXT_END,
+        ends=datetime.fromisoformat("2029-03-01T12:00:00Z"),
+        order="order-2",
+    )
+    scenario(DECIDER, given=[*IN_USE, renewed(A)], when=buy(order="order-2"), then=[second])
+
+
+def test_a_purchase_changes_neither_the_seats_nor_the_start() -> None:
+    """R-74, R-97."""
+    before, after = state_after(DECIDER, IN_USE), state_after(DECIDER, [*IN_USE, renewed(A)])
+    assert after == before.but(ends_at=NEXT_END, orders=("order-1",))
+
+
+def test_a_purchase_for_a_code_that_was_never_activated_renews_nothing() -> None:
+    """R-90."""
+    unused: list[CodeEvent] = [issued(A)]
+    nothing = PurchaseRefused(code_ref=A, order_id="order-1", reason="not_activated")
+    scenario(DECIDER, given=unused, when=buy(), then=[nothing])
+    assert state_after(DECIDER, [*unused, nothing]) == state_after(DECIDER, unused)
+
+
+def test_a_purchase_that_is_not_settled_is_announced_once_and_held_for_a_time() -> None:
+    """R-70, R-95."""
+    hold = announced(A, until=LATER + POLICY.settlement_hold)
+    scenario(DECIDER, given=IN_USE, when=buy(settled=False), then=[hold])
+    scenario(DECIDER, given=[*IN_USE, hold], when=buy(settled=False), then=[])
+
+
+def test_a_settled_purchase_ends_its_own_hold_only() -> None:
+    """R-70, R-90."""
+    first, second = announced(A, until=NEXT_END, order="1"), announced(A, until=NEXT_END, order="2")
+    scenario(DECIDER, given=[*IN_USE, first], when=buy(order="1"), then=[renewed(A, order="1")])
+    code = state_after(DECIDER, [*IN_USE, second, first, renewed(A, order="1")])
+    assert [purchase.order_id for purchase in code.pending] == ["2"]
+
+
+def test_a_code_is_blocked_and_unblocked_once() -> None:
+    """R-46, R-106."""
+    scenario(DECIDER, given=IN_USE, when=BLOCK, then=[blocked(A)])
+    scenario(DECIDER, given=[*IN_USE, blocked(A)], when=BLOCK, then=[])
+    scenario(DECIDER, given=[*IN_USE, blocked(A)], when=UNBLOCK, then=[unblocked(A)])
+    scenario(DECIDER, given=IN_USE, when=UNBLOCK, then=[])
+
+
+def test_an_operator_releases_the_seat_of_a_lost_device() -> None:
+    """R-84."""
+    scenario(DECIDER, given=IN_USE, when=RELEASE, then=[released(A, note="stolen")])
+    assert devices_of(RELEASE) == (D,)
+
+
+def test_a_device_without_a_seat_has_none_to_release() -> None:
+    """R-84."""
+    with pytest.raises(Refused) as refusal:
+        decided(DECIDER, [*IN_USE, released(A)], RELEASE)
+    assert refusal.value.code == "not_a_holder"
