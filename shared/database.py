@@ -14,12 +14,16 @@ type Pool = asyncpg.Pool[asyncpg.Record]
 
 ACQUIRE_TIMEOUT_SECONDS = 5.0
 COMMAND_TIMEOUT_SECONDS = 30.0
+IDLE_IN_TRANSACTION = "5s"
+"""A worker that sleeps in a transaction keeps its locks from the others for so long: less than a lease."""
 
 AWAY = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what the client says of a session that broke between two of its own messages
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,
+    asyncpg.IdleInTransactionSessionTimeoutError,  # this process slept, and its locks were taken from it
     OSError,
     TimeoutError,
 )
@@ -41,7 +45,7 @@ async def open_pool(dsn: str, *, connections_max: int, name: str) -> Pool:
         command_timeout=COMMAND_TIMEOUT_SECONDS,
         timeout=ACQUIRE_TIMEOUT_SECONDS,
         reset=_keep_session,
-        server_settings={"application_name": name, "idle_in_transaction_session_timeout": "30s"},
+        server_settings={"application_name": name, "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION},
     )
 
 

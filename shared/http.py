@@ -1,6 +1,5 @@
 """What the HTTP doors of both services have in common: limits, credentials, health. No rule may come in here."""
 
-import hashlib
 import hmac
 import json
 from collections.abc import Awaitable, Callable, Sequence
@@ -18,7 +17,7 @@ from shared.command_handler import Order, Outcome
 from shared.database import Connection
 from shared.decider import Refused
 from shared.door import Answer, Door, Ticket
-from shared.identity import new_id
+from shared.identity import hash_of, new_id
 from shared.ledger import RecordedEvent, instant
 from shared.outbox import Cause
 from shared.problems import Problem, problem_body, problem_response
@@ -131,11 +130,6 @@ def _with_headers(send: Send) -> Send:
 
 
 # --- credentials -------------------------------------------------------------------------------
-
-
-def hash_of(secret: str) -> bytes:
-    """Return the SHA-256 of a token or key: all that is stored of it. Secrets are random, so no salt is needed."""
-    return hashlib.sha256(secret.encode()).digest()
 
 
 def bearer(authorization: Annotated[str | None, Header()] = None) -> str:

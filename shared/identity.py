@@ -1,5 +1,6 @@
-"""Makes ids. Only doors and the shell call it; rules get their ids with the command."""
+"""Makes ids and secrets. Only doors and the shell call it; rules get their ids with the command."""
 
+import hashlib
 import secrets
 from uuid import UUID
 
@@ -22,3 +23,8 @@ def uuid_or_none(text: str) -> UUID | None:
         return UUID(text)
     except ValueError:
         return None
+
+
+def hash_of(secret: str) -> bytes:
+    """Return the SHA-256 of a token or key: all that is stored of it. Secrets are random, so no salt is needed."""
+    return hashlib.sha256(secret.encode()).digest()

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from shared.inbox import Record
 from shared.progress import Claim
 
+NEVER = 0
+"""No claim has this epoch."""
+
 
 @dataclass(slots=True)
 class OwnedPartitions:
@@ -28,8 +31,9 @@ class OwnedPartitions:
             self.next_offsets.pop(partition, None)
 
     def epochs_of(self, records: Sequence[Record]) -> dict[int, int]:
-        """Return the epochs under which the records are handled."""
-        return {partition: self.epochs[partition] for partition in sorted({record.partition for record in records})}
+        """Return the epochs under which the records are handled; `NEVER` for what was taken away meanwhile."""
+        partitions = sorted({record.partition for record in records})
+        return {partition: self.epochs.get(partition, NEVER) for partition in partitions}
 
     def rewind(self, records: Sequence[Record]) -> dict[int, int]:
         """Expect the records again, as far as their partitions are owned; return the offsets to read from."""

@@ -9,6 +9,7 @@ import json
 import secrets
 import signal
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +18,7 @@ from typing import Literal, Self
 import asyncpg
 import httpx
 
-from shared.http import hash_of
-from shared.identity import new_secret
+from shared.identity import hash_of, new_secret
 from shared.local.ports import Ports, require_free
 from shared.local.processes import Command
 from shared.local.server import Server
@@ -117,13 +117,16 @@ class System:
         self._environment = environment or {}
         self.workers: dict[str, Worker] = {}
 
-    def start(self) -> None:
-        """Start everything with one worker of each service and wait until they answer."""
+    def start(self, tell: Callable[[str], None] = lambda _: None) -> None:
+        """Start everything with one worker of each service and wait until they answer; `tell` hears of each part."""
         try:
             self.stack.start()
+            tell("PostgreSQL and Kafka run")
             asyncio.run(self._provision())
+            tell("the ledgers and topics are there")
             with ThreadPoolExecutor(len(SERVICES)) as threads:
                 list(threads.map(lambda name: self.worker(name).start(), SERVICES))
+            tell("both services answer")
         except BaseException:
             self.stop()
             raise

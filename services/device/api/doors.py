@@ -14,7 +14,6 @@ from shared.database import Pool
 from shared.door import Answer, Door
 from shared.http import (
     Body,
-    hash_of,
     is_operator,
     recorded,
     refusal,
@@ -23,6 +22,7 @@ from shared.http import (
     respond,
     take_order,
 )
+from shared.identity import hash_of
 from shared.ledger import instant
 from shared.messages import ActivationRefused, CodeRejected, DeviceId, RemovalRefused
 from shared.problems import Problem

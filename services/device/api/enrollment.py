@@ -7,8 +7,8 @@ from services.device.api.doors import Doors
 from services.device.decider import EnrollDevice
 from shared.database import Connection
 from shared.door import Answer
-from shared.http import Body, hash_of, request_hash, take_order
-from shared.identity import new_id, new_secret
+from shared.http import Body, request_hash, take_order
+from shared.identity import hash_of, new_id, new_secret
 from shared.messages import Product, Region
 
 

@@ -1,0 +1,78 @@
+"""Where the system is and what opens it: from options and environment, or from the local system's own folder."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from services.cli.failures import CommandFailed, ExitCode
+from services.cli.system import HTTP_PORTS, SERVICES, ServiceName, System
+from shared.local.ports import LOOPBACK, Ports
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connections:
+    """The facts. What is missing is told when it is needed, not before."""
+
+    data: Path
+    urls: dict[ServiceName, str]
+    kafka: str
+    operator_key: str | None
+    database_urls: dict[ServiceName, str]
+
+    @classmethod
+    def found(cls, *, data: Path, device_url: str | None, activation_url: str | None, kafka: str | None) -> Self:
+        """Return what was given; for the rest, what the local system in folder `data` uses."""
+        given = {"device": device_url, "activation": activation_url}
+        local = local_system(data) if (data / "credentials.json").exists() else None
+        return cls(
+            data=data,
+            urls={name: given[name] or f"http://{LOOPBACK}:{port}" for name, port in http_ports().items()},
+            kafka=kafka or f"{LOOPBACK}:{Ports.from_environment().kafka}",
+            operator_key=os.environ.get("PERENNIAL_OPERATOR_KEY")
+            or (local.credentials.operator_key if local else None),
+            database_urls=({name: local.database_url(name) for name in SERVICES} if local else {}) | _given(),
+        )
+
+    @classmethod
+    def of(cls, system: System) -> Self:
+        """Return the facts of a local system, whatever else the environment names."""
+        return cls(
+            data=system.folder,
+            urls={name: f"http://{LOOPBACK}:{port}" for name, port in http_ports().items()},
+            kafka=system.stack.kafka.bootstrap,
+            operator_key=system.credentials.operator_key,
+            database_urls={name: system.database_url(name) for name in SERVICES},
+        )
+
+    def database_url(self, service: ServiceName) -> str:
+        """Return where the service's ledger is. Raises `CommandFailed` when nobody said."""
+        if service not in self.database_urls:
+            message = f"set {_database_variable(service)}, or point --data at the folder of a local system"
+            raise CommandFailed(ExitCode.UNREACHABLE, message)
+        return self.database_urls[service]
+
+    def key(self) -> str:
+        """Return the operator key. Raises `CommandFailed` when there is none."""
+        if self.operator_key is None:
+            message = "set PERENNIAL_OPERATOR_KEY, or point --data at the folder of a local system"
+            raise CommandFailed(ExitCode.UNREACHABLE, message)
+        return self.operator_key
+
+
+def http_ports() -> dict[ServiceName, int]:
+    """Return where the services of the local system listen: PERENNIAL_DEVICE_PORT and PERENNIAL_ACTIVATION_PORT."""
+    return {name: int(os.environ.get(f"PERENNIAL_{name.upper()}_PORT", port)) for name, port in HTTP_PORTS.items()}
+
+
+def local_system(data: Path) -> System:
+    """Return the local system of the folder, not started."""
+    return System(data, ports=Ports.from_environment(), http_ports=http_ports())
+
+
+def _given() -> dict[ServiceName, str]:
+    return {name: os.environ[_database_variable(name)] for name in SERVICES if _database_variable(name) in os.environ}
+
+
+def _database_variable(service: ServiceName) -> str:
+    return f"PERENNIAL_{service.upper()}_DATABASE_URL"

@@ -1,0 +1,54 @@
+"""`perennial device`: devices, through the device service's doors."""
+
+from typing import Annotated
+
+import typer
+
+from services.cli.doors import Doors
+from services.cli.histories import After, history_of
+from services.cli.output import AsJson, say, show
+from services.cli.typed import typed_code
+
+app = typer.Typer(no_args_is_help=True, help="Enroll devices, look at their licenses, add codes.")
+
+Id = Annotated[str, typer.Argument(help="The device's id.")]
+
+
+@app.command(epilog="Example: perennial device enroll --product antivirus --region DE")
+def enroll(
+    ctx: typer.Context,
+    product: Annotated[str, typer.Option(help="What runs on the device.")],
+    region: Annotated[str, typer.Option(help="Its country, two letters.")],
+    as_json: AsJson = False,
+) -> None:
+    """Make a device known. Its token is shown here and never again."""
+    with Doors(ctx.obj) as doors:
+        show(doors.ask("device", "POST", "/v1/devices", json={"product": product, "region": region}), as_json=as_json)
+    say("keep the token: only its hash is stored")
+
+
+@app.command("show", epilog="Example: perennial device show 0199… --json | jq .status")
+def show_device(ctx: typer.Context, device_id: Id, as_json: AsJson = False) -> None:
+    """Show the license of a device, as its user sees it."""
+    with Doors(ctx.obj) as doors:
+        show(doors.ask("device", "GET", f"/v1/devices/{device_id}/license"), as_json=as_json)
+
+
+@app.command("add-code", epilog="Example: perennial device add-code 0199… < code.txt")
+def add_code(
+    ctx: typer.Context,
+    device_id: Id,
+    replace: Annotated[bool, typer.Option("--replace", help="Let it take the place of the reserve.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Add a code, asked for without an echo or read from stdin; the verdict follows in the history."""
+    typed = {"code": typed_code(), "replace": replace}
+    with Doors(ctx.obj) as doors:
+        show(doors.ask("device", "POST", f"/v1/devices/{device_id}/codes", json=typed), as_json=as_json)
+
+
+@app.command(epilog="Example: perennial device history 0199… --after 3")
+def history(ctx: typer.Context, device_id: Id, after: After = 0, as_json: AsJson = False) -> None:
+    """Show everything that happened to a device, oldest first."""
+    with Doors(ctx.obj) as doors:
+        history_of(doors, "device", f"/v1/devices/{device_id}", after=after, as_json=as_json)

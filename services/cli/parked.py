@@ -1,0 +1,110 @@
+"""`perennial parked`: what could not be handled, and why; handled after all once the cause is gone."""
+
+import asyncio
+import json
+from typing import Annotated, Any
+
+import asyncpg
+import typer
+
+from services.cli.failures import CommandFailed, ExitCode
+from services.cli.ledgers import CONSUMERS, opened
+from services.cli.output import AsJson, say, show, show_rows
+from services.cli.system import SERVICES, ServiceName
+from shared.ledger import instant
+from shared.redrive import NotRedriven, ParkedRecord, redrive_one
+
+app = typer.Typer(no_args_is_help=True, help="Look at parked records and handle them again.")
+
+Name = Annotated[str, typer.Argument(metavar="ID", help="CONSUMER:PARTITION:OFFSET, as `parked list` shows it.")]
+
+
+@app.command("list", epilog="Example: perennial parked list --json | jq -r 'select(.reason == \"unknown_device\").id'")
+def list_parked(
+    ctx: typer.Context,
+    service: Annotated[ServiceName | None, typer.Option(help="Only this service's.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Also those that were redriven.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List parked records, oldest first."""
+    rows: list[dict[str, Any]] = []
+    for each in (service,) if service else SERVICES:
+        found = asyncio.run(_fetch(each, ctx.obj.database_url(each), LIST, every))
+        rows += [_summary(row) for row in found]
+    show_rows(rows, ("id", "parked_at", "reason", "detail", "redriven_at"), as_json=as_json)
+
+
+@app.command("show", epilog="Example: perennial parked show device.commands:3:17")
+def show_parked(ctx: typer.Context, name: Name, as_json: AsJson = False) -> None:
+    """Show a parked record with its headers and body."""
+    parked = _named(name)
+    service = CONSUMERS[parked.consumer]
+    rows = asyncio.run(
+        _fetch(service, ctx.obj.database_url(service), SHOW, parked.consumer, parked.partition, parked.offset)
+    )
+    if not rows:
+        raise CommandFailed(ExitCode.REFUSED, f"nothing is parked as {name}")
+    row = rows[0]
+    body = {
+        "key": (row["key"] or b"").decode(errors="replace"),
+        "headers": dict(json.loads(row["headers"])),
+        "value": row["value"].decode(errors="replace"),
+    }
+    show({**_summary(row), **body}, as_json=as_json)
+
+
+@app.command(epilog="Example: perennial parked redrive device.commands:3:17 device.commands:3:18")
+def redrive(
+    ctx: typer.Context,
+    names: Annotated[list[str], typer.Argument(metavar="ID...", help="Which, as `parked list` shows them.")],
+    as_json: AsJson = False,
+) -> None:
+    """Handle parked records again, one by one in the order given; stops at the first that cannot be."""
+    for name in names:
+        parked = _named(name)
+        recorded = asyncio.run(_redrive(ctx.obj.database_url(CONSUMERS[parked.consumer]), parked))
+        show({"id": name, "recorded": recorded}, as_json=as_json)
+    say(f"{len(names)} redriven")
+
+
+async def _redrive(database_url: str, parked: ParkedRecord) -> list[str]:
+    async with opened(CONSUMERS[parked.consumer], database_url) as ledger:
+        source = ledger.sources.get(parked.consumer)
+        if source is None:
+            raise CommandFailed(ExitCode.REFUSED, f"{parked.consumer} is a projection: rebuild it")
+        try:
+            return await redrive_one(ledger.pool, source, parked, outbox=ledger.outbox, clock=ledger.clock)
+        except NotRedriven as refused:
+            raise CommandFailed(ExitCode.REFUSED, f"{refused.code}: {refused.detail}") from None
+
+
+async def _fetch(service: ServiceName, database_url: str, statement: str, *values: object) -> list[asyncpg.Record]:
+    async with opened(service, database_url) as ledger:
+        return await ledger.pool.fetch(statement, *values)
+
+
+def _named(name: str) -> ParkedRecord:
+    consumer, _, place = name.partition(":")
+    partition, _, offset = place.partition(":")
+    if consumer not in CONSUMERS or not (partition.isdecimal() and offset.isdecimal()):
+        raise CommandFailed(ExitCode.REFUSED, "a parked record is named CONSUMER:PARTITION:OFFSET, see `parked list`")
+    return ParkedRecord(consumer, int(partition), int(offset))
+
+
+def _summary(row: asyncpg.Record) -> dict[str, Any]:
+    return {
+        "id": f"{row['consumer']}:{row['partition']}:{row['offset']}",
+        "topic": row["topic"],
+        "reason": row["reason"],
+        "detail": row["detail"],
+        "parked_at": instant(row["parked_at"]),
+        "redriven_at": instant(row["redriven_at"]) if row["redriven_at"] else None,
+    }
+
+
+LIST = """
+select consumer, topic, partition, "offset", reason, detail, parked_at, redriven_at from parked
+where $1 or redriven_at is null order by parked_at, consumer, partition, "offset"
+"""
+
+SHOW = 'select * from parked where consumer = $1 and partition = $2 and "offset" = $3'

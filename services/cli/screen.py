@@ -1,0 +1,34 @@
+"""What `perennial up` and `demo` show while they run: lines for people, or one JSON object per line."""
+
+import json
+import sys
+from time import monotonic
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+LABEL_CHARACTERS = 11
+
+
+class Screen:
+    """Stdout. Colours are for terminals alone; every line leaves at once, also into a pipe."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self._as_json = as_json
+        self._console = Console(highlight=False, soft_wrap=True, force_terminal=sys.stdout.isatty())
+        self._since = monotonic()
+
+    def tell(self, kind: str, label: str, text: str, *, style: str = "", **facts: Any) -> None:
+        """Show one thing: `label` and `text` to people, `kind` and `facts` to programs."""
+        if self._as_json:
+            print(json.dumps({"kind": kind, **facts}), flush=True)
+            return
+        line = Text(f"{label:<{LABEL_CHARACTERS}} ", style=style)
+        self._console.print(line.append(Text(text, style="")))
+
+    def progress(self, what: str) -> None:
+        """Tell what was reached, and how many seconds it took since the last time."""
+        since, self._since = self._since, monotonic()
+        seconds = round(self._since - since, 1)
+        self.tell("progress", f"{seconds:.1f} s", what, style="dim", what=what, seconds=seconds)

@@ -1,0 +1,27 @@
+"""`perennial topics`: the Kafka topics."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from services.cli.failures import CommandFailed, ExitCode
+from services.cli.output import AsJson, show
+from shared.topics import EVENT_TOPICS, ORDER_TOPICS, Layout, ensure_topics
+
+app = typer.Typer(no_args_is_help=True, help="Make and check the Kafka topics.")
+
+
+@app.command(epilog="Example: perennial --kafka broker-1:9092 topics ensure --partitions 64 --replicas 3")
+def ensure(
+    ctx: typer.Context,
+    partitions: Annotated[int, typer.Option(help="A power of two up to 256, fixed for ever.")] = 64,
+    replicas: Annotated[int, typer.Option(min=1, help="Copies of each partition.")] = 3,
+    as_json: AsJson = False,
+) -> None:
+    """Make the topics that are missing, and refuse one that could lose history."""
+    try:
+        made = asyncio.run(ensure_topics(ctx.obj.kafka, Layout(partitions, replicas)))
+    except ValueError as wrong:
+        raise CommandFailed(ExitCode.REFUSED, str(wrong)) from None
+    show({"made": made, "checked": [*EVENT_TOPICS, *ORDER_TOPICS]}, as_json=as_json)

@@ -1,0 +1,221 @@
+"""An operator's commands against a running system, each a process of its own as at a terminal."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from services.cli.system import System
+from shared.identity import new_id
+from shared.local.ports import LOOPBACK, Ports
+from shared.slices import slice_of
+from tests.cli.running import PERENNIAL, Running, answer, erase, objects, surroundings, until
+
+BUYS = ("code", "issue", "--product", "antivirus", "--term", "P1Y")
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    data = tmp_path_factory.mktemp("operator") / "data"
+    with Running(PERENNIAL, "up", "--json", environment=surroundings(data)) as system:
+        system.wait_for('"kind": "ready"')
+        yield system
+    erase(data)
+
+
+@pytest.fixture
+def environment(running: Running) -> dict[str, str]:
+    return dict(running.environment)
+
+
+def enroll(environment: dict[str, str]) -> str:
+    device_id: str = objects(environment, "device", "enroll", "--product", "antivirus", "--region", "DE")[0][
+        "device_id"
+    ]
+    return device_id
+
+
+def code(environment: dict[str, str]) -> dict[str, str]:
+    issued: dict[str, str] = objects(environment, *BUYS)[0]
+    return issued
+
+
+def recorded(environment: dict[str, str], device_id: str) -> list[str]:
+    return [event["type"] for event in objects(environment, "device", "history", device_id)]
+
+
+def parked(environment: dict[str, str], *more: str) -> list[dict[str, Any]]:
+    return objects(environment, "parked", "list", *more)
+
+
+def order(environment: dict[str, str], name: str, **body: Any) -> None:
+    """Send an order as a fleet tool does."""
+    headers = {
+        "ce_specversion": "1.0",
+        "ce_id": str(new_id()),
+        "ce_source": "/fleet",
+        "ce_type": name,
+        "ce_time": "2026-11-24T12:00:00Z",
+    }
+
+    async def send() -> None:
+        bootstrap = f"{LOOPBACK}:{environment['PERENNIAL_KAFKA_PORT']}"
+        async with AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all") as producer:
+            await producer.send_and_wait(
+                "device.commands.v1",
+                json.dumps(body).encode(),
+                key=str(body.get("device_id", "")).encode(),
+                headers=[(name, value.encode()) for name, value in headers.items()],
+            )
+
+    asyncio.run(send())
+
+
+def query(running: Running, service: str, sql: str, *values: object) -> Any:
+    """Ask a ledger as the server's superuser, who alone may do what these tests do to it."""
+
+    async def ask() -> Any:
+        connection = await asyncpg.connect(superuser(running, service))
+        try:
+            return await connection.fetchval(sql, *values)
+        finally:
+            await connection.close()
+
+    return asyncio.run(ask())
+
+
+def superuser(running: Running, service: str) -> str:
+    ports = Ports(postgres=int(running.environment["PERENNIAL_POSTGRES_PORT"]))
+    return System(Path(running.environment["PERENNIAL_DATA"]), ports=ports).stack.postgres.dsn(service)
+
+
+def test_a_code_goes_from_the_shop_to_the_device_and_is_told_whole_only_once(
+    running: Running, environment: dict[str, str]
+) -> None:
+    """R-04, R-112."""
+    bought, device_id = code(environment), enroll(environment)
+    objects(environment, "device", "add-code", device_id, text=bought["code"] + "\n")
+    until(lambda: objects(environment, "device", "show", device_id)[0]["status"] == "active")
+    assert recorded(environment, device_id) == ["DeviceEnrolled", "CodeAdded", "LicenseActivated"]
+    assert objects(environment, "code", "show", bought["code_ref"])[0]["seats_taken"] == 1
+    assert objects(environment, "code", "show", "-", text=bought["code"])[0]["code_ref"] == bought["code_ref"]
+    until(lambda: {"CodeAdded", "LicenseActivated"} <= {line["type"] for line in running.lines("event")})
+    assert bought["code"] not in running.output
+
+
+def test_a_blocked_code_says_why_in_its_history(environment: dict[str, str]) -> None:
+    """R-46, R-106."""
+    ref = code(environment)["code_ref"]
+    objects(environment, "code", "block", ref, "--note", "stolen")
+    objects(environment, "code", "unblock", ref, "--note", "found")
+    events = objects(environment, "code", "history", ref)
+    assert [(event["type"], event["data"].get("note")) for event in events] == [
+        ("CodeIssued", None),
+        ("CodeBlocked", "stolen"),
+        ("CodeUnblocked", "found"),
+    ]
+    table = answer(environment, "code", "history", ref).stdout
+    assert "stolen" in table
+    assert "\x1b[" not in table
+
+
+def test_refusals_are_one_line_on_stderr_and_never_repeat_a_code(environment: dict[str, str]) -> None:
+    """R-112."""
+    bought = code(environment)["code"]
+    for words, exit_code, said in (
+        (("code", "show", bought), 1, "no code reference"),
+        (("code", "show", "0" * 32), 1, "unknown_code"),
+        (("device", "show", "nobody"), 1, "unknown_device"),
+        (("parked", "redrive", "device.commands:0:999"), 1, "not_parked"),
+        (("parked", "redrive", "license_view:0:1"), 1, "rebuild"),
+        (("log", "republish", "--service", "device", "--slice", "0", "--from-position", "9999"), 1, "not published"),
+        (("--device-url", "http://127.0.0.1:9", "device", "show", "x"), 3, "cannot be reached"),
+    ):
+        outcome = answer(environment, *words)
+        assert (outcome.returncode, outcome.stdout) == (exit_code, ""), words
+        assert said in outcome.stderr
+        assert len(outcome.stderr.splitlines()) == 1
+        assert bought not in outcome.stderr
+
+
+def test_topics_and_schema_are_made_once(running: Running, environment: dict[str, str]) -> None:
+    assert objects(environment, "topics", "ensure", "--partitions", "8", "--replicas", "1")[0]["made"] == []
+    owner = environment | {"PERENNIAL_OWNER_DATABASE_URL": superuser(running, "device")}
+    assert objects(owner, "migrate", "--service", "device")[0]["applied"] == []
+
+
+def test_an_order_for_an_unknown_device_is_parked_and_redriven_once_the_device_is_known(
+    running: Running, environment: dict[str, str]
+) -> None:
+    """R-122."""
+    bought, device_id = code(environment), f"fleet-{new_id()}"
+    order(environment, "AddCode", device_id=device_id, code_ref=bought["code_ref"], last_group=bought["code"][-5:])
+    (row,) = until(lambda: parked(environment))
+    assert row["reason"] == "unknown_device"
+    assert objects(environment, "parked", "show", row["id"])[0]["headers"]["ce_type"] == "AddCode"
+    refused = answer(environment, "parked", "redrive", row["id"])
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "unknown_device" in refused.stderr
+
+    order(environment, "EnrollDevice", device_id=device_id, product="antivirus", region="DE")
+    until(lambda: recorded(environment, device_id) == ["DeviceEnrolled"])
+    assert objects(environment, "parked", "redrive", row["id"])[0]["recorded"] == ["CodeAdded", "MessageRedriven"]
+    until(lambda: recorded(environment, device_id) == ["DeviceEnrolled", "CodeAdded", "LicenseActivated"])
+    assert parked(environment) == []
+    assert [entry["id"] for entry in parked(environment, "--all") if entry["redriven_at"]] == [row["id"]]
+    assert "not_parked" in answer(environment, "parked", "redrive", row["id"]).stderr
+    until(lambda: "MessageRedriven" in {line["type"] for line in running.lines("event")})
+
+
+def test_an_order_that_nobody_knows_stays_parked(environment: dict[str, str]) -> None:
+    """R-122."""
+    order(environment, "PaintDevice", device_id="d-1")
+    (row,) = until(lambda: parked(environment, "--service", "device"))
+    assert row["reason"] == "unknown_event"
+    assert "still" in answer(environment, "parked", "redrive", row["id"]).stderr
+    assert [entry["id"] for entry in parked(environment)] == [row["id"]]
+
+
+def test_an_event_that_never_reached_kafka_is_told_and_republishing_heals_it(
+    running: Running, environment: dict[str, str]
+) -> None:
+    """R-120, R-122."""
+    device_id, first, second = enroll(environment), code(environment), code(environment)
+    slice_number = slice_of(device_id)
+    until(lambda: query(running, "device", PUBLISHED, slice_number))
+    lost = query(running, "device", "select position + 1 from slice_head where slice = $1", slice_number)
+    # the ledger believes that the next event is on Kafka already, so the relay passes it over
+    query(running, "device", "update slice_published set position = $2 where slice = $1", slice_number, lost)
+    objects(environment, "device", "add-code", device_id, text=first["code"])
+    assert answer(environment, "device", "add-code", device_id, text=second["code"]).returncode == 1
+
+    (waiting,) = until(lambda: [row for row in parked(environment) if row["id"].startswith("activation.requests:")])
+    assert waiting["reason"] == "position_gap"
+    refused = answer(environment, "parked", "redrive", waiting["id"])
+    advice = f"log republish --service device --slice {slice_number} --from-position {lost}"
+    assert refused.returncode == 1
+    assert advice in refused.stderr
+    assert objects(environment, "device", "show", device_id)[0]["status"] == "unlicensed"
+
+    (again,) = objects(environment, *advice.split())
+    assert again["to_position"] >= lost + 1
+    until(lambda: objects(environment, "device", "show", device_id)[0]["status"] == "active")
+    assert recorded(environment, device_id) == ["DeviceEnrolled", "CodeAdded", "CodeRejected", "LicenseActivated"]
+    until(lambda: query(running, "device", PUBLISHED, slice_number))
+    head = query(running, "device", "select position from slice_head where slice = $1", slice_number)
+    until(lambda: query(running, "activation", HEARD, "activation.requests", slice_number) == head)
+    until(lambda: query(running, "device", HEARD, "license_view", slice_number) == head)
+    (marked,) = objects(environment, "parked", "redrive", waiting["id"])
+    assert marked["recorded"] == ["MessageRedriven"]
+
+
+PUBLISHED = (
+    "select h.position > 0 and h.position = p.position"
+    " from slice_head h join slice_published p using (slice) where slice = $1"
+)
+HEARD = "select position from inbound_slice where consumer = $1 and slice = $2"
