@@ -5,9 +5,12 @@ A sandbox ledger keeps how far its time runs ahead of the machine's; a productio
 
 import datetime as real
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from shared.database import Connection
+
+TIME_MAX = datetime(2200, 1, 1, tzinfo=UTC)
+"""How far a sandbox may go: room is left for terms that begin there."""
 
 
 def machine_now() -> datetime:
@@ -45,13 +48,16 @@ class Clock:
     async def move_to(self, connection: Connection, target: datetime) -> datetime:
         """Move a sandbox's time forward to `target`.
 
-        Raises `ClockRefused`: `not_a_sandbox`, or `clock_backwards`, because what was recorded cannot lie ahead.
+        Raises `ClockRefused`: `not_a_sandbox`, `clock_too_far`, or `clock_backwards`, because what was recorded
+        cannot lie ahead.
         """
         if not self.sandbox:
             raise ClockRefused("not_a_sandbox", "this ledger is for production; its time cannot be moved")
         await self.refresh(connection)
         if target < self.now():
             raise ClockRefused("clock_backwards", f"time only moves forward; it is {self.now().isoformat()}")
+        if target > TIME_MAX:
+            raise ClockRefused("clock_too_far", f"time may be moved up to {TIME_MAX:%Y}")
         milliseconds = (target - machine_now()) // timedelta(milliseconds=1)
         # two people may move it at once: the later time wins
         await connection.execute("update ledger set clock_offset_ms = greatest(clock_offset_ms, $1)", milliseconds)

@@ -3,6 +3,7 @@
 Here are the header names, in both directions. No topic, service or rule may come in.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +16,7 @@ type Headers = Sequence[tuple[str, bytes]]
 
 HEADER_CHARACTERS_MAX = 256
 BIGINT_DIGITS_MAX = 18
+TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 FIXED: tuple[tuple[str, bytes], ...] = (
     ("ce_specversion", b"1.0"),
@@ -79,9 +81,12 @@ class Place:
 def header_texts(headers: Headers) -> dict[str, str]:
     """Return the headers as text. Raises `UnreadableEnvelope`."""
     try:
-        return {name: value.decode() for name, value in headers if value is not None}
+        texts = {name: value.decode() for name, value in headers if value is not None}
     except UnicodeDecodeError:
         raise UnreadableEnvelope("a header is not UTF-8") from None
+    if any("\x00" in text for text in texts.values()):
+        raise UnreadableEnvelope("a header contains a NUL")
+    return texts
 
 
 def read_envelope(texts: Mapping[str, str]) -> Envelope:
@@ -100,7 +105,7 @@ def read_envelope(texts: Mapping[str, str]) -> Envelope:
         occurred_at_text=occurred_at,
         recorded_at=_moment("ce_recordedtime", texts.get("ce_recordedtime", occurred_at)),
         correlation_id=_id("ce_correlationid", texts.get("ce_correlationid")),
-        traceparent=texts.get("traceparent"),
+        traceparent=_traceparent(texts.get("traceparent")),
     )
 
 
@@ -151,6 +156,11 @@ def _id(name: str, text: str | None) -> UUID | None:
         return UUID(text) if text else None
     except ValueError:
         raise UnreadableEnvelope(f"{name} is not a UUID") from None
+
+
+def _traceparent(text: str | None) -> str | None:
+    """A trace that is not one is left out: it says nothing about the event."""
+    return text if text and TRACEPARENT.fullmatch(text) else None
 
 
 def _hash(text: str) -> bytes:

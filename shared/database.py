@@ -32,6 +32,9 @@ AWAY = (
 A commit that raises one of these may have happened; what is retried must be able to tell.
 """
 
+NO_ENTRY = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
+"""A wrong password, role or database name: trying again does not help."""
+
 CONFLICT = (asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 """Somebody else was first: read again, decide again."""
 

@@ -171,7 +171,10 @@ class WrongLedger(Exception):
 
 async def check_ledger(connection: Connection, *, service: str, mode: str) -> None:
     """Raise `WrongLedger` unless the database is `service`'s ledger and was made for `mode` (design §9)."""
-    row = await connection.fetchrow("select service, mode from ledger")
+    try:
+        row = await connection.fetchrow("select service, mode from ledger")
+    except asyncpg.UndefinedTableError:
+        raise WrongLedger("this database has no ledger yet; run `perennial migrate`") from None
     if row is None or row["service"] != service:
         raise WrongLedger(f"this database is not the {service} ledger; check its DATABASE_URL")
     if row["mode"] != mode:

@@ -9,11 +9,10 @@ An activation code is named by its reference (`shared.codes`) and its last group
 stream, the device service writes the one it received and applied to the device's stream.
 """
 
-from datetime import datetime
 from typing import Annotated, ClassVar, Literal, get_args
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 DeviceId = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._:-]+$")]
 CodeRef = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
@@ -23,7 +22,9 @@ Term = Annotated[str, StringConstraints(pattern=r"^P(\d{1,2}Y(\d{1,3}M)?(\d{1,4}
 Product = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[a-z0-9-]+$")]
 Region = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 """An ISO 3166-1 alpha-2 country code."""
-OrderId = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+OrderId = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f]+$")]
+Note = Annotated[str, StringConstraints(max_length=500, pattern=r"^[^\x00-\x08\x0b-\x1f]*$")]
+"""What an operator writes: text with line breaks, without other control characters."""
 
 CodeKind = Literal["paid", "trial", "subscription"]
 Trigger = Literal["immediate", "automatic", "manual", "retry"]
@@ -40,6 +41,10 @@ Reason = Literal[
     "not_later_than_current",
     "trial_not_allowed",
     "subscription_not_allowed",
+    "subscription_active",
+    "already_used_for_renewal",
+    "no_prior_license",
+    "version_incompatible",
     "reserve_exists",
     "not_expired",
     "stale",
@@ -88,7 +93,7 @@ class ActivationRequest(ForDevice):
     product: Product
     region: Region
     current_ref: CodeRef | None = None
-    current_ends_at: datetime | None = None
+    current_ends_at: AwareDatetime | None = None
 
 
 # --- the life of a device -------------------------------------------------------------------
@@ -126,7 +131,7 @@ class LicenseExpired(ForDevice):
     """The current license ran out at `ended_at`; `reserve_ref` is the code that should take over (R-31)."""
 
     code_ref: CodeRef
-    ended_at: datetime
+    ended_at: AwareDatetime
     generation: int
     request_id: UUID
     product: Product
@@ -150,8 +155,8 @@ class CodeVerified(Verdict):
 
     last_group: LastGroup
     term: Term
-    predicted_ends_at: datetime
-    started_at: datetime | None = None
+    predicted_ends_at: AwareDatetime
+    started_at: AwareDatetime | None = None
     notices: tuple[Notice, ...] = ()
 
 
@@ -166,9 +171,9 @@ class LicenseActivated(Verdict):
 
     last_group: LastGroup
     trigger: Trigger
-    activated_at: datetime
-    started_at: datetime
-    ends_at: datetime
+    activated_at: AwareDatetime
+    started_at: AwareDatetime
+    ends_at: AwareDatetime
     replaced_ref: CodeRef | None = None
 
 
@@ -183,14 +188,14 @@ class ActivationRefused(ForDevice):
     request_id: UUID
     policy_version: int = 0
     code_ref: CodeRef | None = None
-    available_at: datetime | None = None
+    available_at: AwareDatetime | None = None
 
 
 class ActivationDelayed(Verdict):
     """No verdict yet: a purchase of a renewal is announced but not settled (R-70). Try again at `retry_at`."""
 
     trigger: Trigger
-    retry_at: datetime
+    retry_at: AwareDatetime
     cause: Literal["purchase_pending"]
 
 
@@ -199,9 +204,9 @@ class LicenseRenewed(Event):
 
     code_ref: CodeRef
     order_id: OrderId
-    purchased_at: datetime
-    previous_ends_at: datetime
-    ends_at: datetime
+    purchased_at: AwareDatetime
+    previous_ends_at: AwareDatetime
+    ends_at: AwareDatetime
     device_id: DeviceId | None = None
 
 
@@ -210,7 +215,7 @@ class SeatReleased(ForDevice):
 
     code_ref: CodeRef
     cause: Literal["switched", "operator"]
-    note: str = ""
+    note: Note = ""
 
 
 # --- the life of a code ---------------------------------------------------------------------
@@ -231,26 +236,26 @@ class CodeIssued(ForCode):
     term: Term
     seats: int = Field(ge=1)
     regions: tuple[Region, ...] = ()
-    activate_by: datetime | None = None
+    activate_by: AwareDatetime | None = None
 
 
 class CodeBlocked(ForCode):
     """No new activation until it is unblocked (R-46)."""
 
-    note: str
+    note: Note
 
 
 class CodeUnblocked(ForCode):
     """Activations are possible again (R-106)."""
 
-    note: str
+    note: Note
 
 
 class PurchaseAnnounced(ForCode):
     """A renewal is bought but not settled: switches away from the code wait until `hold_until` (R-70)."""
 
     order_id: OrderId
-    hold_until: datetime
+    hold_until: AwareDatetime
 
 
 class PurchaseRefused(ForCode):
@@ -349,15 +354,17 @@ def decode(type_name: str, version: int, data: bytes) -> Event:
         raise UnknownEvent(f"{type_name[:80]!r} version {version} is not known here")
     try:
         event: Event = event_type.__pydantic_validator__.validate_json(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UnreadableEvent(f"{type_name}: {first_problem(error)}") from None
     return event
 
 
-def first_problem(error: ValueError) -> str:
+def first_problem(error: ValueError | RecursionError) -> str:
     """Return where the first problem is and of what kind: never the input, which may hold what must not be logged."""
     if not isinstance(error, ValidationError):
         return "body: json_invalid"
     problem = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    if problem["type"] == "extra_forbidden":
+        return "a field that is not known here"  # its name is the sender's text, and could be a code
     where = ".".join(str(part)[:64] for part in problem["loc"]) or "body"
     return f"{where}: {problem['type']}"

@@ -82,5 +82,5 @@ def read_order[Command: BaseModel](
         if not isinstance(body, dict) or "at" in body or "request_id" in body:
             raise UnreadableEvent(f"{envelope.type_name}: body: a JSON object without at and request_id is needed")
         return order_type.model_validate({**filled_in, **body})
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UnreadableEvent(f"{envelope.type_name}: {first_problem(error)}") from None

@@ -65,9 +65,14 @@ def _row(consumer: str, entry: Parked, parked_at: datetime) -> tuple[object, ...
         _headers_json(record),
         (record.value or b"")[:VALUE_BYTES_MAX],
         entry.reason,
-        entry.detail[:DETAIL_CHARACTERS_MAX],
+        _plain(entry.detail)[:DETAIL_CHARACTERS_MAX],
         parked_at,
     )
+
+
+def _plain(text: str) -> str:
+    """Return text that PostgreSQL can hold."""
+    return text.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")
 
 
 def _headers_json(record: Record) -> str:

@@ -1,13 +1,14 @@
 """Time travel for tests and demonstrations, by HTTP. Only a sandbox ledger allows it (design §9)."""
 
 import re
+from datetime import datetime
 from typing import Annotated, Any
 
 from dateutil.relativedelta import relativedelta
 from fastapi import APIRouter, Depends
 from pydantic import AwareDatetime, StringConstraints
 
-from shared.clock import Clock
+from shared.clock import Clock, ClockRefused
 from shared.database import Pool, transaction
 from shared.http import Body, operator_check
 from shared.ledger import instant
@@ -44,11 +45,18 @@ def routes(clock: Clock, pool: Pool, operator_key_hash: str) -> APIRouter:
         """Move the service's time forward. Each service has its own clock: move both."""
         if (body.set is None) == (body.advance is None):
             raise Problem(422, "invalid_fields", "give either set or advance")
-        target = body.set or clock.now() + _step(body.advance or "")
+        target = body.set or _later(clock.now(), body.advance or "")
         async with transaction(pool) as connection:
             return {"now": instant(await clock.move_to(connection, target))}
 
     return router
+
+
+def _later(now: datetime, step: str) -> datetime:
+    try:
+        return now + _step(step)
+    except (OverflowError, ValueError):
+        raise ClockRefused("clock_too_far", "the calendar ends before that") from None
 
 
 def _step(text: str) -> relativedelta:

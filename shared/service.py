@@ -19,7 +19,7 @@ from faststream.kafka import KafkaBroker
 from shared import sandbox
 from shared.clock import Clock
 from shared.consumer import Consumer, Source
-from shared.database import AWAY, Pool, open_pool
+from shared.database import AWAY, NO_ENTRY, Pool, open_pool
 from shared.http import Check, new_app
 from shared.lease import Leases
 from shared.ledger import WrongLedger, check_ledger
@@ -231,5 +231,5 @@ def main(serve: Callable[[ServiceSettings], Coroutine[Any, Any, None]]) -> None:
 
     try:
         uvloop.run(serve(settings))
-    except (WrongLedger, *AWAY) as error:
+    except (WrongLedger, *NO_ENTRY, *AWAY) as error:
         sys.exit(f"perennial: {error or type(error).__name__}")

@@ -38,7 +38,7 @@ from shared.http import (
     take_order,
 )
 from shared.ledger import instant, stream_page
-from shared.messages import CodeKind, CodeRef, DeviceId, OrderId, Product, PurchaseRefused, Region, Term
+from shared.messages import CodeKind, CodeRef, DeviceId, Note, OrderId, Product, PurchaseRefused, Region, Term
 from shared.problems import Problem
 
 CODES_MAX = 1_000
@@ -56,10 +56,10 @@ class Issue(Body):
     count: int = Field(default=1, ge=1, le=CODES_MAX)
 
 
-class Note(Body):
+class Explanation(Body):
     """Why an operator does something."""
 
-    note: str = Field(min_length=1, max_length=500)
+    note: Annotated[Note, Field(min_length=1)]
 
 
 class Purchase(Body):
@@ -141,13 +141,13 @@ async def _issue_one(doors: Doors, request: Request, body: Issue, key: str | Non
 
 def _add_orders(router: APIRouter, doors: Doors) -> None:
     @router.post("/codes/{code_ref}/block", status_code=202, tags=["codes"])
-    async def block(request: Request, code_ref: CodeRef, body: Note, key: IdempotencyKey) -> JSONResponse:
+    async def block(request: Request, code_ref: CodeRef, body: Explanation, key: IdempotencyKey) -> JSONResponse:
         """Allow no new activation of a code."""
         command = BlockCode(code_ref=code_ref, note=body.note, at=doors.clock.now())
         return await doors.take(request, command, key=key, body=body)
 
     @router.post("/codes/{code_ref}/unblock", status_code=202, tags=["codes"])
-    async def unblock(request: Request, code_ref: CodeRef, body: Note, key: IdempotencyKey) -> JSONResponse:
+    async def unblock(request: Request, code_ref: CodeRef, body: Explanation, key: IdempotencyKey) -> JSONResponse:
         """Allow activations of a code again."""
         command = UnblockCode(code_ref=code_ref, note=body.note, at=doors.clock.now())
         return await doors.take(request, command, key=key, body=body)
@@ -158,7 +158,7 @@ def _add_orders(router: APIRouter, doors: Doors) -> None:
         code_ref: CodeRef,
         device_id: DeviceId,
         key: IdempotencyKey,
-        note: Annotated[str, Query(max_length=500)] = "",
+        note: Annotated[Note, Query()] = "",
     ) -> JSONResponse:
         """Take a device's seat away, even if the device is lost."""
         command = ReleaseSeat(code_ref=code_ref, device_id=device_id, note=note, at=doors.clock.now())

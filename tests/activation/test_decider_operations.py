@@ -58,7 +58,9 @@ def issue() -> IssueCode:
 def buy(
     *, bought: datetime = NOON, settled: bool = True, term: str | None = None, order: str = "order-1"
 ) -> RecordPurchase:
-    return RecordPurchase(code_ref=A, at=max(bought, LATER), order_id=order, settled=settled, purchased_at=bought, term=term)
+    return RecordPurchase(
+        code_ref=A, at=max(bought, LATER), order_id=order, settled=settled, purchased_at=bought, term=term
+    )
 
 
 BLOCK = BlockCode(code_ref=A, at=NOON, note="lost card")

@@ -134,9 +134,7 @@ def test_typed_this_way_it_is_the_same_code(typed: str) -> None:
     assert read_code(typed) == CODE
 
 
-@pytest.mark.parametrize(
-    "separator", "-‐‑‒–—―−⁃﹘﹣－ー─⸺ \u00a0\u2002\u2007\u2009\u202f\u3000\u2028\x85", ids=ascii
-)
+@pytest.mark.parametrize("separator", "-‐‑‒–—―−⁃﹘﹣－ー─⸺ \u00a0\u2002\u2007\u2009\u202f\u3000\u2028\x85", ids=ascii)
 def test_any_dash_or_space_separates_groups(separator: str) -> None:
     """R-05."""
     assert read_code(separator.join(GROUPS)) == CODE
@@ -179,10 +177,7 @@ def test_a_wrong_length_is_refused_with_both_counts(typed: str, found: int, grou
 def test_a_text_too_long_is_refused_before_it_is_looked_at() -> None:
     """R-06."""
     assert read_code(TEXT + " " * (200 - len(TEXT))) == CODE
-    assert (
-        str(problem_of(TEXT + " " * (201 - len(TEXT))))
-        == "A code has 20 symbols; this text has 201 characters."
-    )
+    assert str(problem_of(TEXT + " " * (201 - len(TEXT)))) == "A code has 20 symbols; this text has 201 characters."
     assert problem_of("A" * 10_000_000).problem == "length"
     # one character that unfolds to eighteen
     assert problem_of("\ufdfa" * 200).problem == "length"
@@ -230,9 +225,7 @@ def test_a_symbol_of_another_alphabet_is_named_with_its_group(foreign: str, desc
         ("@" * 30, (1, 2, 3, 4)),
     ],
 )
-def test_foreign_symbols_are_found_in_an_unfinished_or_unseparated_code(
-    typed: str, groups: tuple[int, ...]
-) -> None:
+def test_foreign_symbols_are_found_in_an_unfinished_or_unseparated_code(typed: str, groups: tuple[int, ...]) -> None:
     """R-05."""
     refusal = problem_of(typed)
     assert (refusal.problem, refusal.groups) == ("alphabet", groups)

@@ -34,9 +34,7 @@ def test_the_hash_is_the_one_of_the_client_library(key: bytes) -> None:
 
 
 @given(stream_ids, st.sampled_from(POWERS_OF_TWO))
-def test_a_stream_goes_to_the_partition_that_any_kafka_client_gives_its_key(
-    stream_id: str, count: int
-) -> None:
+def test_a_stream_goes_to_the_partition_that_any_kafka_client_gives_its_key(stream_id: str, count: int) -> None:
     partitions = list(range(count))
     theirs = partitioner.DefaultPartitioner()(stream_id.encode(), partitions, partitions)
     assert partition_of(slice_of(stream_id), count) == theirs

@@ -13,6 +13,7 @@ from shared.messages import (
     CodeRef,
     DeviceId,
     LastGroup,
+    Note,
     OrderId,
     Product,
     Region,
@@ -75,20 +76,20 @@ class RecordPurchase(ForCode):
 class BlockCode(ForCode):
     """Allow no new activation (R-46)."""
 
-    note: str
+    note: Note
 
 
 class UnblockCode(ForCode):
     """Allow activations again (R-106)."""
 
-    note: str
+    note: Note
 
 
 class ReleaseSeat(ForCode):
     """Take the device's seat away, from afar too (R-84)."""
 
     device_id: DeviceId
-    note: str
+    note: Note
 
 
 type Command = IssueCode | Verify | Activate | RecordPurchase | BlockCode | UnblockCode | ReleaseSeat

@@ -7,6 +7,7 @@ from dateutil.relativedelta import relativedelta
 
 from shared.messages import Term
 
+CALENDAR_END = datetime(9999, 12, 31, tzinfo=UTC)
 _TERM = re.compile(r"P(?:(?P<years>\d+)Y)?(?:(?P<months>\d+)M)?(?:(?P<days>\d+)D)?")
 
 
@@ -14,7 +15,11 @@ def end_of(started_at: datetime, term: Term) -> datetime:
     """Return the end of a `term` that starts at `started_at`, in UTC.
 
     A day that the month does not have becomes its last: 31 January and one month is the end of February.
+    A term that no calendar holds ends with the calendar.
     """
     parts = _TERM.fullmatch(term)
     years, months, days = (int(part or 0) for part in parts.groups()) if parts is not None else (0, 0, 0)
-    return started_at.astimezone(UTC) + relativedelta(years=years, months=months, days=days)
+    try:
+        return started_at.astimezone(UTC) + relativedelta(years=years, months=months, days=days)
+    except (ValueError, OverflowError):
+        return CALENDAR_END

@@ -1,0 +1,269 @@
+"""The code store on a real PostgreSQL: a row is the fold of its stream, and the schema guards the promises."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
+
+import asyncpg
+import pytest
+
+from services.activation.decider import (
+    DECIDER,
+    Activate,
+    Code,
+    CodeEvent,
+    Command,
+    IssueCode,
+    ReleaseSeat,
+    Verify,
+    evolve,
+)
+from services.activation.outbox import OUTBOX
+from services.activation.store import CodeStore
+from shared.command_handler import CommandHandler, Order, Stored
+from shared.database import Connection, Pool, transaction
+from shared.decider import fold
+from shared.identity import new_id
+from shared.ledger import append
+from shared.messages import decode
+from tests.conftest import Database
+from tests.scenarios import (
+    END,
+    NEXT_END,
+    NOON,
+    OTHER,
+    START,
+    A,
+    B,
+    D,
+    activated,
+    announced,
+    blocked,
+    issued,
+    released,
+    renewed,
+    unblocked,
+)
+from tests.shared.records import cause
+
+HANDLER: CommandHandler[Command, Code] = CommandHandler(DECIDER, CodeStore(), OUTBOX)
+
+HISTORIES: dict[str, list[CodeEvent]] = {
+    "issued": [issued(A)],
+    "issued with everything": [issued(A, seats=3, kind="subscription", regions=("DE", "AT"), activate_by=END)],
+    "blocked": [issued(A), blocked(A)],
+    "unblocked": [issued(A), blocked(A), unblocked(A)],
+    "activated": [issued(A), activated(A)],
+    "on two devices": [issued(A, seats=2), activated(A), activated(A, device=OTHER, started=START, at=NOON)],
+    "announced": [issued(A), activated(A), announced(A, until=END)],
+    "renewed": [issued(A), activated(A), announced(A, until=END), renewed(A)],
+    "released": [issued(A), activated(A), released(A)],
+    "taken again": [issued(A), activated(A), released(A), activated(A, started=START, at=NOON)],
+}
+
+every_history = pytest.mark.parametrize("history", HISTORIES.values(), ids=list(HISTORIES))
+
+
+@pytest.fixture
+async def connection(untouched_activation_ledger: Database) -> AsyncIterator[Connection]:
+    """A service's connection, in a transaction that is rolled back."""
+    async with untouched_activation_ledger.rolled_back() as connection:
+        yield connection
+
+
+def ask(device: str = D, code: str = A) -> Verify:
+    """Return a command that speaks of the device, so that its seat is loaded."""
+    return Verify(device_id=device, code_ref=code, request_id=new_id(), product="security", region="DE", at=NOON)
+
+
+async def keep(connection: Connection, events: Sequence[CodeEvent], code: str = A) -> Code:
+    """Write a code event by event, each time as loaded, and return the fold."""
+    for version, event in enumerate(events, 1):
+        before = await kept(connection, D, OTHER, code=code)
+        state = before[code].state if code in before else DECIDER.initial
+        await CodeStore().save(connection, before, {code: Stored(version, evolve(state, event))})
+    return fold(evolve, events, DECIDER.initial)
+
+
+async def kept(connection: Connection, *devices: str, code: str = A) -> dict[str, Stored[Code]]:
+    return dict(await CodeStore().load(connection, [ask(device, code) for device in devices], [code]))
+
+
+@every_history
+async def test_what_is_loaded_is_the_fold(connection: Connection, history: list[CodeEvent]) -> None:
+    """R-118."""
+    state = await keep(connection, history)
+    assert await kept(connection, D, OTHER) == {A: Stored(len(history), state)}
+
+
+@every_history
+async def test_the_tables_say_the_same_as_the_state(connection: Connection, history: list[CodeEvent]) -> None:
+    """R-66, R-82."""
+    state = await keep(connection, history)
+    row = await connection.fetchrow("select * from code")
+    assert row is not None
+    assert (row["seats"], row["seats_taken"], row["last_group"]) == (state.seats, len(state.holders), state.last_group)
+    seats = await connection.fetch("select device_id from seat where code_ref = $1", A)
+    assert {seat["device_id"] for seat in seats} == state.holders
+    started = await connection.fetch("select started_at from first_activation where code_ref = $1", A)
+    assert [each["started_at"] for each in started] == ([] if state.started_at is None else [state.started_at])
+
+
+async def test_only_the_seats_of_the_devices_at_hand_are_loaded_and_the_count_is_full(connection: Connection) -> None:
+    """R-82."""
+    devices = [f"device-{number}" for number in range(40)]
+    await keep(connection, [issued(A, seats=50)])
+    before = await kept(connection)
+    state = fold(evolve, [activated(A, device=device) for device in devices], before[A].state)
+    await CodeStore().save(connection, before, {A: Stored(2, state)})
+    loaded = (await kept(connection, "device-7", "stranger"))[A].state
+    assert (loaded.seats_taken, loaded.holders) == (40, frozenset({"device-7"}))
+
+
+async def test_the_seat_of_a_device_on_another_code_is_not_taken_for_one_on_this(connection: Connection) -> None:
+    await keep(connection, [issued(A), activated(A)])
+    await keep(connection, [issued(B)], code=B)
+    loaded = await CodeStore().load(connection, [ask(D, A), ask(D, B)], [A, B])
+    assert [loaded[code].state.holders for code in (A, B)] == [frozenset({D}), frozenset()]
+
+
+async def test_a_code_that_nobody_issued_is_absent(connection: Connection) -> None:
+    assert await kept(connection, D) == {}
+
+
+# --- what the schema guards --------------------------------------------------------------------------
+
+
+async def test_no_decision_can_take_more_seats_than_there_are(connection: Connection) -> None:
+    """R-82: as if the rules were wrong."""
+    await keep(connection, [issued(A), activated(A)])
+    before = await kept(connection, D, OTHER)
+    wrong = evolve(before[A].state, activated(A, device=OTHER))
+    with pytest.raises(asyncpg.CheckViolationError):
+        await CodeStore().save(connection, before, {A: Stored(3, wrong)})
+
+
+async def test_no_device_can_hold_two_seats_on_a_code(connection: Connection) -> None:
+    """R-83."""
+    await keep(connection, [issued(A, seats=2), activated(A)])
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await connection.execute("insert into seat (code_ref, device_id) values ($1, $2)", A, D)
+
+
+async def test_no_code_can_start_twice(connection: Connection) -> None:
+    """R-66."""
+    await keep(connection, [issued(A), activated(A)])
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await connection.execute("insert into first_activation (code_ref, started_at) values ($1, $2)", A, NOON)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "update first_activation set started_at = started_at + interval '1 day'",
+        "delete from first_activation",
+        "truncate first_activation",
+        "delete from code",
+        "truncate seat",
+    ],
+)
+async def test_a_service_may_not_take_a_start_back(connection: Connection, statement: str) -> None:
+    """R-66, R-74."""
+    await keep(connection, [issued(A), activated(A)])
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await connection.execute(statement)
+
+
+@pytest.mark.parametrize(
+    ("statement", "error"),
+    [
+        ("update code set seats_taken = -1", asyncpg.CheckViolationError),
+        ("update code set seats = 0", asyncpg.CheckViolationError),
+        ("insert into seat values ('nobody issued this', 'd')", asyncpg.ForeignKeyViolationError),
+        ("insert into first_activation values ('nobody issued this', now())", asyncpg.ForeignKeyViolationError),
+    ],
+)
+async def test_the_schema_refuses_what_no_rule_would_do(
+    connection: Connection, statement: str, error: type[Exception]
+) -> None:
+    await keep(connection, [issued(A), activated(A)])
+    with pytest.raises(error):
+        await connection.execute(statement)
+
+
+# --- many at once --------------------------------------------------------------------------------------
+
+
+async def decide(pool: Pool, command: Command) -> list[CodeEvent]:
+    async with transaction(pool) as connection:
+        decided = await HANDLER.decide(connection, [Order(command, cause(command.at))])
+        await append(connection, decided.events)
+    return [decode(event.type_name, event.schema_version, event.data) for event in decided.events]  # type: ignore[misc]
+
+
+def issue(code: str = A, seats: int = 1) -> IssueCode:
+    return IssueCode(
+        code_ref=code, at=START, last_group="AAAAA", product="security", kind="paid", term="P1Y", seats=seats
+    )
+
+
+def attempt(device: str, code: str = A, *, over: str | None = None) -> Activate:
+    return Activate(
+        device_id=device,
+        code_ref=code,
+        request_id=new_id(),
+        product="security",
+        region="DE",
+        at=NOON + timedelta(seconds=len(device)),
+        trigger="immediate" if over is None else "automatic",
+        current_ref=over,
+        current_ends_at=None if over is None else NOON,
+    )
+
+
+@pytest.mark.parametrize("seats", [1, 3])
+async def test_devices_that_race_for_the_last_seats_get_exactly_those(activation_pool: Pool, seats: int) -> None:
+    """R-85, R-71, R-126."""
+    await decide(activation_pool, issue(seats=seats))
+    attempts = [attempt(f"device-{number}") for number in range(20)]
+    events = await asyncio.gather(*(decide(activation_pool, command) for command in attempts))
+    assert Counter(type(event).__name__ for made in events for event in made) == {
+        "LicenseActivated": seats,
+        "CodeRejected": 20 - seats,
+    }
+    async with activation_pool.acquire() as connection:
+        assert await connection.fetchval("select count(*) from seat") == seats
+        assert await connection.fetchval("select count(*) from first_activation") == 1
+
+
+async def test_a_seat_given_back_is_there_for_the_next(activation_pool: Pool) -> None:
+    """R-84."""
+    await decide(activation_pool, issue())
+    await decide(activation_pool, attempt("one"))
+    await decide(activation_pool, ReleaseSeat(code_ref=A, at=NOON, device_id="one", note="lost"))
+    await decide(activation_pool, attempt("another"))
+    async with activation_pool.acquire() as connection:
+        assert [row["device_id"] for row in await connection.fetch("select device_id from seat")] == ["another"]
+        assert await connection.fetchval("select started_at from first_activation") < NEXT_END
+
+
+async def test_a_switch_frees_the_old_seat_with_the_new_one_taken(activation_pool: Pool) -> None:
+    """R-87: crosswise, so that two switches lock the same two codes."""
+    for code in (A, B):
+        await decide(activation_pool, issue(code, seats=40))
+    devices = [f"device-{number}" for number in range(20)]
+    await asyncio.gather(*(decide(activation_pool, attempt(device, A)) for device in devices))
+    await asyncio.gather(*(decide(activation_pool, attempt(f"x{device}", B)) for device in devices))
+    crossing = [
+        decide(activation_pool, attempt(device, to, over=over))
+        for name in devices
+        for device, to, over in ((name, B, A), (f"x{name}", A, B))
+    ]
+    await asyncio.gather(*crossing)
+    async with activation_pool.acquire() as connection:
+        rows = await connection.fetch("select code_ref, device_id from seat")
+        counts = await connection.fetch("select code_ref, seats_taken from code")
+    holders = Counter(row["device_id"] for row in rows)
+    assert set(holders.values()) == {1}
+    assert {row["code_ref"]: row["seats_taken"] for row in counts} == Counter(row["code_ref"] for row in rows)

@@ -1,0 +1,94 @@
+"""The clock of a sandbox moves forward for every worker; that of a production ledger cannot be moved."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from shared.clock import Clock, ClockRefused, machine_now
+from shared.database import Pool, transaction
+from tests.conftest import Database, Databases
+
+YEAR = timedelta(days=365)
+SECOND = timedelta(seconds=1)
+
+
+def about(clock: Clock, ahead: timedelta) -> bool:
+    """Whether the clock is ahead of the machine so much."""
+    return abs(clock.now() - machine_now() - ahead) < SECOND
+
+
+async def move(pool: Pool, clock: Clock, ahead: timedelta) -> None:
+    async with transaction(pool) as connection:
+        await clock.move_to(connection, machine_now() + ahead)
+
+
+async def test_a_sandbox_moves_forward_and_every_worker_sees_it(device_pool: Pool) -> None:
+    mine, yours = Clock(sandbox=True), Clock(sandbox=True)
+    await move(device_pool, mine, YEAR)
+    async with device_pool.acquire() as connection:
+        await yours.refresh(connection)
+    assert about(mine, YEAR)
+    assert about(yours, YEAR)
+
+
+async def test_time_stays_ahead_after_a_restart(device_database: Database) -> None:
+    async with device_database.pool() as pool:
+        await move(pool, Clock(sandbox=True), YEAR)
+    restarted = Clock(sandbox=True)
+    async with device_database.connected() as connection:
+        await restarted.refresh(connection)
+    assert about(restarted, YEAR)
+
+
+async def test_a_moment_reached_is_not_before_the_one_asked_for(device_pool: Pool) -> None:
+    clock = Clock(sandbox=True)
+    target = machine_now() + YEAR
+    async with transaction(device_pool) as connection:
+        assert target <= await clock.move_to(connection, target) < target + SECOND
+
+
+@pytest.mark.parametrize("back", [timedelta(0), YEAR - timedelta(minutes=1), YEAR / 2])
+async def test_a_sandbox_does_not_move_back(device_pool: Pool, back: timedelta) -> None:
+    clock = Clock(sandbox=True)
+    await move(device_pool, clock, YEAR)
+    with pytest.raises(ClockRefused) as refused:
+        await move(device_pool, clock, back)
+    assert refused.value.code == "clock_backwards"
+    assert about(clock, YEAR)
+
+
+async def test_a_worker_that_has_not_heard_yet_does_not_move_time_back(device_pool: Pool) -> None:
+    late = Clock(sandbox=True)
+    await move(device_pool, Clock(sandbox=True), YEAR)
+    with pytest.raises(ClockRefused) as refused:
+        await move(device_pool, late, YEAR / 2)
+    assert refused.value.code == "clock_backwards"
+
+
+async def test_two_people_who_move_it_at_once_both_get_at_least_what_they_asked_for(device_pool: Pool) -> None:
+    clocks = [Clock(sandbox=True) for _ in range(8)]
+    results = await asyncio.gather(
+        *(move(device_pool, clock, YEAR + number * SECOND) for number, clock in enumerate(clocks)),
+        return_exceptions=True,
+    )
+    assert all(result is None or isinstance(result, ClockRefused) for result in results)
+    async with device_pool.acquire() as connection:
+        await clocks[0].refresh(connection)
+    assert about(clocks[0], YEAR + 7 * SECOND)
+
+
+async def test_a_production_ledger_cannot_be_moved(databases: Databases) -> None:
+    ledger = await databases.fresh("device", "production")
+    async with ledger.pool() as pool:
+        clock = Clock()
+        with pytest.raises(ClockRefused) as refused:
+            await move(pool, clock, YEAR)
+        assert refused.value.code == "not_a_sandbox"
+        assert about(clock, timedelta(0))
+
+
+async def test_time_is_told_in_whole_milliseconds_in_utc() -> None:
+    now = machine_now()
+    assert now.microsecond % 1000 == 0
+    assert now.utcoffset() == timedelta(0)

@@ -1,0 +1,126 @@
+"""Orders from outside tools: read or refused in two ways only, whatever the message holds, never quoted."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.activation.decider import DECIDER, CodeEvent, RecordPurchase
+from services.device.decider import AddCode, EnrollDevice
+from shared.cloudevents import UnreadableEnvelope, header_texts, read_envelope
+from shared.messages import UnknownEvent, UnreadableEvent
+from shared.orders import read_order
+from tests.scenarios import A, activated, decided, issued, renewed
+from tests.shared.records import NOON, outside_headers
+
+SECRET = "QWERT-ASDFG"
+TYPES = {order.__name__: order for order in (AddCode, EnrollDevice, RecordPurchase)}
+FILLED_IN = {"at": NOON, "request_id": "0198a1b2-0000-7000-8000-000000000001"}
+ADD = {"device_id": "device-1", "code_ref": A, "last_group": "7QX2M"}
+BUY = {"code_ref": A, "order_id": "1", "settled": True, "purchased_at": "2026-03-01T12:00:00Z"}
+
+
+def read(type_name: str, body: Any, filled_in: Mapping[str, Any] = FILLED_IN) -> Any:
+    envelope = read_envelope(header_texts(outside_headers(ce_type=type_name.encode())))
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return read_order(envelope, data, types=TYPES, filled_in=filled_in)
+
+
+def unreadable(type_name: str, body: Any, filled_in: Mapping[str, Any] = FILLED_IN) -> str:
+    with pytest.raises(UnreadableEvent) as refused:
+        read(type_name, body, filled_in)
+    assert SECRET not in str(refused.value)
+    return str(refused.value)
+
+
+def test_an_order_is_its_fields_and_what_is_filled_in() -> None:
+    order = read("AddCode", ADD)
+    assert order == AddCode.model_validate({**ADD, **FILLED_IN})
+
+
+def test_what_is_no_order_is_told() -> None:
+    with pytest.raises(UnknownEvent):
+        read("SellCode", ADD)
+
+
+@pytest.mark.parametrize("field", ["at", "request_id"])
+def test_nobody_outside_says_when_or_by_which_id(field: str) -> None:
+    """R-62, R-111."""
+    unreadable("AddCode", {**ADD, field: FILLED_IN[field].__str__()})
+
+
+@pytest.mark.parametrize("body", [[ADD], "x", 1, None, b"", b"\xff", b"{", b"9" * 10_000, b'{"device_id": "\\ud800"}'])
+def test_a_body_that_is_no_object_is_unreadable(body: Any) -> None:
+    """R-122."""
+    unreadable("AddCode", body)
+
+
+@pytest.mark.parametrize("field", list(ADD))
+def test_a_field_that_is_missing_or_wrong_is_named_and_never_quoted(field: str) -> None:
+    """R-112."""
+    assert f"{field}: missing" in unreadable("AddCode", {name: value for name, value in ADD.items() if name != field})
+    assert field in unreadable("AddCode", {**ADD, field: SECRET * 20})
+
+
+def test_an_unknown_field_is_refused_and_its_name_is_not_quoted() -> None:
+    """R-112: a code pasted in the wrong place is a field name too."""
+    unreadable("AddCode", {**ADD, SECRET: 1})
+
+
+@pytest.mark.parametrize("body", [b"[" * 200_000, b'{"device_id":' * 200_000], ids=["lists", "objects"])
+def test_a_body_nested_too_deeply_is_unreadable(body: bytes) -> None:
+    """R-122: the worker would stop, and again after every start."""
+    unreadable("AddCode", body)
+
+
+def test_a_nul_in_the_name_of_an_order_is_unreadable() -> None:
+    """R-122."""
+    unreadable("RecordPurchase", {**BUY, "order_id": "a\x00b"}, {"at": NOON})
+
+
+@pytest.mark.parametrize("name", ["ce_id", "ce_source", "traceparent"])
+def test_a_nul_in_a_header_that_is_stored_is_unreadable(name: str) -> None:
+    """R-122."""
+    with pytest.raises(UnreadableEnvelope):
+        read_envelope(header_texts(outside_headers(**{name: b"a\x00b"})))
+
+
+def test_a_trace_context_that_is_none_is_not_taken() -> None:
+    envelope = read_envelope(header_texts(outside_headers(traceparent=b"x" * 900_000)))
+    assert envelope.traceparent is None
+
+
+def test_no_number_of_purchases_stops_a_worker() -> None:
+    """R-122: an end that the calendar does not have is refused, or cut; it breaks nothing."""
+    order = read("RecordPurchase", {**BUY, "term": "P99Y"}, {"at": NOON})
+    almost = datetime(9990, 1, 1, tzinfo=UTC)
+    history: list[CodeEvent] = [issued(A), activated(A), renewed(A, ends=almost, order="the 80th")]
+    decided(DECIDER, history, order)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=10,
+)
+
+
+@given(
+    type_name=st.sampled_from(sorted(TYPES)),
+    base=st.sampled_from([{}, ADD, BUY]),
+    body=st.dictionaries(
+        st.sampled_from([*ADD, *BUY, "replace", "term", "region"]) | st.text(), json_values, max_size=4
+    ),
+)
+def test_whatever_the_body_is_nothing_else_is_raised(
+    type_name: str, base: dict[str, Any], body: dict[str, Any]
+) -> None:
+    """R-122."""
+    try:
+        read(type_name, base | body)
+    except UnreadableEvent:
+        return
