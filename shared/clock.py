@@ -43,7 +43,8 @@ class Clock:
         """Read how far the ledger's time is ahead; other workers may have moved it."""
         if self.sandbox:
             milliseconds = await connection.fetchval("select clock_offset_ms from ledger")
-            self.ahead = timedelta(milliseconds=milliseconds)
+            # an answer read before a move may arrive after it: time never goes back
+            self.ahead = max(self.ahead, timedelta(milliseconds=milliseconds))
 
     async def move_to(self, connection: Connection, target: datetime) -> datetime:
         """Move a sandbox's time forward to `target`.

@@ -131,6 +131,9 @@ def _required(texts: Mapping[str, str], name: str) -> str:
         raise UnreadableEnvelope(f"{name} is missing")
     if len(text) > HEADER_CHARACTERS_MAX:
         raise UnreadableEnvelope(f"{name} is longer than {HEADER_CHARACTERS_MAX} characters")
+    if not text.isprintable():
+        # PostgreSQL's text cannot hold a NUL, and a log's line no line break
+        raise UnreadableEnvelope(f"{name} contains a control character")
     return text
 
 

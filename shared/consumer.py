@@ -8,10 +8,11 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from time import monotonic
 from typing import Any, cast
 
-from aiokafka import ConsumerRebalanceListener, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
@@ -39,6 +40,7 @@ from shared.progress import Claim, NotOwned, Progress
 
 logger = logging.getLogger(__name__)
 
+FETCH_WAIT_MS = 250
 GAP_PATIENCE_SECONDS = 5.0
 GAP_RETRY_SECONDS = 0.2
 CONFLICTS_MAX = 20
@@ -103,6 +105,7 @@ class Consumer[Message](ConsumerRebalanceListener):
         self._moved_at = machine_now()
         self._committed_at = 0.0
         self._subscriber: Any = None
+        self._batch_records_max = 1
         self.batches = 0
         self.records = 0
 
@@ -114,7 +117,6 @@ class Consumer[Message](ConsumerRebalanceListener):
             self.source.topic,
             batch=True,
             max_records=batch_records_max,
-            batch_timeout_ms=5,
             group_id=self.source.name,
             group_instance_id=f"{self.source.name}.{worker}",
             auto_offset_reset="earliest",
@@ -122,13 +124,21 @@ class Consumer[Message](ConsumerRebalanceListener):
             session_timeout_ms=6_000,
             heartbeat_interval_ms=1_500,
             max_poll_interval_ms=300_000,
-            fetch_max_wait_ms=250,
+            fetch_max_wait_ms=FETCH_WAIT_MS,
             max_partition_fetch_bytes=4 * RECORD_BYTES_MAX,
             listener=self,
             parser=self._as_it_is,
             decoder=_undecoded,
         )
         self._subscriber(self._on_batch)
+        self._batch_records_max = batch_records_max
+        # FastStream sleeps for its batch timeout after each empty fetch: what comes meanwhile would wait
+        self._subscriber.get_msg = self._next_batch
+
+    async def _next_batch(self, consumer: AIOKafkaConsumer) -> tuple[Record, ...]:
+        """Return what has come, as soon as anything has."""
+        fetched = await consumer.getmany(timeout_ms=FETCH_WAIT_MS, max_records=self._batch_records_max)
+        return tuple(chain.from_iterable(fetched.values()))
 
     async def _as_it_is(self, records: Any) -> KafkaMessage:
         """Wrap a batch without reading it: FastStream's own parser fails on a bad header, and the batch is lost."""

@@ -129,10 +129,12 @@ def _with_headers(send: Send) -> Send:
     return with_headers
 
 
+# FastAPI runs a plain function in a thread, which costs more than the function: these are coroutines
+
 # --- credentials -------------------------------------------------------------------------------
 
 
-def bearer(authorization: Annotated[str | None, Header()] = None) -> str:
+async def bearer(authorization: Annotated[str | None, Header()] = None) -> str:
     """Return the request's bearer credential. Raises a 401 `Problem`."""
     scheme, _, credential = (authorization or "").partition(" ")
     if scheme.lower() != "bearer" or not credential.strip():
@@ -161,15 +163,17 @@ def is_operator(credential: str, operator_key_hash: str) -> bool:
 # --- conditions and repetition -----------------------------------------------------------------
 
 
-def idempotency_key(idempotency_key: Annotated[str | None, Header(max_length=KEY_CHARACTERS_MAX)] = None) -> str | None:
+async def sent_key(
+    idempotency_key: Annotated[str | None, Header(max_length=KEY_CHARACTERS_MAX)] = None,
+) -> str | None:
     """Return the client's Idempotency-Key, if it sent one."""
     return idempotency_key or None
 
 
-IdempotencyKey = Annotated[str | None, Depends(idempotency_key)]
+IdempotencyKey = Annotated[str | None, Depends(sent_key)]
 
 
-def if_version(if_match: Annotated[str | None, Header()] = None) -> int | None:
+async def if_version(if_match: Annotated[str | None, Header()] = None) -> int | None:
     """Return the version in the If-Match header: an ETag of this service starts with it. Raises a 400 `Problem`."""
     if if_match is None or if_match.strip() == "*":
         return None
@@ -188,7 +192,11 @@ def request_hash(request: Request, body: BaseModel | None) -> bytes:
     return hash_of(f"{request.method} {request.url.path}\n{payload}")
 
 
-def page_limit(limit: Annotated[int, Query(ge=1, le=500)] = 100) -> int:
+EventNumber = Annotated[int, Query(ge=0, le=2**31 - 1)]
+"""The version after which a page of events begins: what PostgreSQL's integer holds."""
+
+
+async def page_limit(limit: Annotated[int, Query(ge=1, le=500)] = 100) -> int:
     """Return the page size asked for: 1 to 500."""
     return limit
 
@@ -222,7 +230,8 @@ async def take_order[Command, State](
     ticket = Ticket(
         order=Order(command, cause, if_version=version),
         scope=scope,
-        key=key or f"once:{correlation_id}",
+        # a hash: a client may take for its key what must not be stored, such as the code itself (R-112)
+        key=hash_of(key).hex() if key else f"once:{correlation_id}",
         request_hash=request_hash,
         answer=answer,
         also=also,
@@ -242,9 +251,12 @@ def refusal(status: int, code: str, detail: str, **more: Any) -> Answer:
     return Answer(status, problem_body(status, code, detail, **more))
 
 
+REFUSED_STATUS = {"precondition_failed": 412, "date_out_of_range": 422}
+
+
 def refused_order(refused: Refused) -> Answer:
     """Return the answer to an order that concerns nothing known, or a state that its giver did not see."""
-    status = 412 if refused.code == "precondition_failed" else 404
+    status = REFUSED_STATUS.get(refused.code, 404)
     return refusal(status, refused.code, refused.detail)
 
 

@@ -143,7 +143,10 @@ class LedgerSieve[Message]:
         if partition_of(place.slice_number, self.partition_count) != record.partition:
             sifted.park(record, "wrong_partition", "its slice belongs to another partition")
             return None
-        last_position, _ = vector.slices[place.slice_number]
+        last_position, last_hash = vector.slices[place.slice_number]
+        if place.position == last_position and place.hash != last_hash:
+            sifted.park(record, "conflicting_position", "another event was accepted at its position")
+            return None
         if place.position > last_position + 1:
             return self._wait_or_park(sifted, record, place.slice_number, last_position + 1)
         if place.position == last_position + 1:

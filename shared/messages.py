@@ -9,6 +9,8 @@ An activation code is named by its reference (`shared.codes`) and its last group
 stream, the device service writes the one it received and applied to the device's stream.
 """
 
+import re
+from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal, get_args
 from uuid import UUID
 
@@ -331,6 +333,10 @@ EVENT_TYPES: dict[tuple[str, int], type[Event]] = {
 }
 
 
+FIELD = re.compile("[0-9]{1,4}|[a-z_-]{1,19}")
+"""A field name of ours, or a place in a list: shorter than a code without its hyphens, and never both."""
+
+
 class UnknownEvent(Exception):
     """A type or version that this reader does not know."""
 
@@ -364,7 +370,9 @@ def first_problem(error: ValueError | RecursionError) -> str:
     if not isinstance(error, ValidationError):
         return "body: json_invalid"
     problem = error.errors(include_input=False, include_url=False, include_context=False)[0]
-    if problem["type"] == "extra_forbidden":
-        return "a field that is not known here"  # its name is the sender's text, and could be a code
-    where = ".".join(str(part)[:64] for part in problem["loc"]) or "body"
-    return f"{where}: {problem['type']}"
+    return f"{field_name(problem['loc']) or 'body'}: {problem['type']}"
+
+
+def field_name(parts: Sequence[int | str]) -> str:
+    """Return where a problem is. What does not look like a field of ours is input, and input is not repeated."""
+    return ".".join(str(part) if FIELD.fullmatch(str(part)) else "?" for part in parts)

@@ -20,7 +20,8 @@ DETAIL_CHARACTERS_MAX = 300
 
 def stream_of(consumer: str, topic: str, partition: int, offset: int) -> str:
     """Return the stream that tells the story of one parked record."""
-    return f"parked:{consumer}:{topic}:{partition}:{offset}"
+    # no device or code can have this name: tools choose their devices' ids, and none may contain a slash
+    return f"parked/{consumer}/{topic}/{partition}/{offset}"
 
 
 async def park(

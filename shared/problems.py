@@ -11,8 +11,10 @@ from starlette.exceptions import HTTPException
 from shared.clock import ClockRefused
 from shared.database import AWAY
 from shared.door import KeyReused, LedgerAway
+from shared.messages import field_name
 
 TITLES: Mapping[int, tuple[str, str]] = {
+    400: ("malformed_json", "the body is not JSON"),
     404: ("not_found", "There is nothing at this address"),
     405: ("method_not_allowed", "This address does not take this method"),
     413: ("body_too_large", "The body is larger than this service reads"),
@@ -64,14 +66,14 @@ async def _invalid(_: Request, error: Any) -> JSONResponse:
     problems = error.errors()
     if any(problem["type"] == "json_invalid" for problem in problems):
         return problem_response(400, "malformed_json", "the body is not JSON")
-    fields = [
-        {"field": ".".join(str(part)[:64] for part in problem["loc"][1:]), "problem": problem["type"]}
-        for problem in problems
-    ]
+    fields = [{"field": field_name(problem["loc"][1:]), "problem": problem["type"]} for problem in problems]
     return problem_response(422, "invalid_fields", "some fields are missing, unknown or wrong", fields=fields)
 
 
 async def _http(_: Request, error: Any) -> JSONResponse:
+    if isinstance(error.__cause__, Problem):
+        # FastAPI takes whatever reading a body raises for a body that cannot be parsed
+        return await _problem(_, error.__cause__)
     code, detail = TITLES.get(error.status_code, ("http_error", str(error.detail)))
     return problem_response(error.status_code, code, detail, headers=error.headers)
 

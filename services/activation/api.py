@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse
-from pydantic import AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, Field
 
 from services.activation.decider import (
     BlockCode,
@@ -25,6 +25,7 @@ from shared.database import Pool
 from shared.door import Answer, Door
 from shared.http import (
     Body,
+    EventNumber,
     IdempotencyKey,
     PageLimit,
     as_json,
@@ -44,11 +45,17 @@ from shared.problems import Problem
 CODES_MAX = 1_000
 
 
+def _takes_time(term: Term) -> Term:
+    if not any(digit in "123456789" for digit in term):
+        raise ValueError("a term of no time")
+    return term
+
+
 class Issue(Body):
     """How many codes of which kind."""
 
     product: Product
-    term: Term
+    term: Annotated[Term, AfterValidator(_takes_time)]
     kind: CodeKind = "paid"
     seats: int = Field(default=1, ge=1, le=1_000_000)
     regions: tuple[Region, ...] = Field(default=(), max_length=300)
@@ -189,7 +196,7 @@ def _add_reads(router: APIRouter, doors: Doors) -> None:
     async def devices(
         code_ref: CodeRef,
         limit: PageLimit,
-        after: Annotated[str, Query(max_length=64)] = "",
+        after: Annotated[str, Query(max_length=64, pattern=r"^[A-Za-z0-9._:-]*$")] = "",
     ) -> dict[str, Any]:
         """Return the devices that hold a seat on a code; `next` continues."""
         rows = await doors.pool.fetch(
@@ -206,7 +213,7 @@ def _add_reads(router: APIRouter, doors: Doors) -> None:
     async def history(
         code_ref: CodeRef,
         limit: PageLimit,
-        after: Annotated[int, Query(ge=0)] = 0,
+        after: EventNumber = 0,
     ) -> dict[str, Any]:
         """Return a code's events, oldest first; `next` continues."""
         async with doors.pool.acquire() as connection:

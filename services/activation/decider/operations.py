@@ -50,15 +50,18 @@ def record_purchase(code: Code, order: RecordPurchase) -> list[CodeEvent]:
         return [refused]
     if not order.settled:
         return _announce(code, order)
+    # nothing is lost by buying early, and no day without a license is paid for;
+    # a shop's fast clock sells no days ahead
+    ends_at = end_of(max(code.ends_at, min(order.purchased_at, order.at)), order.term or code.term)
+    if ends_at <= code.ends_at:
+        raise Refused("date_out_of_range", "the license would end beyond the calendar")
     return [
         LicenseRenewed(
             code_ref=order.code_ref,
             order_id=order.order_id,
             purchased_at=order.purchased_at,
             previous_ends_at=code.ends_at,
-            # nothing is lost by buying early, and no day without a license is paid for;
-            # a shop's fast clock sells no days ahead
-            ends_at=end_of(max(code.ends_at, min(order.purchased_at, order.at)), order.term or code.term),
+            ends_at=ends_at,
         )
     ]
 

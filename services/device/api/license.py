@@ -5,13 +5,13 @@ import re
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Header, Response
 from fastapi.responses import JSONResponse
 
 from services.device.api.doors import Doors
 from services.device.decider import days_remaining, may_activate_now, status
 from services.device.projection import LicenseView
-from shared.http import Bearer, PageLimit, as_json, history_entry
+from shared.http import Bearer, EventNumber, PageLimit, as_json, history_entry
 from shared.ledger import instant, stream_page
 from shared.messages import DeviceId
 from shared.problems import Problem
@@ -46,12 +46,15 @@ def add_reads(router: APIRouter, doors: Doors) -> None:
         device_id: DeviceId,
         credential: Bearer,
         limit: PageLimit,
-        after: Annotated[int, Query(ge=0)] = 0,
+        after: EventNumber = 0,
     ) -> dict[str, Any]:
         """Return the device's events, oldest first; `next` continues."""
         await doors.authorize(device_id, credential)
         async with doors.pool.acquire() as connection:
             entries = await stream_page(connection, device_id, after_version=after, limit=limit)
+        if not entries and not after:
+            # every device's story begins with its enrollment
+            raise Problem(404, "unknown_device", "no such device is enrolled")
         return {
             "as_of": instant(doors.clock.now()),
             "events": [history_entry(entry) for entry in entries],

@@ -22,6 +22,13 @@ class CodeTyped(Body):
     replace: bool = False
 
 
+class CodeNamed(Body):
+    """What tells one Add from another under the same idempotency key."""
+
+    code_ref: CodeRef
+    replace: bool
+
+
 class ActivateRequest(Body):
     """Activate now. `code_ref` is the code that the page showed (R-61)."""
 
@@ -55,7 +62,8 @@ def add_orders(router: APIRouter, doors: Doors) -> None:
             request_id=new_id(),
         )
         said = {"code_ref": code.ref, "last_group": code.last_group}
-        keyed = CodeTyped(code=SecretStr(code.ref), replace=body.replace)
+        # a SecretStr shows as stars: every code would be the same request
+        keyed = CodeNamed(code_ref=code.ref, replace=body.replace)
         return await doors.take(request, command, said=said, key=key, version=version, body=keyed)
 
     @router.delete("/{device_id}/codes/reserve", status_code=202)
