@@ -1,0 +1,1 @@
+"""Journeys on the real servers: Kafka, PostgreSQL and both services, through their own doors."""
