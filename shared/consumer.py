@@ -67,7 +67,9 @@ class Source[Message]:
     """What a consumer reads and what it does with it.
 
     `ledger` says whether the writer is a ledger, whose records have positions; records of others are
-    told apart by CloudEvents source and id. Types in `ignored` are known and passed over unread.
+    told apart by CloudEvents source and id. Types in `ignored` are known and passed over unread. `derived` says
+    that all it writes can be derived from the topic again, so that a commit need not wait for the disk.
+    `committed` hears of what was handled once it is.
     """
 
     name: str
@@ -76,6 +78,8 @@ class Source[Message]:
     read: Read[Message]
     handle: Handle[Message]
     ignored: Collection[str] = ()
+    derived: bool = False
+    committed: Callable[[Sequence[Accepted[Message]]], None] = lambda _: None
 
 
 class Consumer[Message](ConsumerRebalanceListener):
@@ -243,6 +247,7 @@ class Consumer[Message](ConsumerRebalanceListener):
         self.records += len(records)
         for entry in parked:
             logger.error("%s: parked %s: %s", self.source.name, entry.reason, entry.detail)
+        self.source.committed(sifted.accepted)
         if handled.events or parking:
             self._on_append()
         await self._go_back(sifted)

@@ -39,8 +39,12 @@ CONFLICT = (asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError, asyncpg
 """Somebody else was first: read again, decide again."""
 
 
-async def open_pool(dsn: str, *, connections_max: int, name: str) -> Pool:
-    """Return a pool of up to `connections_max` connections; `name` shows in pg_stat_activity."""
+async def open_pool(dsn: str, *, connections_max: int, name: str, durable: bool = True) -> Pool:
+    """Return a pool of up to `connections_max` connections; `name` shows in pg_stat_activity.
+
+    Without `durable` a commit does not wait for the disk. What it wrote may be lost with the server, but never
+    a part of it, and nothing out of order: enough for what is derived from the log and can be derived again.
+    """
     return await asyncpg.create_pool(
         dsn,
         min_size=1,
@@ -48,7 +52,11 @@ async def open_pool(dsn: str, *, connections_max: int, name: str) -> Pool:
         command_timeout=COMMAND_TIMEOUT_SECONDS,
         timeout=ACQUIRE_TIMEOUT_SECONDS,
         reset=_keep_session,
-        server_settings={"application_name": name, "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION},
+        server_settings={
+            "application_name": name,
+            "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION,
+            "synchronous_commit": "on" if durable else "off",
+        },
     )
 
 

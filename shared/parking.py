@@ -33,6 +33,8 @@ async def park(
     """
     if not parked:
         return []
+    # an event must be on the disk before the relay can see it, also where the rest of the transaction need not be
+    await connection.execute("set local synchronous_commit to on")
     rows = [_row(consumer, entry, cause.recorded_at) for entry in parked]
     fresh = await connection.fetch(
         """

@@ -17,8 +17,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from shared.cloudevents import to_headers
-from shared.database import ACQUIRE_TIMEOUT_SECONDS, AWAY, Connection, Pool, transaction
-from shared.lease import Leases
+from shared.database import ACQUIRE_TIMEOUT_SECONDS, AWAY, Connection, Pool
+from shared.lease import GROUP_COUNT, Leases
 from shared.ledger import RecordedEvent, from_row
 from shared.outbox import Outbox
 from shared.slices import partition_of
@@ -31,6 +31,7 @@ BATCH_BYTES_MAX = 900_000
 SEND_SECONDS_MAX = 10.0
 STOP_SECONDS_MAX = 3.0
 POLL_SECONDS = 0.02
+POLL_ALONE_SECONDS = 0.25
 RETRY_SECONDS = 0.5
 
 
@@ -79,7 +80,8 @@ class Relay:
 
     async def _send_or_recover(self) -> None:
         try:
-            if not await self._send_backlog():
+            # a smaller round left nothing behind, of no slice
+            if await self._send_backlog() < min(self._events_max, EVENTS_PER_SLICE_MAX):
                 self._caught_up_at = monotonic()
                 await self._rest()
         except AWAY as error:
@@ -94,27 +96,28 @@ class Relay:
 
     async def _rest(self) -> None:
         """Wait for the wake-up of this process; other processes' appends are found by looking."""
+        alone = len(self._leases.epochs) == GROUP_COUNT
         try:
-            await asyncio.wait_for(self._woken.wait(), POLL_SECONDS)
+            await asyncio.wait_for(self._woken.wait(), POLL_ALONE_SECONDS if alone else POLL_SECONDS)
         except TimeoutError:
             return
         self._woken.clear()
 
-    async def _send_backlog(self) -> bool:
-        """Send one round and tell whether there was anything."""
+    async def _send_backlog(self) -> int:
+        """Send one round and return how many events it had."""
         epochs = dict(self._leases.epochs)
         if not epochs:
-            return False
+            return 0
         async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as connection:
             backlog = await self._read(connection)
         if not backlog.events:
-            return False
+            return 0
         acknowledged = await self._send(backlog.events)
-        async with transaction(self._pool) as connection:
+        async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as connection:
             await self._note(connection, acknowledged, backlog.published, epochs)
         self.sent += len(backlog.events)
         self._caught_up_at = monotonic()
-        return True
+        return len(backlog.events)
 
     async def _read(self, connection: Connection) -> Backlog:
         rows = await connection.fetch(BACKLOG, self._leases.slices(), EVENTS_PER_SLICE_MAX, self._events_max)

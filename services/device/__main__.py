@@ -7,6 +7,7 @@ from services.device.outbox import OUTBOX, SANDBOX_OUTBOX, TOPIC
 from services.device.projection import license_view
 from services.device.store import DeviceStore
 from services.device.timer import Timer
+from services.device.watch import Watch
 from shared.command_handler import CommandHandler
 from shared.door import Door
 from shared.service import main, opened
@@ -28,12 +29,14 @@ async def serve(settings: ServiceSettings) -> None:
             on_append=service.on_append,
             batch_max=settings.batch_records_max,
         )
-        for source in (verdicts(handler, service.clock), commands(handler, service.clock), license_view(TOPIC)):
-            service.consume(source)
+        watch = Watch()
+        service.consume(verdicts(handler, service.clock))
+        service.consume(commands(handler, service.clock))
+        service.consume(license_view(TOPIC, watch.changed))
         service.also(door.run())
         service.also(timer.run())
         app = service.new_app("Perennial device service", VERSION)
-        app.include_router(routes(Doors(door, service.pool, service.clock, settings.operator_key_hash)))
+        app.include_router(routes(Doors(door, service.pool, service.clock, watch, settings.operator_key_hash)))
         await service.run(app)
 
 

@@ -4,7 +4,7 @@ Pure but for `fold_batch`, which writes the rows in the consumer's transaction, 
 vector: the same code serves the live view and a rebuild.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -83,8 +83,8 @@ def _last_group(device: Device, code_ref: str) -> LastGroup | None:
     return None
 
 
-def license_view(topic: str) -> Source[Event]:
-    """Return the consumer that keeps table `license_view`."""
+def license_view(topic: str, changed: Callable[[Iterable[DeviceId]], None]) -> Source[Event]:
+    """Return the consumer that keeps table `license_view`; `changed` hears whose rows are new."""
     return Source(
         name="license_view",
         topic=topic,
@@ -92,6 +92,8 @@ def license_view(topic: str) -> Source[Event]:
         read=read_event,
         handle=fold_batch,
         ignored=NOT_ABOUT_DEVICES,
+        derived=True,
+        committed=lambda accepted: changed({entry.envelope.subject for entry in accepted}),
     )
 
 

@@ -8,6 +8,7 @@ from fastapi import Request
 from fastapi.responses import JSONResponse
 
 from services.device.decider import Command, Device
+from services.device.watch import Watch
 from shared.clock import Clock
 from shared.command_handler import Outcome
 from shared.database import Pool
@@ -35,6 +36,7 @@ class Doors:
     door: Door[Command, Device]
     pool: Pool
     clock: Clock
+    watch: Watch
     operator_key_hash: str
 
     async def authorize(self, device_id: DeviceId, credential: str) -> None:

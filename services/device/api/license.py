@@ -1,8 +1,8 @@
 """Goes out: the license as people see it, and the device's history."""
 
-import asyncio
 import re
 from datetime import datetime
+from time import monotonic
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Response
@@ -11,13 +11,13 @@ from fastapi.responses import JSONResponse
 from services.device.api.doors import Doors
 from services.device.decider import days_remaining, may_activate_now, status
 from services.device.projection import LicenseView
+from services.device.watch import next_look
 from shared.http import Bearer, EventNumber, PageLimit, as_json, history_entry
 from shared.ledger import instant, stream_page
 from shared.messages import DeviceId
 from shared.problems import Problem
 
 WAIT_SECONDS_MAX = 30.0
-WAIT_POLL_SECONDS = 0.05
 
 
 def add_reads(router: APIRouter, doors: Doors) -> None:
@@ -32,14 +32,15 @@ def add_reads(router: APIRouter, doors: Doors) -> None:
     ) -> Response:
         """Return the license as people see it. With If-None-Match and `Prefer: wait=N`, wait for a change."""
         await doors.authorize(device_id, credential)
-        deadline = asyncio.get_running_loop().time() + _wait_seconds(prefer)
-        while True:
-            answer, etag = await _shown(doors, device_id)
-            if etag != if_none_match:
-                return JSONResponse(answer, headers={"ETag": etag})
-            if asyncio.get_running_loop().time() >= deadline:
-                return Response(status_code=304, headers={"ETag": etag})
-            await asyncio.sleep(WAIT_POLL_SECONDS)
+        deadline = monotonic() + _wait_seconds(prefer)
+        with doors.watch.on(device_id) as changed:
+            while True:
+                answer, etag = await _shown(doors, device_id)
+                if etag != if_none_match:
+                    return JSONResponse(answer, headers={"ETag": etag})
+                if monotonic() >= deadline:
+                    return Response(status_code=304, headers={"ETag": etag})
+                await next_look(changed, seconds_max=deadline - monotonic())
 
     @router.get("/{device_id}/history")
     async def history(

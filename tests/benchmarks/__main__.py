@@ -1,0 +1,159 @@
+"""`make bench`: measures the system on this machine. `python -m tests.benchmarks --help` tells the options."""
+
+import argparse
+import asyncio
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvloop
+
+from services.cli.system import System
+from tests.benchmarks import latency, limits, lives
+from tests.benchmarks.door_client import door_client
+from tests.benchmarks.latency import ADDS_PER_SECOND, Latency
+from tests.benchmarks.limits import Limit
+from tests.benchmarks.machine import Machine, describe
+from tests.benchmarks.orders import Sender, sender
+from tests.benchmarks.report import show
+from tests.benchmarks.results import Results, Throughput
+from tests.benchmarks.stand import Stand, connected, started
+from tests.benchmarks.talk import say, step
+from tests.benchmarks.usage import Memory, Meter, roots, watched
+
+REST_SECONDS = 5.0
+SETTLE_SECONDS = 2.0
+BATCH_OF_ONE = {"PERENNIAL_BATCH_RECORDS_MAX": "1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much is measured."""
+
+    lives: int
+    lives_in_batches_of_one: int
+    latency_seconds: int
+    records: int
+    rows: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the system in its usual setting showed."""
+
+    machine: Machine
+    at_rest: dict[str, float]
+    latency: Latency
+    throughput: Throughput
+    memory: Memory
+    bare_producer: Limit
+    bare_insert: Limit
+
+
+def main() -> None:
+    """Run, print, and write the file that was asked for."""
+    plan, file = _asked()
+    say("starting PostgreSQL, Kafka and both services")
+    with started({}) as system:
+        found = uvloop.run(_measure(system, plan))
+    say("starting everything again, with batches of one")
+    with started(BATCH_OF_ONE) as system:
+        one = uvloop.run(_measure_batches_of_one(system, plan))
+    results = Results(
+        machine=found.machine,
+        cpu_percent_at_rest=found.at_rest,
+        latency=found.latency,
+        throughput=found.throughput,
+        memory_peak_bytes=found.memory.peak,
+        memory_end_bytes=found.memory.last,
+        bare_producer=found.bare_producer,
+        bare_insert=found.bare_insert,
+        batch_of_one=one,
+    )
+    show(results)
+    if file:
+        results.write(file)
+
+
+def _asked() -> tuple[Plan, Path | None]:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=main.__doc__)
+    parser.add_argument("--lives", type=int, help="lives at full speed (20000; 2000 with --quick)")
+    parser.add_argument("--quick", action="store_true", help="a short run, to see that everything works")
+    parser.add_argument("--seed", type=int, default=1, help="makes the device ids (1)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything to FILE too")
+    asked = parser.parse_args()
+    plan = Plan(
+        lives=asked.lives or (2_000 if asked.quick else 20_000),
+        lives_in_batches_of_one=200 if asked.quick else 500,
+        latency_seconds=5 if asked.quick else 20,
+        records=50_000 if asked.quick else 200_000,
+        rows=10_000 if asked.quick else 50_000,
+        seed=asked.seed,
+    )
+    return plan, asked.json
+
+
+async def _measure(system: System, plan: Plan) -> Found:
+    async with connected(system) as stand, sender(system.stack.kafka.bootstrap) as orders:
+        machine = await describe(stand, seed=plan.seed)
+        say("watching the system at rest, then preparing devices for the light load")
+        at_rest = await _at_rest(system)
+        with watched(roots(system)) as memory:
+            latency_found = await _measure_latency(stand, plan)
+            throughput = await _measure_throughput(stand, orders, plan.lives, plan.seed)
+        say("measuring the limits: a bare producer, a bare insert")
+        return Found(
+            machine=machine,
+            at_rest=at_rest,
+            latency=latency_found,
+            throughput=throughput,
+            memory=memory,
+            bare_producer=await limits.bare_producer(stand, orders, records=plan.records),
+            bare_insert=await limits.bare_insert(stand, rows=plan.rows),
+        )
+
+
+async def _at_rest(system: System) -> dict[str, float]:
+    """Return the share of one core, in percent, that each part uses while nothing happens."""
+    await asyncio.sleep(SETTLE_SECONDS)
+    meter = Meter(system)
+    await asyncio.sleep(REST_SECONDS)
+    used = meter.read()
+    return {name: 100 * seconds / used.seconds for name, seconds in used.cpu_seconds.items()}
+
+
+async def _measure_latency(stand: Stand, plan: Plan) -> Latency:
+    async with door_client(stand.url("device", "")) as door:
+        owners = await latency.prepare(stand, door, plan.latency_seconds * ADDS_PER_SECOND)
+        with step("light load: codes added", len(owners)) as progress:
+            return await latency.measure(stand, door, owners, progress=progress)
+
+
+async def _measure_throughput(stand: Stand, orders: Sender, count: int, seed: int) -> Throughput:
+    with step("preparing: licenses in force", count) as progress:
+        prepared = await lives.prepare(stand, orders, count, seed=seed, progress=progress)
+    with step("A: codes added and verified", count) as progress:
+        add = await lives.add(stand, orders, prepared, progress=progress)
+    with step("B: licenses expired and switched", count) as progress:
+        switch = await lives.switch(stand, prepared, progress=progress)
+    return Throughput(add, switch)
+
+
+async def _measure_batches_of_one(system: System, plan: Plan) -> Throughput:
+    async with connected(system) as stand, sender(system.stack.kafka.bootstrap) as orders:
+        return await _measure_throughput(stand, orders, plan.lives_in_batches_of_one, plan.seed)
+
+
+def _ended(*_: object) -> None:
+    # the way out removes what was started
+    sys.exit(128 + signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _ended)
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)

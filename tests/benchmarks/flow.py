@@ -1,0 +1,88 @@
+"""How far what was asked for has come: recorded, on Kafka, heard by the other service, and shown.
+
+Read from positions alone. They are counts, so a look costs a few hundred short rows, whatever the ledgers hold.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from services.cli.system import SERVICES
+from tests.benchmarks.stand import Stand
+
+POLL_SECONDS = 0.1
+STILL_SECONDS_MAX = 60.0
+
+
+class Stuck(Exception):
+    """Nothing moves any more, or not all that was asked for happened; the message says how far it came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Counts of events since the ledgers were made."""
+
+    device_recorded: int
+    device_published: int
+    device_heard: int
+    shown: int
+    activation_recorded: int
+    activation_published: int
+    activation_heard: int
+
+    @property
+    def drained(self) -> bool:
+        """Whether every event is on Kafka, heard by the other service, and in the view."""
+        device = {self.device_recorded, self.device_published, self.device_heard, self.shown}
+        return len(device) == 1 and (self.activation_recorded == self.activation_published == self.activation_heard)
+
+
+async def look(stand: Stand) -> Flow:
+    """Return how far both services are."""
+    device, activation = await asyncio.gather(*(stand.ledgers[service].fetchrow(POSITIONS) for service in SERVICES))
+    assert device
+    assert activation
+    return Flow(
+        device_recorded=device["recorded"],
+        device_published=device["published"],
+        device_heard=activation["heard"],
+        shown=device["shown"],
+        activation_recorded=activation["recorded"],
+        activation_published=activation["published"],
+        activation_heard=device["heard"],
+    )
+
+
+async def drained(stand: Stand, *, device_events_min: int, watch: Callable[[Flow], None]) -> Flow:
+    """Return when the device ledger has that many events and all is drained. Raises `Stuck` when nothing moves."""
+    last, moved_at = None, time.monotonic()
+    while True:
+        flow = await look(stand)
+        watch(flow)
+        if flow.device_recorded >= device_events_min and flow.drained:
+            return flow
+        if flow != last:
+            last, moved_at = flow, time.monotonic()
+        if time.monotonic() - moved_at > STILL_SECONDS_MAX:
+            raise Stuck(f"nothing moved for {STILL_SECONDS_MAX:.0f} s, {device_events_min} events awaited: {flow}")
+        await asyncio.sleep(POLL_SECONDS)
+
+
+async def events_by_type(stand: Stand) -> Counter[str]:
+    """Return how many events of each type there are, named `device CodeAdded`. It reads all: not while timing."""
+    counts: Counter[str] = Counter()
+    for service in SERVICES:
+        for row in await stand.ledgers[service].fetch("select type, count(*) from event group by type"):
+            counts[f"{service} {row['type']}"] = row["count"]
+    return counts
+
+
+POSITIONS = """
+select (select sum(position) from slice_head)::bigint as recorded,
+       (select sum(position) from slice_published)::bigint as published,
+       coalesce((select sum(position) from inbound_slice where consumer in ('device.verdicts', 'activation.requests')),
+                0)::bigint as heard,
+       coalesce((select sum(position) from inbound_slice where consumer = 'license_view'), 0)::bigint as shown
+"""

@@ -1,0 +1,172 @@
+"""How long one added code takes at a light load, over HTTP, each on a device of its own with a license in force."""
+
+import asyncio
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from shared.clock import machine_now
+from shared.identity import new_id
+from tests.benchmarks.door_client import DoorClient
+from tests.benchmarks.flow import Stuck, drained, look
+from tests.benchmarks.lives import issue
+from tests.benchmarks.stand import Stand
+from tests.benchmarks.usage import Meter, Used
+
+ADDS_PER_SECOND = 50
+AT_ONCE = 100
+SHOWN_SECONDS_MAX = 30.0
+WAIT = "wait=5"
+# these licenses outlive the throughput run, which moves the clock by a year
+TERM = "P10Y"
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """A device, what it may say to the door, and the code that it will add."""
+
+    device_id: str
+    headers: dict[str, str]
+    code: str
+
+    def path(self, what: str) -> str:
+        """Return a route of the device."""
+        return f"/v1/devices/{self.device_id}{what}"
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """One added code as its client saw it, in milliseconds from the request; `asked_at` by the machine's clock."""
+
+    device_id: str
+    asked_at: datetime
+    accepted_ms: float
+    shown_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Percentiles:
+    """Of one measure, in milliseconds."""
+
+    p50: float
+    p99: float
+    most: float
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Milliseconds from the request to each answer; `decided` is between the two facts in the ledger.
+
+    `adds_per_second` is the pace at which the load asked.
+    """
+
+    adds: int
+    adds_per_second: float
+    used: Used
+    accepted: Percentiles
+    recorded: Percentiles
+    shown: Percentiles
+    decided: Percentiles
+
+
+async def prepare(stand: Stand, door: DoorClient, count: int) -> list[Owner]:
+    """Return owners of devices with a license in force."""
+    codes = [each["code"] for each in await issue(stand, 2 * count, term=TERM)]
+    start = await look(stand)
+    owners: list[Owner] = []
+    while len(owners) < count:
+        numbers = range(len(owners), min(len(owners) + AT_ONCE, count))
+        owners += await asyncio.gather(*(_enroll(door, codes[2 * number : 2 * number + 2]) for number in numbers))
+    # enrolled, added, activated
+    await drained(stand, device_events_min=start.device_recorded + 3 * count, watch=lambda _: None)
+    return owners
+
+
+async def _enroll(door: DoorClient, codes: Sequence[str]) -> Owner:
+    first, second = codes
+    device = (await door.post("/v1/devices", {}, {"product": "antivirus", "region": "DE"}, hoped=201)).json()
+    owner = Owner(device["device_id"], {"Authorization": f"Bearer {device['token']}"}, second)
+    await door.post(owner.path("/codes"), owner.headers, {"code": first}, hoped=202)
+    return owner
+
+
+async def measure(
+    stand: Stand, door: DoorClient, owners: Sequence[Owner], *, progress: Callable[[int], None]
+) -> Latency:
+    """Add one code per owner at an even pace, whatever the answers take, and return the percentiles."""
+    etags = [(await door.get(owner.path("/license"), owner.headers, hoped=(200,))).headers["etag"] for owner in owners]
+    meter, tasks, done = Meter(stand.system), list[asyncio.Task[Added]](), 0
+
+    def count(_: object) -> None:
+        nonlocal done
+        done += 1
+        progress(done)
+
+    async with asyncio.TaskGroup() as group:
+        for number, (owner, etag) in enumerate(zip(owners, etags, strict=True)):
+            await asyncio.sleep(number / ADDS_PER_SECOND - meter.seconds)
+            tasks.append(group.create_task(_add(door, owner, etag)))
+            tasks[-1].add_done_callback(count)
+        pace = len(tasks) / meter.seconds
+    used = meter.read()
+    return await _percentiles(stand, [task.result() for task in tasks], pace, used)
+
+
+async def _add(door: DoorClient, owner: Owner, etag: str) -> Added:
+    headers = {**owner.headers, "Idempotency-Key": str(new_id())}
+    asked_at, began = machine_now(), time.perf_counter()
+    await door.post(owner.path("/codes"), headers, {"code": owner.code}, hoped=202)
+    accepted_seconds = time.perf_counter() - began
+    await _shown_as_ready(door, owner, etag)
+    return Added(owner.device_id, asked_at, 1000 * accepted_seconds, 1000 * (time.perf_counter() - began))
+
+
+async def _shown_as_ready(door: DoorClient, owner: Owner, etag: str) -> None:
+    deadline = time.monotonic() + SHOWN_SECONDS_MAX
+    while time.monotonic() < deadline:
+        headers = {**owner.headers, "If-None-Match": etag, "Prefer": WAIT}
+        reply = await door.get(owner.path("/license"), headers, hoped=(200, 304))
+        etag = reply.headers["etag"]
+        if reply.body and reply.json().get("reserve", {}).get("status") == "ready":
+            return
+    raise Stuck(f"device {owner.device_id} does not show its reserve as ready after {SHOWN_SECONDS_MAX:.0f} s")
+
+
+async def _percentiles(stand: Stand, adds: Sequence[Added], pace: float, used: Used) -> Latency:
+    rows = await stand.ledgers["device"].fetch(VERDICTS, [added.device_id for added in adds])
+    facts = {row["device_id"]: row for row in rows}
+    return Latency(
+        adds=len(adds),
+        adds_per_second=pace,
+        used=used,
+        accepted=_of([added.accepted_ms for added in adds]),
+        recorded=_of([_ms(added.asked_at, facts[added.device_id]["verified_at"]) for added in adds]),
+        shown=_of([added.shown_ms for added in adds]),
+        decided=_of([_ms(row["added_at"], row["verified_at"]) for row in rows]),
+    )
+
+
+def _ms(first: Any, then: Any) -> float:
+    return 1000 * float((then - first).total_seconds())
+
+
+def _of(values: Sequence[float]) -> Percentiles:
+    ordered = sorted(values)
+    return Percentiles(p50=_nearest(ordered, 0.50), p99=_nearest(ordered, 0.99), most=ordered[-1])
+
+
+def _nearest(ordered: Sequence[float], share: float) -> float:
+    return ordered[math.ceil(share * len(ordered)) - 1]
+
+
+# the first code of a device was tried at once: its answer is an activation, so there is one verdict of this type
+VERDICTS = """
+select stream_id as device_id,
+       max(recorded_at) filter (where type = 'CodeAdded') as added_at,
+       max(recorded_at) filter (where type = 'CodeVerified') as verified_at
+from event where stream_id = any($1::text[]) and type in ('CodeAdded', 'CodeVerified')
+group by stream_id
+"""

@@ -1,0 +1,153 @@
+"""The tables that a run ends with, on standard output: coloured at a terminal, plain elsewhere."""
+
+from collections.abc import Iterable
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from tests.benchmarks.latency import Latency, Percentiles
+from tests.benchmarks.lives import EVENTS_PER_LIFE
+from tests.benchmarks.results import Results, Throughput
+
+PLAIN_COLUMNS = 100
+MIB = 2**20
+OBVIOUS_LIVES_PER_SECOND = "178 to 194"
+OBVIOUS_ADD_TO_VERDICT_MS = (24, 36)
+OTHERS_SHARE_WORTH_SAYING = 0.05
+SOURCE = (
+    "obvious pair: one FastStream message per call, one transaction each, at 50 adds/s; two cores; lives of 4 events."
+    " Source: our earlier measurement of the obvious FastStream pair"
+)
+
+
+def show(results: Results) -> None:
+    """Print everything."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=PLAIN_COLUMNS)
+    _show_machine(console, results)
+    for table in (
+        _throughput(results),
+        _latency(results.latency),
+        _usage(results),
+        _limits(results),
+    ):
+        console.print(table)
+    _warn_of_others(console, results)
+    console.print(SOURCE, style="dim")
+
+
+def _warn_of_others(console: Console, results: Results) -> None:
+    for name, share in (
+        ("light load", results.latency.used.others_share),
+        ("throughput", results.throughput.others_share),
+        ("batches of one", results.batch_of_one.others_share),
+    ):
+        if share > OTHERS_SHARE_WORTH_SAYING:
+            text = f"{name}: other programs took {share:.0%} of the cores meanwhile; compare CPU per life, not rates"
+            console.print(text, style="yellow")
+
+
+def _table(title: str, *columns: str, rows: Iterable[Iterable[str]]) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+    first, *others = columns
+    table.add_column(first, no_wrap=True)
+    for column in others:
+        table.add_column(column, justify="right")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _show_machine(console: Console, results: Results) -> None:
+    machine = results.machine
+    versions = ", ".join(f"{name} {number}" for name, number in machine.versions.items())
+    console.print(
+        f"{machine.cores} cores, {machine.memory_gib:.0f} GiB, {machine.system}, load average before"
+        f" {machine.load_average:.1f}; servers, services and load share the cores",
+    )
+    console.print(f"{versions}\n{machine.command} (seed {machine.seed})", style="dim")
+
+
+def _throughput(results: Results) -> Table:
+    run = results.throughput
+    phases = (("A: add, verify", run.add), ("B: expire, recheck, switch", run.switch))
+    rows = [
+        (
+            name,
+            f"{phase.lives:,}",
+            f"{phase.used.seconds:.2f}",
+            f"{phase.lives / phase.used.seconds:,.0f}",
+            _recorded(phase.events),
+        )
+        for name, phase in phases
+    ]
+    rows += [
+        ("whole lives", f"{run.lives:,}", f"{run.seconds:.2f}", f"{run.lives_per_second:,.0f}", _recorded(run.events)),
+        ("obvious pair", "", "", OBVIOUS_LIVES_PER_SECOND, ""),
+    ]
+    title = f"Throughput: {run.lives_per_second:,.0f} lives/s, {run.events_per_second:,.0f} events/s"
+    return _table(
+        f"{title} ({EVENTS_PER_LIFE} per life, in the ledgers, on Kafka and shown)",
+        "phase", "lives", "seconds", "lives/s", "events recorded", rows=rows,
+    )  # fmt: skip
+
+
+def _recorded(events: dict[str, int]) -> str:
+    return f"{sum(events.values()):,}"
+
+
+def _latency(latency: Latency) -> Table:
+    rows = [
+        ("request → 202, recorded", *_percentiles(latency.accepted)),
+        ("request → verdict in the device ledger", *_percentiles(latency.recorded)),
+        ("request → verdict shown (long poll)", *_percentiles(latency.shown)),
+        ("added → verdict, both in the device ledger", *_percentiles(latency.decided)),
+        ("obvious pair, add → verdict", *map(str, OBVIOUS_ADD_TO_VERDICT_MS), ""),
+    ]
+    title = f"Latency of {latency.adds:,} adds at {latency.adds_per_second:.0f}/s over HTTP, ms"
+    return _table(title, "from → to", "p50", "p99", "most", rows=rows)
+
+
+def _percentiles(of: Percentiles) -> tuple[str, str, str]:
+    return f"{of.p50:.1f}", f"{of.p99:.1f}", f"{of.most:.1f}"
+
+
+def _usage(results: Results) -> Table:
+    per_life, light = results.throughput.cpu_ms_per_life(), results.latency
+    rows = [
+        (
+            name,
+            f"{cpu_ms:.3f}",
+            f"{1000 * light.used.cpu_seconds[name] / light.adds:.2f}",
+            f"{results.cpu_percent_at_rest[name]:.1f}",
+            f"{results.memory_peak_bytes[name] / MIB:.0f}",
+            f"{results.memory_end_bytes[name] / MIB:.0f}",
+        )
+        for name, cpu_ms in per_life.items()
+    ]
+    rows.append(
+        ("all", f"{sum(per_life.values()):.3f}", "", f"{sum(results.cpu_percent_at_rest.values()):.1f}", "", "")
+    )
+    columns = ("per life", "per light add", "at rest, %", "MiB at most", "MiB at end")
+    return _table("Processes: CPU in ms, memory", "process", *columns, rows=rows)
+
+
+def _limits(results: Results) -> Table:
+    run, one = results.throughput, results.batch_of_one
+    rows = [
+        _row("bare producer, records/s", results.bare_producer.per_second, run),
+        _row("bare insert, rows/s", results.bare_insert.per_second, run),
+        (
+            f"batches of one ({one.lives:,} lives), lives/s",
+            f"{one.lives_per_second:,.0f}",
+            f"×{run.lives_per_second / one.lives_per_second:.1f}",
+        ),
+    ]
+    return _table("Limits in the same run", "limit", "rate", "this system", rows=rows)
+
+
+def _row(name: str, per_second: float, run: Throughput) -> tuple[str, str, str]:
+    all_events_per_second = sum(run.events.values()) / run.seconds
+    return name, f"{per_second:,.0f}", f"{100 * all_events_per_second / per_second:.1f} %"

@@ -1,0 +1,90 @@
+"""What a run found. Plain data: the tables and the JSON file show the same."""
+
+import json
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks.latency import Latency
+from tests.benchmarks.limits import Limit
+from tests.benchmarks.lives import EVENTS_PER_LIFE, Phase
+from tests.benchmarks.machine import Machine
+
+
+@dataclass(frozen=True, slots=True)
+class Throughput:
+    """Whole lives: both phases. The time between them is not counted."""
+
+    add: Phase
+    switch: Phase
+
+    @property
+    def lives(self) -> int:
+        """Return how many lives went through."""
+        return self.add.lives
+
+    @property
+    def seconds(self) -> float:
+        """Return what both phases took."""
+        return self.add.used.seconds + self.switch.used.seconds
+
+    @property
+    def others_share(self) -> float:
+        """Return the share of all cores that other programs took meanwhile."""
+        return sum(phase.used.seconds * phase.used.others_share for phase in (self.add, self.switch)) / self.seconds
+
+    @property
+    def lives_per_second(self) -> float:
+        """Return the rate over both phases."""
+        return self.lives / self.seconds
+
+    @property
+    def events_per_second(self) -> float:
+        """Return the rate of the six events that make a life."""
+        return EVENTS_PER_LIFE * self.lives_per_second
+
+    @property
+    def events(self) -> dict[str, int]:
+        """Return all that was recorded, by ledger and type."""
+        return dict(Counter(self.add.events) + Counter(self.switch.events))
+
+    def cpu_ms_per_life(self) -> dict[str, float]:
+        """Return the processor time of each part."""
+        return {name: _per_life(self.add, name) + _per_life(self.switch, name) for name in self.add.used.cpu_seconds}
+
+
+def _per_life(phase: Phase, name: str) -> float:
+    return 1000 * phase.used.cpu_seconds[name] / phase.lives
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """One run."""
+
+    machine: Machine
+    cpu_percent_at_rest: dict[str, float]
+    latency: Latency
+    throughput: Throughput
+    memory_peak_bytes: dict[str, int]
+    memory_end_bytes: dict[str, int]
+    bare_producer: Limit
+    bare_insert: Limit
+    batch_of_one: Throughput
+
+    def as_json(self) -> dict[str, Any]:
+        """Return everything, with the rates."""
+        return {
+            **asdict(self),
+            "others_share": self.throughput.others_share,
+            "lives_per_second": self.throughput.lives_per_second,
+            "events_per_second": self.throughput.events_per_second,
+            "cpu_ms_per_life": self.throughput.cpu_ms_per_life(),
+            "bare_producer_records_per_second": self.bare_producer.per_second,
+            "bare_insert_rows_per_second": self.bare_insert.per_second,
+            "batch_of_one_lives_per_second": self.batch_of_one.lives_per_second,
+        }
+
+    def write(self, file: Path) -> None:
+        """Write everything as JSON."""
+        file.write_text(json.dumps(self.as_json(), indent=2) + "\n")

@@ -1,0 +1,104 @@
+"""The stand of one run: a whole system of its own, in a temporary folder, on free ports, in sandbox time.
+
+Nothing is measured in here.
+"""
+
+import asyncio
+import shutil
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+import httpx
+
+from services.cli.system import SERVICES, ServiceName, System
+from shared.database import Pool
+from shared.local.ports import free_ports
+
+READY_SECONDS_MAX = 60.0
+POLL_SECONDS = 0.05
+PARTITIONS = 8
+
+
+@contextmanager
+def started(environment: Mapping[str, str]) -> Iterator[System]:
+    """Yield a running system with `environment` for both services.
+
+    Its data is removed at the end. After a failure it stays, for the logs in it, and the error says where.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="perennial-bench-"))
+    # two more ports of the same kind: the servers' three are found together, so that no two are the same
+    servers, doors = free_ports(), free_ports()
+    system = System(
+        folder,
+        ports=servers,
+        partitions=PARTITIONS,
+        http_ports={"device": doors.postgres, "activation": doors.kafka},
+        environment=dict(environment),
+    )
+    try:
+        with system:
+            _wait_until_ready(system)
+            yield system
+    except Exception as failure:
+        failure.add_note(f"the services' logs are kept in {folder / 'workers'}")
+        raise
+    except BaseException:
+        _remove(system)
+        raise
+    _remove(system)
+
+
+def _remove(system: System) -> None:
+    system.stack.erase()
+    shutil.rmtree(system.folder, ignore_errors=True)
+
+
+def _wait_until_ready(system: System) -> None:
+    deadline = time.monotonic() + READY_SECONDS_MAX
+    while not all(worker.ready() for worker in system.workers.values()):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"the services were not ready after {READY_SECONDS_MAX:.0f} s")
+        time.sleep(POLL_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """A running system, and the ways to drive and watch it."""
+
+    system: System
+    client: httpx.AsyncClient
+    ledgers: Mapping[ServiceName, Pool]
+
+    @property
+    def operator(self) -> dict[str, str]:
+        """The headers of an operator's request."""
+        return {"Authorization": f"Bearer {self.system.credentials.operator_key}"}
+
+    def url(self, service: ServiceName, path: str) -> str:
+        """Return the address of a route."""
+        return f"{self.system.worker(service).url}{path}"
+
+    async def advance_clocks(self, step: str) -> None:
+        """Move the time of both services forward by an ISO 8601 duration."""
+        moves = [
+            self.client.post(self.url(service, "/v1/sandbox/clock"), json={"advance": step}, headers=self.operator)
+            for service in SERVICES
+        ]
+        for answer in await asyncio.gather(*moves):
+            answer.raise_for_status()
+
+
+@asynccontextmanager
+async def connected(system: System) -> AsyncIterator[Stand]:
+    """Yield the stand of a running system, with a client and a look into both ledgers."""
+    async with (
+        httpx.AsyncClient(trust_env=False, timeout=30) as client,
+        asyncpg.create_pool(system.stack.postgres.dsn("device"), min_size=1, max_size=2) as device,
+        asyncpg.create_pool(system.stack.postgres.dsn("activation"), min_size=1, max_size=2) as activation,
+    ):
+        yield Stand(system, client, {"device": device, "activation": activation})

@@ -1,0 +1,127 @@
+"""What the processes use: processor time, and memory while a run goes on."""
+
+import os
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+
+import psutil
+
+from services.cli.system import System
+
+SAMPLE_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What was used in `seconds`: processor seconds by part, and the share of all cores that other programs took."""
+
+    seconds: float
+    cpu_seconds: dict[str, float]
+    others_share: float
+
+
+class Meter:
+    """Measures from its making on."""
+
+    def __init__(self, system: System) -> None:
+        self.pids = roots(system)
+        self._cpu_seconds, self._busy_seconds = _cpu_seconds_by_part(self.pids), _busy_seconds()
+        self._began = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """Return the time since then."""
+        return time.perf_counter() - self._began
+
+    def read(self) -> Used:
+        """Return what was used since then."""
+        seconds, now = self.seconds, _cpu_seconds_by_part(self.pids)
+        used = {name: now[name] - before for name, before in self._cpu_seconds.items()}
+        others = _busy_seconds() - self._busy_seconds - sum(used.values())
+        return Used(seconds, used, max(0.0, others) / (seconds * (psutil.cpu_count() or 1)))
+
+
+def roots(system: System) -> dict[str, int]:
+    """Return the process of each part, by the name under which it is reported."""
+    workers = {name.removesuffix(".1"): worker.pid for name, worker in system.workers.items()}
+    stack = system.stack
+    return {**workers, "PostgreSQL": stack.postgres.pid, "Kafka": stack.kafka.pid, "load": os.getpid()}
+
+
+def _cpu_seconds_by_part(pids: Mapping[str, int]) -> dict[str, float]:
+    return {name: _cpu_seconds(name, pid) for name, pid in pids.items()}
+
+
+def _cpu_seconds(name: str, pid: int) -> float:
+    root = psutil.Process(pid)
+    times = root.cpu_times()
+    if name == "load":
+        # the servers are this process's children too
+        return times.user + times.system
+    # what ended children used stands in their parent's books
+    total = times.user + times.system + times.children_user + times.children_system
+    for child in root.children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            used = child.cpu_times()
+            total += used.user + used.system
+    return total
+
+
+def _busy_seconds() -> float:
+    """Return how long all cores together were not idle since the machine started."""
+    times = psutil.cpu_times()
+    waiting = getattr(times, "iowait", 0.0)
+    # what guests use is in the time of their users too
+    guests = getattr(times, "guest", 0.0) + getattr(times, "guest_nice", 0.0)
+    return float(sum(times) - times.idle - waiting - guests)
+
+
+@dataclass(slots=True)
+class Memory:
+    """Resident bytes by part: the most that was seen, and the last look."""
+
+    peak: dict[str, int] = field(default_factory=dict)
+    last: dict[str, int] = field(default_factory=dict)
+
+    def look(self, pids: Mapping[str, int]) -> None:
+        """Look once."""
+        for name, pid in pids.items():
+            with suppress(psutil.NoSuchProcess):
+                self.last[name] = _resident_bytes(name, pid)
+                self.peak[name] = max(self.peak.get(name, 0), self.last[name])
+
+
+def _resident_bytes(name: str, pid: int) -> int:
+    root = psutil.Process(pid)
+    if name != "PostgreSQL":
+        return root.memory_info().rss
+    total = 0
+    for process in (root, *root.children(recursive=True)):
+        with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            # its processes share their buffers: the sum of their resident sets would count them many times
+            full = process.memory_full_info()
+            total += getattr(full, "pss", full.uss)
+    return total
+
+
+@contextmanager
+def watched(pids: Mapping[str, int]) -> Iterator[Memory]:
+    """Yield the memory of the parts, looked at every second until the end."""
+    memory, ended = Memory(), threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(SAMPLE_SECONDS):
+            memory.look(pids)
+
+    thread = threading.Thread(target=watch, daemon=True)
+    memory.look(pids)
+    thread.start()
+    try:
+        yield memory
+    finally:
+        ended.set()
+        thread.join()
+        memory.look(pids)
