@@ -5,8 +5,8 @@ Here are the header names, in both directions. No topic, service or rule may com
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from shared.ledger import RecordedEvent, instant
@@ -53,8 +53,7 @@ class UnreadableEnvelope(Exception):
     """Headers that are not those of a CloudEvent; the message names the header, never its value."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Envelope:
+class Envelope(NamedTuple):
     """What the headers of a message say: what it is, who wrote it, when."""
 
     event_id: str
@@ -63,14 +62,12 @@ class Envelope:
     schema_version: int
     subject: str
     occurred_at: datetime
-    occurred_at_text: str
     recorded_at: datetime
     correlation_id: UUID | None
     traceparent: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where a recorded event stands: its slice, its position there, and its hash in the slice's chain."""
 
     slice_number: int
@@ -102,7 +99,6 @@ def read_envelope(texts: Mapping[str, str]) -> Envelope:
         schema_version=_number("ce_dataschema", schema),
         subject=texts.get("ce_subject", ""),
         occurred_at=_moment("ce_time", occurred_at),
-        occurred_at_text=occurred_at,
         recorded_at=_moment("ce_recordedtime", texts.get("ce_recordedtime", occurred_at)),
         correlation_id=_id("ce_correlationid", texts.get("ce_correlationid")),
         traceparent=_traceparent(texts.get("traceparent")),

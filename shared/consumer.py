@@ -36,7 +36,7 @@ from shared.ledger import NewEvent, append
 from shared.outbox import Cause, Outbox
 from shared.owned import OwnedPartitions
 from shared.parking import park
-from shared.progress import Claim, NotOwned, Progress
+from shared.progress import Claim, NotOwned, Progress, WentBack
 
 logger = logging.getLogger(__name__)
 
@@ -219,6 +219,12 @@ class Consumer[Message](ConsumerRebalanceListener):
                 self._read_from(self._owned.rewind(records))
                 self._claiming = asyncio.create_task(self._claim_again())
                 return None
+            except WentBack as error:
+                logger.warning("%s: reading again: %s", self.source.name, error)
+                again = self._owned.rewind(records)
+                self._owned.go_back(error.partition, error.next_offset)
+                self._read_from({**again, error.partition: error.next_offset})
+                return None
             except CONFLICT as error:
                 conflicts += 1
                 if conflicts > CONFLICTS_MAX:
@@ -236,13 +242,14 @@ class Consumer[Message](ConsumerRebalanceListener):
 
     async def _handle(self, records: Sequence[Record]) -> None:
         async with transaction(self._pool) as connection:
-            sifted = await self._sift(connection, records)
+            sifted, offsets = await self._sift(connection, records)
             handled = await self.source.handle(connection, sifted.accepted)
             now = self._clock.now()
             cause = Cause(at=now, recorded_at=now, correlation_id=new_id())
             parked = [*sifted.parked, *handled.parked]
             parking = await park(connection, self.source.name, parked, outbox=self._outbox, cause=cause)
             await append(connection, [*handled.events, *parking])
+        self._owned.note_committed(offsets)
         self.batches += 1
         self.records += len(records)
         for entry in parked:
@@ -252,9 +259,11 @@ class Consumer[Message](ConsumerRebalanceListener):
             self._on_append()
         await self._go_back(sifted)
 
-    async def _sift(self, connection: Connection, records: Sequence[Record]) -> Sifted[Message]:
-        """Prove ownership, decide what is next, and write how far this consumer will be after the commit."""
-        await self._progress.prove(connection, self._owned.epochs_of(records))
+    async def _sift(
+        self, connection: Connection, records: Sequence[Record]
+    ) -> tuple[Sifted[Message], Mapping[int, int]]:
+        """Prove ownership, decide what is next, and write and return how far this consumer is after the commit."""
+        await self._progress.prove(connection, self._owned.claims_of(records))
         if self.source.ledger:
             sifted, vector = await self._sift_ledger(connection, records)
         else:
@@ -262,7 +271,7 @@ class Consumer[Message](ConsumerRebalanceListener):
             sifted = sift_foreign_records(records, vector, self.source.read)
             sifted.accepted = await self._progress.first_times(connection, sifted.accepted)
         await self._progress.move(connection, vector, sifted)
-        return sifted
+        return sifted, vector.offsets
 
     async def _sift_ledger(self, connection: Connection, records: Sequence[Record]) -> tuple[Sifted[Message], Vector]:
         batch = address(records)

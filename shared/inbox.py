@@ -85,6 +85,14 @@ class Sifted[Message]:
         """Set a record aside."""
         self.parked.append(Parked(record, reason, detail))
 
+    def envelope(self, record: Record, texts: Mapping[str, str]) -> Envelope | None:
+        """Read what the headers say, or park the record."""
+        try:
+            return read_envelope(texts)
+        except UnreadableEnvelope as error:
+            self.park(record, "unreadable_envelope", str(error))
+            return None
+
     def read(self, record: Record, envelope: Envelope, read: Read[Message]) -> None:
         """Accept a record, or park one whose body cannot be read."""
         try:
@@ -160,30 +168,34 @@ class LedgerSieve[Message]:
         return None
 
     def _accept(self, sifted: Sifted[Message], addressed: Addressed, place: Place, vector: Vector) -> None:
-        record = addressed.record
-        try:
-            envelope = read_envelope(addressed.texts)
-        except UnreadableEnvelope as error:
-            sifted.park(record, "unreadable_envelope", str(error))
+        record, texts = addressed.record, addressed.texts
+        if _hash_of(record, texts, vector.slices[place.slice_number][1]) != place.hash:
+            # a header that cannot be read says more than the hash that it breaks
+            if sifted.envelope(record, texts):
+                sifted.park(record, "broken_chain", "it does not continue its slice's hash chain")
             return
-        if _hash_of(record, envelope, vector.slices[place.slice_number][1]) != place.hash:
-            sifted.park(record, "broken_chain", "it does not continue its slice's hash chain")
-            return
+        if texts["ce_type"] not in self.ignored:
+            envelope = sifted.envelope(record, texts)
+            if envelope is None:
+                return
+            sifted.read(record, envelope, self.read)
         vector.slices[place.slice_number] = (place.position, place.hash)
         sifted.moved_slices.add(place.slice_number)
-        if envelope.type_name not in self.ignored:
-            sifted.read(record, envelope, self.read)
 
 
-def _hash_of(record: Record, envelope: Envelope, last_hash: bytes) -> bytes:
-    return chained_hash(
-        last_hash,
-        event_id=envelope.event_id,
-        type_name=envelope.type_name,
-        stream_id=envelope.subject,
-        occurred_at=envelope.occurred_at_text,
-        data=record.value or b"",
-    )
+def _hash_of(record: Record, texts: Mapping[str, str], last_hash: bytes) -> bytes | None:
+    """Return the hash that the record should have, or None if a header of the chain is missing."""
+    try:
+        return chained_hash(
+            last_hash,
+            event_id=texts["ce_id"],
+            type_name=texts["ce_type"],
+            stream_id=texts["ce_subject"],
+            occurred_at=texts["ce_time"],
+            data=record.value or b"",
+        )
+    except KeyError:
+        return None
 
 
 def sift_foreign_records[Message](records: Iterable[Record], vector: Vector, read: Read[Message]) -> Sifted[Message]:

@@ -7,8 +7,8 @@ Each slice is a hash chain. No rule may come in here.
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -18,8 +18,7 @@ from shared.database import Connection
 GENESIS = bytes(32)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewEvent:
+class NewEvent(NamedTuple):
     """An event that was decided and has no position yet. `data` are the bytes that travel."""
 
     slice_number: int
@@ -36,8 +35,7 @@ class NewEvent:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedEvent:
+class RecordedEvent(NamedTuple):
     """An event of the ledger, with its place in its slice and in the hash chain."""
 
     event: NewEvent

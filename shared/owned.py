@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from shared.inbox import Record
 from shared.progress import Claim
 
-NEVER = 0
-"""No claim has this epoch."""
+NEVER = Claim(0, 0)
+"""No partition is ever claimed so."""
 
 
 @dataclass(slots=True)
@@ -15,6 +15,7 @@ class OwnedPartitions:
     """The claims of one consumer in this process."""
 
     epochs: dict[int, int] = field(default_factory=dict)
+    committed: dict[int, int] = field(default_factory=dict)
     next_offsets: dict[int, int] = field(default_factory=dict)
     _looked_back_to: dict[int, int] = field(default_factory=dict)
 
@@ -22,18 +23,30 @@ class OwnedPartitions:
         """Note partitions that were taken over."""
         for partition, claim in claims.items():
             self.epochs[partition] = claim.epoch
-            self.next_offsets[partition] = claim.next_offset
+            self.committed[partition] = self.next_offsets[partition] = claim.next_offset
 
     def disown(self, partitions: Iterable[int]) -> None:
         """Forget partitions."""
         for partition in partitions:
             self.epochs.pop(partition, None)
+            self.committed.pop(partition, None)
             self.next_offsets.pop(partition, None)
 
-    def epochs_of(self, records: Sequence[Record]) -> dict[int, int]:
-        """Return the epochs under which the records are handled; `NEVER` for what was taken away meanwhile."""
+    def claims_of(self, records: Sequence[Record]) -> dict[int, Claim]:
+        """Return the claims under which the records are handled; `NEVER` for what was taken away meanwhile."""
         partitions = sorted({record.partition for record in records})
-        return {partition: self.epochs.get(partition, NEVER) for partition in partitions}
+        return {
+            partition: Claim(self.epochs[partition], self.committed[partition]) if partition in self.epochs else NEVER
+            for partition in partitions
+        }
+
+    def note_committed(self, offsets: Mapping[int, int]) -> None:
+        """Note how far the database says that it is, of the partitions that are still owned."""
+        self.committed.update({partition: offset for partition, offset in offsets.items() if partition in self.epochs})
+
+    def go_back(self, partition: int, next_offset: int) -> None:
+        """Expect a partition from where the database has fallen back to."""
+        self.committed[partition] = self.next_offsets[partition] = next_offset
 
     def rewind(self, records: Sequence[Record]) -> dict[int, int]:
         """Expect the records again, as far as their partitions are owned; return the offsets to read from."""

@@ -19,9 +19,18 @@ class NotOwned(Exception):
         self.partition = partition
 
 
+class WentBack(Exception):
+    """The database forgot what it had committed of `partition` (a crash, without waiting for the disk)."""
+
+    def __init__(self, partition: int, next_offset: int) -> None:
+        super().__init__(f"the database is back at offset {next_offset} of partition {partition}")
+        self.partition = partition
+        self.next_offset = next_offset
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A partition taken over: under which epoch, and where to read on."""
+    """A partition that is owned: under which epoch, and which offset is next as far as is committed."""
 
     epoch: int
     next_offset: int
@@ -39,13 +48,19 @@ class Progress:
         rows = await connection.fetch(CLAIM, self.consumer, partitions)
         return {row["partition"]: Claim(row["epoch"], row["next_offset"]) for row in rows}
 
-    async def prove(self, connection: Connection, epochs: Mapping[int, int]) -> None:
-        """Lock the partitions until the commit. Raises `NotOwned` if one has another epoch by now."""
-        rows = await connection.fetch(EPOCHS, self.consumer, sorted(epochs))
-        current = {row["partition"]: row["epoch"] for row in rows}
-        for partition, epoch in epochs.items():
-            if current.get(partition) != epoch:
+    async def prove(self, connection: Connection, claims: Mapping[int, Claim]) -> None:
+        """Lock the partitions until the commit.
+
+        Raises `NotOwned` if one has another epoch by now, `WentBack` if less of it is committed than this worker saw.
+        """
+        rows = await connection.fetch(CLAIMS, self.consumer, sorted(claims))
+        current = {row["partition"]: Claim(row["epoch"], row["next_offset"]) for row in rows}
+        for partition, claim in claims.items():
+            found = current.get(partition)
+            if found is None or found.epoch != claim.epoch:
                 raise NotOwned(partition)
+            if found.next_offset < claim.next_offset:
+                raise WentBack(partition, found.next_offset)
 
     async def vector(self, connection: Connection, slices: Sequence[int]) -> Vector:
         """Return the positions and hashes of the slices."""
@@ -87,8 +102,8 @@ on conflict (consumer, partition) do update set epoch = mine.epoch + 1
 returning partition, epoch, next_offset
 """
 
-EPOCHS = """
-select partition, epoch from inbound_partition
+CLAIMS = """
+select partition, epoch, next_offset from inbound_partition
 where consumer = $1 and partition = any($2::int[]) order by partition for update
 """
 

@@ -4,7 +4,7 @@ A system of its own: what is written here stands in its topics for ever.
 """
 
 import os
-from dataclasses import replace
+from copy import replace
 
 import pytest
 from aiokafka.errors import MessageSizeTooLargeError

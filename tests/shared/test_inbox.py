@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from copy import replace
 
 import pytest
 from hypothesis import given

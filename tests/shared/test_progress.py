@@ -1,0 +1,72 @@
+"""Who may move a consumer on, and from where: proved in the transaction that moves it."""
+
+from dataclasses import replace
+
+import pytest
+from aiokafka import ConsumerRecord
+
+from shared.database import Connection
+from shared.inbox import Record, Sifted, Vector
+from shared.owned import OwnedPartitions
+from shared.progress import Claim, NotOwned, Progress, WentBack
+from tests.conftest import Database
+
+PROGRESS = Progress("test")
+NOTHING: Sifted[object] = Sifted()
+
+
+def record(partition: int, offset: int) -> Record:
+    return ConsumerRecord("test", partition, offset, 0, 0, None, b"", None, 0, 0, ())
+
+
+async def moved(connection: Connection, partition: int, next_offset: int) -> None:
+    await PROGRESS.move(connection, Vector(offsets={partition: next_offset}), NOTHING)
+
+
+async def test_a_claim_that_is_still_good_is_proved(device_database: Database) -> None:
+    async with device_database.connected() as connection:
+        claims = await PROGRESS.claim(connection, [1, 2])
+        await PROGRESS.prove(connection, claims)
+
+
+async def test_a_partition_that_another_worker_took_over_is_not_proved(device_database: Database) -> None:
+    """R-121."""
+    async with device_database.connected() as connection:
+        claims = await PROGRESS.claim(connection, [1, 2])
+        await PROGRESS.claim(connection, [2])
+        with pytest.raises(NotOwned) as refused:
+            await PROGRESS.prove(connection, claims)
+    assert refused.value.partition == 2
+
+
+async def test_a_database_that_forgot_a_commit_is_noticed(device_database: Database) -> None:
+    """R-118, R-120: what commits without waiting for the disk may be lost with the server."""
+    async with device_database.connected() as connection:
+        claims = await PROGRESS.claim(connection, [1])
+        await moved(connection, 1, 20)
+        seen = {1: replace(claims[1], next_offset=20)}
+        await PROGRESS.prove(connection, seen)
+        await moved(connection, 1, 12)
+        with pytest.raises(WentBack) as refused:
+            await PROGRESS.prove(connection, seen)
+    assert (refused.value.partition, refused.value.next_offset) == (1, 12)
+
+
+def test_a_partition_that_was_taken_away_in_mid_batch_has_a_claim_that_is_never_good() -> None:
+    """R-121: a rebalance goes on in the background while a batch is handled."""
+    owned = OwnedPartitions()
+    owned.own({1: Claim(4, 10), 2: Claim(5, 10)})
+    owned.disown([2])
+    claims = owned.claims_of([record(1, 10), record(2, 10)])
+    assert claims[1] == Claim(4, 10)
+    assert claims[2].epoch == 0
+
+
+def test_what_is_committed_is_what_the_next_batch_must_find() -> None:
+    owned = OwnedPartitions()
+    owned.own({1: Claim(4, 10)})
+    owned.note_committed({1: 15, 7: 3})
+    assert owned.claims_of([record(1, 15)]) == {1: Claim(4, 15)}
+    owned.go_back(1, 12)
+    assert owned.claims_of([record(1, 15)]) == {1: Claim(4, 12)}
+    assert owned.in_order([record(1, 12)]) == ([record(1, 12)], {})
