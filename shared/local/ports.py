@@ -1,8 +1,9 @@
 """The ports of the local stack, all on 127.0.0.1."""
 
 import os
+import secrets
 import socket
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 
 import psutil
@@ -10,9 +11,12 @@ import psutil
 from shared.local.failures import Failure, LocalStackError
 
 LOOPBACK = "127.0.0.1"
+FREE_FROM, FREE_UP_TO = 20_000, 32_000
 POSTGRES_SETTING = "PERENNIAL_POSTGRES_PORT"
 KAFKA_SETTING = "PERENNIAL_KAFKA_PORT"
 KAFKA_CONTROLLER_SETTING = "PERENNIAL_KAFKA_CONTROLLER_PORT"
+
+_given: set[int] = set()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,13 +40,28 @@ class Ports:
 
 def free_ports() -> Ports:
     """Find three ports that nobody uses now, for tests."""
-    with ExitStack() as held:
-        # all three are held at once, so that no two are the same
-        sockets = [held.enter_context(socket.socket()) for _ in range(3)]
-        for each in sockets:
-            each.bind((LOOPBACK, 0))
-        postgres, kafka, kafka_controller = (each.getsockname()[1] for each in sockets)
-        return Ports(postgres=postgres, kafka=kafka, kafka_controller=kafka_controller)
+    return Ports(postgres=free_port(), kafka=free_port(), kafka_controller=free_port())
+
+
+def free_port() -> int:
+    """Find a port that nobody uses now, and that this function did not give before in this process.
+
+    It lies below those that the system gives to outgoing connections: one of these could take it a moment later.
+    """
+    while True:
+        port = secrets.choice(range(FREE_FROM, FREE_UP_TO))
+        if port not in _given and _listenable(port):
+            _given.add(port)
+            return port
+
+
+def _listenable(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+        return True
 
 
 def require_free(port: int, *, setting: str) -> None:

@@ -17,7 +17,7 @@ import httpx
 
 from services.cli.system import SERVICES, ServiceName, System
 from shared.database import Pool
-from shared.local.ports import free_ports
+from shared.local.ports import free_port, free_ports
 
 READY_SECONDS_MAX = 60.0
 POLL_SECONDS = 0.05
@@ -31,13 +31,11 @@ def started(environment: Mapping[str, str]) -> Iterator[System]:
     Its data is removed at the end. After a failure it stays, for the logs in it, and the error says where.
     """
     folder = Path(tempfile.mkdtemp(prefix="perennial-bench-"))
-    # two more ports of the same kind: the servers' three are found together, so that no two are the same
-    servers, doors = free_ports(), free_ports()
     system = System(
         folder,
-        ports=servers,
+        ports=free_ports(),
         partitions=PARTITIONS,
-        http_ports={"device": doors.postgres, "activation": doors.kafka},
+        http_ports={"device": free_port(), "activation": free_port()},
         environment=dict(environment),
     )
     try:

@@ -18,7 +18,7 @@ from typing import Any, Self
 import psutil
 
 from services.cli.system import System
-from shared.local.ports import LOOPBACK, free_ports
+from shared.local.ports import LOOPBACK, free_port, free_ports
 
 CHECKOUT = Path(__file__).parents[2]
 PERENNIAL = str(CHECKOUT / ".venv" / "bin" / "perennial")
@@ -28,15 +28,15 @@ STOP_SECONDS_MAX = 60.0
 
 def surroundings(data: Path) -> dict[str, str]:
     """Return an environment with a data folder and ports that nobody else uses."""
-    first, second = free_ports(), free_ports()
+    ports = free_ports()
     given = {name: value for name, value in os.environ.items() if not name.startswith("PERENNIAL_")}
     return given | {
         "PERENNIAL_DATA": str(data),
-        "PERENNIAL_POSTGRES_PORT": str(first.postgres),
-        "PERENNIAL_KAFKA_PORT": str(first.kafka),
-        "PERENNIAL_KAFKA_CONTROLLER_PORT": str(first.kafka_controller),
-        "PERENNIAL_DEVICE_PORT": str(second.postgres),
-        "PERENNIAL_ACTIVATION_PORT": str(second.kafka),
+        "PERENNIAL_POSTGRES_PORT": str(ports.postgres),
+        "PERENNIAL_KAFKA_PORT": str(ports.kafka),
+        "PERENNIAL_KAFKA_CONTROLLER_PORT": str(ports.kafka_controller),
+        "PERENNIAL_DEVICE_PORT": str(free_port()),
+        "PERENNIAL_ACTIVATION_PORT": str(free_port()),
     }
 
 

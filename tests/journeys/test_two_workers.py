@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,7 +14,7 @@ import pytest
 from services.cli.system import System, Worker
 from shared.database import Connection
 from shared.lease import GROUP_COUNT
-from shared.local.ports import LOOPBACK
+from shared.local.ports import free_port
 from tests.journeys.checker import Evidence, ServiceName
 from tests.journeys.faults import evidence_of, examine, quiet_kafka_client, say
 from tests.journeys.load import Canary, Load
@@ -35,7 +34,7 @@ def pair(tmp_path: Path) -> Iterator[System]:
     """A system with two workers of each service."""
     with running_system(tmp_path) as system:
         for service in BOTH:
-            system.worker(service, "2", port=_free_port()).start()
+            system.worker(service, "2", port=free_port()).start()
         wait_until_ready(system)
         yield system
 
@@ -176,10 +175,3 @@ async def _consumes(worker: Worker) -> bool:
         lines = (await client.get(f"{worker.url}/metrics")).text.splitlines()
     handled = [float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith("perennial_consumer_records_total{")]
     return bool(handled) and max(handled) > 0
-
-
-def _free_port() -> int:
-    with socket.socket() as held:
-        held.bind((LOOPBACK, 0))
-        port: int = held.getsockname()[1]
-        return port
