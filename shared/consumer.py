@@ -46,6 +46,7 @@ GAP_RETRY_SECONDS = 0.2
 CONFLICTS_MAX = 20
 RETRY_SECONDS_MAX = 2.0
 COMMIT_INTERVAL_SECONDS = 1.0
+COMMIT_SECONDS_MAX = 2.0
 STALLED_SECONDS = 20.0
 RECLAIM_SECONDS = 4.0
 RECORD_BYTES_MAX = 1_048_576
@@ -203,9 +204,10 @@ class Consumer[Message](ConsumerRebalanceListener):
 
     async def _show_lag(self, message: KafkaMessage) -> None:
         try:
-            await message.ack()
-        except KafkaError as error:
-            # nobody reads these offsets but lag tools
+            async with asyncio.timeout(COMMIT_SECONDS_MAX):
+                await message.ack()
+        except (KafkaError, TimeoutError) as error:
+            # nobody reads these offsets but lag tools: they must not hold up a batch
             logger.info("%s: offsets not committed: %r", self.source.name, error)
 
     async def _handle_until_done(self, records: Sequence[Record]) -> None:

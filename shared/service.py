@@ -17,7 +17,7 @@ from aiokafka.errors import KafkaError
 from fastapi import FastAPI
 from faststream.kafka import KafkaBroker
 
-from shared import sandbox
+from shared import kafka_connection, sandbox
 from shared.clock import Clock
 from shared.consumer import Consumer, Source
 from shared.database import AWAY, NO_ENTRY, Pool, open_pool
@@ -255,6 +255,7 @@ def main(serve: Callable[[ServiceSettings], Coroutine[Any, Any, None]]) -> None:
     logging.getLogger("aiokafka").setLevel(logging.WARNING)
     import uvloop  # noqa: PLC0415 - a service's loop; tests and tools use the usual one
 
+    kafka_connection.mend()
     try:
         uvloop.run(serve(settings))
     except (WrongLedger, *NO_ENTRY, *AWAY) as error:
