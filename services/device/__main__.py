@@ -1,13 +1,13 @@
 """Composition root of the device service: the only place that wires it. `python -m services.device`."""
 
 from services.device.api import Doors, routes
+from services.device.api.watch import Watch
 from services.device.consumer import commands, verdicts
 from services.device.decider import DECIDER
 from services.device.outbox import OUTBOX, SANDBOX_OUTBOX, TOPIC
 from services.device.projection import license_view
 from services.device.store import DeviceStore
 from services.device.timer import Timer
-from services.device.watch import Watch
 from shared.command_handler import CommandHandler
 from shared.door import Door
 from shared.service import main, opened

@@ -7,8 +7,8 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import JSONResponse
 
+from services.device.api.watch import Watch
 from services.device.decider import Command, Device
-from services.device.watch import Watch
 from shared.clock import Clock
 from shared.command_handler import Outcome
 from shared.database import Pool

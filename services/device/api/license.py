@@ -9,9 +9,9 @@ from fastapi import APIRouter, Header, Response
 from fastapi.responses import JSONResponse
 
 from services.device.api.doors import Doors
+from services.device.api.watch import next_look
 from services.device.decider import days_remaining, may_activate_now, status
 from services.device.projection import LicenseView
-from services.device.watch import next_look
 from shared.http import Bearer, EventNumber, PageLimit, as_json, history_entry
 from shared.ledger import instant, stream_page
 from shared.messages import DeviceId
