@@ -13,6 +13,7 @@ from typing import Literal
 
 import asyncpg
 import pytest
+from hypothesis import HealthCheck, settings
 
 import services
 from shared.database import Connection, Pool, open_pool
@@ -22,6 +23,10 @@ from shared.migrate import migrate
 
 ServiceName = Literal["device", "activation"]
 Mode = Literal["production", "sandbox"]
+
+# examples are judged by what they show, not by how busy the machine was
+settings.register_profile("perennial", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("perennial")
 
 ROLE = "ledger_service"
 CONNECTIONS_MAX = 30
