@@ -176,7 +176,8 @@ PLANTED: Sequence[tuple[str, ServiceName, str]] = (
     (
         "device_table_differs",
         "device",
-        f"update device set expires_at = coalesce(expires_at, now()) + interval '1 day' where device_id = {SOME_DEVICE}",
+        "update device set expires_at = coalesce(expires_at, now()) + interval '1 day'"
+        f" where device_id = {SOME_DEVICE}",
     ),
     ("code_table_differs", "activation", f"update code set seats_taken = 0 where code_ref = {SOME_SHARED_CODE}"),
     ("request_without_verdict", "activation", "delete from event where type = 'CodeVerified'"),
