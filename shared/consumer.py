@@ -331,13 +331,19 @@ class Consumer[Message](ConsumerRebalanceListener):
         assigned = consumer.assignment()
         if unclaimed := [entry.partition for entry in assigned if entry.partition not in self._owned.epochs]:
             return f"{self.source.name} has not claimed partition {unclaimed[0]} yet"
-        fetched_ms = min((consumer.last_poll_timestamp(entry) or 0 for entry in assigned), default=None)
-        moved_at = self._moved_at.timestamp()
-        heard_at = moved_at if fetched_ms is None else max(fetched_ms / 1000, moved_at)
-        silence_seconds = machine_now().timestamp() - heard_at
-        if assigned and silence_seconds > STALLED_SECONDS:
+        silence_seconds = self.silence_seconds()
+        if silence_seconds > STALLED_SECONDS:
             return f"{self.source.name} has not heard from Kafka for {silence_seconds:.0f} seconds"
         return None
+
+    def silence_seconds(self) -> float:
+        """Return for how long the quietest partition has had neither an answer of Kafka nor a handled batch."""
+        consumer = self._subscriber.consumer
+        assigned = consumer.assignment() if consumer else ()
+        if not assigned:
+            return 0.0
+        heard_at = min((consumer.last_poll_timestamp(entry) or 0) for entry in assigned) / 1000
+        return machine_now().timestamp() - max(heard_at, self._moved_at.timestamp())
 
 
 async def _undecoded(_: KafkaMessage) -> bytes:

@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from shared.database import AWAY, Connection, Pool, transaction
+from shared.database import AWAY, CONFLICT, Connection, Pool, transaction
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class Leases:
             try:
                 async with transaction(self._pool) as connection:
                     epochs = await self._renew(connection)
-            except AWAY as error:
+            except (*AWAY, *CONFLICT) as error:
                 # the leases run out by the database's clock; whoever acts on one checks its epoch
                 logger.warning("leases cannot be renewed: %r", error)
             else:

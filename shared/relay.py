@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from shared.cloudevents import to_headers
-from shared.database import ACQUIRE_TIMEOUT_SECONDS, AWAY, Connection, Pool
+from shared.database import ACQUIRE_TIMEOUT_SECONDS, AWAY, CONFLICT, Connection, Pool
 from shared.lease import GROUP_COUNT, Leases
 from shared.ledger import RecordedEvent, from_row
 from shared.outbox import Outbox
@@ -84,7 +84,7 @@ class Relay:
             if await self._send_backlog() < min(self._events_max, EVENTS_PER_SLICE_MAX):
                 self._caught_up_at = monotonic()
                 await self._rest()
-        except AWAY as error:
+        except (*AWAY, *CONFLICT) as error:
             logger.warning("relay: waiting, the ledger or Kafka is away: %r", error)
             await self._drop_producer()
             await asyncio.sleep(RETRY_SECONDS)
@@ -221,6 +221,7 @@ with held as (
     select l.slice_group from lease l
     join unnest($4::smallint[], $5::bigint[]) as mine(slice_group, epoch) using (slice_group, epoch)
     where l.owner = $6
+    order by l.slice_group -- the order in which a renewal locks them
     for share of l
 ), noted as (
     update slice_published p set position = n.position
