@@ -35,6 +35,12 @@ logger = logging.getLogger(__name__)
 CLOCK_REFRESH_SECONDS = 0.1
 RETRY_SECONDS = 1.0
 DERIVED_CONNECTIONS_MAX = 3
+SILENCE_SECONDS_MAX = 90.0
+"""After so long without a fetch that Kafka answered, though it answers others, a consumer stands still for ever."""
+
+
+class StandsStill(Exception):
+    """A consumer hears nothing from a Kafka that answers: a new process reads on from the ledger's vector."""
 
 
 class Service:
@@ -127,7 +133,8 @@ class Service:
         serving = asyncio.create_task(server.serve())
         serving.add_done_callback(lambda _: self._stop.set())
         consuming = asyncio.create_task(self._start_consumers())
-        loops = [asyncio.create_task(loop) for loop in (*self._loops, self._refresh_clock(), self.leases.keep())]
+        keeping = (self._refresh_clock(), self._watch_consumers(), self.leases.keep())
+        loops = [asyncio.create_task(loop) for loop in (*self._loops, *keeping)]
         relaying = asyncio.create_task(self.relay.run())
         for task in (consuming, *loops, relaying):
             task.add_done_callback(self._watch)
@@ -163,6 +170,23 @@ class Service:
                 logger.warning("%s", self._kafka_problem)
             if self._kafka_problem:
                 await asyncio.sleep(RETRY_SECONDS)
+
+    async def _watch_consumers(self) -> None:
+        """Fail when a consumer stands still: aiokafka has ways to stop reading without an error (design §12)."""
+        silent_before: set[str] = set()
+        while True:
+            await asyncio.sleep(SILENCE_SECONDS_MAX / 10)
+            silent = [each for each in self._consumers if each.silence_seconds() > SILENCE_SECONDS_MAX]
+            # a process that was paused hears Kafka again until the second look
+            known, silent_before = silent_before, {each.source.name for each in silent}
+            silent = [each for each in silent if each.source.name in known]
+            if not silent:
+                continue
+            try:
+                await check_topics(self.settings.kafka_bootstrap_servers, sorted(each.source.topic for each in silent))
+            except (KafkaError, WrongTopic, *AWAY):
+                continue  # Kafka is what is silent
+            raise StandsStill(f"{silent[0].source.name} stands still")
 
     def _consumers_problem(self) -> str | None:
         if self._kafka_problem:
