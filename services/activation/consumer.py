@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from services.activation.decider import Code, Command, RecordPurchase, commands_for
+from services.activation.decider import CancelPurchase, Code, Command, RecordPurchase, RecordRefund, commands_for
 from shared.clock import Clock
 from shared.cloudevents import Envelope
 from shared.command_handler import CommandHandler, Order
@@ -17,7 +17,14 @@ from shared.orders import caused_by, outside_orders, read_event
 DEVICES_TOPIC = "device.events.v1"
 PURCHASES_TOPIC = "store.purchases.v1"
 
-ASKS = ("CodeAdded", "LicenseExpired", "ActivateNow", "ActivationRetried")
+ASKS = (
+    "CodeAdded",
+    "LicenseExpired",
+    "LicenseRemoved",
+    "ActivateNow",
+    "ActivationRetried",
+    "OfflineActivationReported",
+)
 
 type Handler = CommandHandler[Command, Code]
 
@@ -48,16 +55,19 @@ def requests(handler: Handler, clock: Clock) -> Source[Event]:
 
 
 def purchases(handler: Handler, clock: Clock) -> Source[Command]:
-    """Return the consumer of `store.purchases.v1`: `RecordPurchase`, dated by the message if it says no better."""
+    """Return the consumer of `store.purchases.v1`: what was bought, cancelled and refunded (R-70, R-90, R-96)."""
     return outside_orders(
         handler,
         clock,
         name="activation.purchases",
         topic=PURCHASES_TOPIC,
-        types=[RecordPurchase],
+        types=[RecordPurchase, CancelPurchase, RecordRefund],
         fill_in=_purchase_times,
     )
 
 
 def _purchase_times(envelope: Envelope, now: datetime) -> Mapping[str, Any]:
-    return {"at": now, "purchased_at": envelope.occurred_at}
+    """A purchase is dated by its message if it says no better; what follows it, by this service's clock alone."""
+    if envelope.type_name == RecordPurchase.__name__:
+        return {"at": now, "purchased_at": envelope.occurred_at}
+    return {"at": now}

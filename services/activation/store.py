@@ -3,9 +3,10 @@
 A code may have thousands of seats: only the seats of the devices at hand are loaded, the count is always full.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from services.activation.decider import DECIDER, Code, Command, devices_of
+from services.activation.decider import DECIDER, HOLDERS_NAMED_MAX, Code, Command, devices_of, names_holders
 from shared.command_handler import Stored
 from shared.database import Connection
 from shared.messages import CodeRef, DeviceId
@@ -23,36 +24,22 @@ class CodeStore:
             "select code_ref, version, state from code where code_ref = any($1::text[]) order by code_ref for update",
             stream_ids,
         )
-        holders = await self._holders(connection, commands) if rows else {}
+        holders = await _holders(connection, commands) if rows else {}
         return {
             row["code_ref"]: Stored(
                 row["version"],
                 Code.model_validate_json(row["state"]).model_copy(
-                    update={"holders": frozenset(holders.get(row["code_ref"], ()))}
+                    update={"holders": holders.get(row["code_ref"], frozenset())}
                 ),
             )
             for row in rows
         }
 
-    async def _holders(
-        self, connection: Connection, commands: Sequence[Command]
-    ) -> Mapping[CodeRef, Sequence[DeviceId]]:
-        asked = sorted(
-            {
-                (code_ref, device_id)
-                for command in commands
-                for device_id in devices_of(command)
-                for code_ref in DECIDER.streams(command)
-            }
-        )
-        if not asked:
-            return {}
-        rows = await connection.fetch(HOLDERS, *zip(*asked, strict=True))
-        return {row["code_ref"]: row["device_ids"] for row in rows}
-
     async def save(self, connection: Connection, before: Codes, after: Codes) -> None:
         """Write the codes, their seats, and the first activations."""
-        await connection.execute(SAVE, *zip(*(_row(ref, stored) for ref, stored in sorted(after.items())), strict=True))
+        await connection.execute(
+            SAVE, *zip(*(row_of(ref, stored) for ref, stored in sorted(after.items())), strict=True)
+        )
         taken, released, started = [], [], []
         for code_ref, stored in sorted(after.items()):
             was = before[code_ref].state if code_ref in before else Code()
@@ -65,7 +52,27 @@ class CodeStore:
                 await connection.execute(statement, *zip(*rows, strict=True))
 
 
-def _row(code_ref: CodeRef, stored: Stored[Code]) -> tuple[object, ...]:
+async def _holders(connection: Connection, commands: Sequence[Command]) -> Mapping[CodeRef, frozenset[DeviceId]]:
+    """Return who of the devices at hand holds a seat on which code, and others where a decision names them (R-77)."""
+    asked = sorted(
+        {
+            (code_ref, device_id)
+            for command in commands
+            for device_id in devices_of(command)
+            for code_ref in DECIDER.streams(command)
+        }
+    )
+    rows = await connection.fetch(HOLDERS, *zip(*asked, strict=True)) if asked else []
+    if named := sorted({command.code_ref for command in commands if names_holders(command)}):
+        rows += await connection.fetch(OTHER_HOLDERS, named, HOLDERS_NAMED_MAX + 1)
+    holders: dict[CodeRef, set[DeviceId]] = defaultdict(set)
+    for row in rows:
+        holders[row["code_ref"]].add(row["device_id"])
+    return {code_ref: frozenset(devices) for code_ref, devices in holders.items()}
+
+
+def row_of(code_ref: CodeRef, stored: Stored[Code]) -> tuple[object, ...]:
+    """Return the row of a code, in the order of the table's columns."""
     code = stored.state
     return (
         code_ref,
@@ -79,9 +86,16 @@ def _row(code_ref: CodeRef, stored: Stored[Code]) -> tuple[object, ...]:
 
 
 HOLDERS = """
-select code_ref, array_agg(device_id) as device_ids
+select code_ref, device_id
 from seat join unnest($1::text[], $2::text[]) as asked(code_ref, device_id) using (code_ref, device_id)
-group by code_ref
+"""
+
+OTHER_HOLDERS = """
+select code_ref, device_id
+from unnest($1::text[]) as asked(code_ref)
+    cross join lateral (
+        select device_id from seat where seat.code_ref = asked.code_ref order by device_id limit $2
+    ) as holder
 """
 
 SAVE = """

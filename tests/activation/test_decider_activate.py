@@ -226,7 +226,7 @@ def test_a_trial_is_good_for_a_device_without_a_license() -> None:
 @pytest.mark.parametrize("reason", RECHECKS)
 def test_a_code_that_is_tried_at_once_and_fails_is_rejected(reason: str) -> None:
     """R-04, R-15, R-51."""
-    expected = rejected(B, "unknown_code").model_copy(update={"reason": reason})
+    expected = rejected(B, "unknown_code", asked=END).model_copy(update={"reason": reason})
     scenario(DECIDER, given=RECHECKS[reason], when=on(added_at_once(B), END), then=[expected])
 
 
@@ -258,7 +258,7 @@ def test_the_same_device_again_keeps_its_seat_and_its_dates() -> None:
 def test_an_expired_code_that_is_added_again_is_over() -> None:
     """R-40, R-83."""
     again = on(added_at_once(A, over=A), END)
-    scenario(DECIDER, given=CURRENT, when=again, then=[rejected(A, "term_over")])
+    scenario(DECIDER, given=CURRENT, when=again, then=[rejected(A, "term_over", asked=END)])
 
 
 def test_an_expired_code_that_was_renewed_can_be_added_again() -> None:
@@ -285,6 +285,14 @@ def test_the_term_starts_once_for_all_devices_on_the_code() -> None:
     when = on(expired(reserve=B, ended=NOON), NOON)
     then = activated(B, at=NOON, started=START, ends=END, trigger="automatic", request=expiry(), replaced=A)
     scenario(DECIDER, given=given, when=when, then=[then, released(A, "switched")])
+
+
+def test_of_two_attempts_that_overtake_each_other_the_log_makes_the_first() -> None:
+    """R-71, R-77: the one that was asked for earlier and came later is no activation that was told late."""
+    first = NOON + timedelta(seconds=1)
+    given: list[CodeEvent] = [issued(B, seats=2), activated(B, at=first, ends=NEXT_END, device=OTHER)]
+    then = activated(B, at=NOON, started=first, ends=NEXT_END)
+    scenario(DECIDER, given=given, when=on(added_at_once(B), NOON), then=[then])
 
 
 def test_nothing_resets_the_start_of_a_code() -> None:
@@ -318,7 +326,7 @@ def test_each_device_takes_one_seat_and_the_next_one_is_refused() -> None:
         DECIDER,
         given=full,
         when=on(added_at_once(B, device="device-3"), END),
-        then=[rejected(B, "seats_exhausted", device="device-3")],
+        then=[rejected(B, "seats_exhausted", asked=END, device="device-3")],
     )
     assert state_after(DECIDER, full).seats_taken == 2
 
@@ -343,4 +351,7 @@ def test_an_activation_on_one_device_does_nothing_on_another() -> None:
 def test_the_codes_of_a_switch_are_named_once_each() -> None:
     """R-126."""
     assert DECIDER.streams(on(added_at_once(A, over=A), END)) == (A,)
-    assert DECIDER.streams(on(added(C), END)) == (C,)
+    assert DECIDER.streams(on(added(C), END)) == (C, A)
+    assert DECIDER.streams(on(added(C, over=None), END)) == (C,)
+    assert DECIDER.streams(on(added(C, prior=B), END)) == (C, A, B)
+    assert DECIDER.streams(on(added(C, prior=A), END)) == (C, A)

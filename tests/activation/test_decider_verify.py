@@ -13,12 +13,16 @@ from tests.scenarios import (
     NOON,
     OTHER,
     START,
+    A,
     B,
+    C,
     activated,
     added,
     announced,
     blocked,
+    cancelled,
     decided,
+    followed,
     issued,
     on,
     rejected,
@@ -55,7 +59,7 @@ def test_verifying_has_no_effect_on_the_code() -> None:
 def test_each_add_is_verified_afresh() -> None:
     """R-13, R-18."""
     given: list[CodeEvent] = [issued(B), verified(B), blocked(B)]
-    scenario(DECIDER, given=given, when=on(added(B), NOON), then=[rejected(B, "code_blocked")])
+    scenario(DECIDER, given=given, when=on(added(B), NOON), then=[rejected(B, "code_blocked", asked=NOON)])
     scenario(DECIDER, given=[*given, unblocked(B)], when=on(added(B), NOON), then=[verified(B)])
 
 
@@ -69,20 +73,26 @@ REJECTIONS: dict[str, list[CodeEvent]] = {
     "trial_not_allowed": [issued(B, kind="trial")],
     "subscription_not_allowed": [issued(B, kind="subscription")],
     "not_later_than_current": [issued(B), activated(B, at=START, ends=END, device=OTHER)],
+    "version_incompatible": [issued(B, version_min="22")],
+    "subscription_active": [issued(A, kind="subscription", auto_renews=True), activated(A), issued(B)],
+    "already_used_for_renewal": [issued(A), activated(A), followed(A, C), issued(B, kind="renewal")],
+    "no_prior_license": [issued(B, kind="renewal")],
 }
 
 
 @pytest.mark.parametrize("reason", REJECTIONS)
 def test_a_code_is_rejected_with_its_reason(reason: str) -> None:
-    """R-13, R-15, R-19, R-23, R-26, R-72, R-79."""
-    expected = rejected(B, "unknown_code").model_copy(update={"reason": reason})
-    scenario(DECIDER, given=REJECTIONS[reason], when=on(added(B), NOON), then=[expected])
+    """R-13, R-15, R-19, R-23, R-26, R-27, R-30, R-72, R-79, R-107: guesses are counted by its time."""
+    expected = rejected(B, "unknown_code", asked=NOON).model_copy(update={"reason": reason})
+    scenario(DECIDER, given=REJECTIONS[reason], when=on(added(B, version="21.3"), NOON), then=[expected])
+    given: list[CodeEvent] = [issued(B), expected]
+    assert state_after(DECIDER, given) == state_after(DECIDER, given[:1])
 
 
 def test_the_current_code_is_rejected_as_its_own_reserve() -> None:
     """R-22."""
     same = on(added(B, over=B, ends=None), NOON)
-    scenario(DECIDER, given=[issued(B)], when=same, then=[rejected(B, "same_as_current")])
+    scenario(DECIDER, given=[issued(B)], when=same, then=[rejected(B, "same_as_current", asked=NOON)])
 
 
 def test_every_reason_of_the_add_and_of_the_switch_has_its_check() -> None:
@@ -91,6 +101,8 @@ def test_every_reason_of_the_add_and_of_the_switch_has_its_check() -> None:
     recheck = {check.reason for check in AT_THE_SWITCH}
     assert recheck - {check.reason for check in AT_THE_ADD} == {"seats_exhausted"}
     assert {check.reason for check in AT_ONCE} < recheck
+    recheck_of_45 = {"unknown_code", "code_blocked", "term_over", "activate_by_passed", "seats_exhausted"}
+    assert recheck_of_45 | {"wrong_product", "version_incompatible", "wrong_region"} < {c.reason for c in AT_ONCE}
 
 
 @pytest.mark.parametrize(
@@ -111,7 +123,7 @@ def test_a_code_at_the_edge_of_a_rule_is_good(given: list[CodeEvent]) -> None:
 def test_the_first_broken_rule_is_the_reason() -> None:
     """R-19: what is wrong with the code is told before what is wrong with the device."""
     given: list[CodeEvent] = [issued(B, product="backup", kind="trial", regions=("FR",)), blocked(B)]
-    scenario(DECIDER, given=given, when=on(added(B), NOON), then=[rejected(B, "code_blocked")])
+    scenario(DECIDER, given=given, when=on(added(B), NOON), then=[rejected(B, "code_blocked", asked=NOON)])
 
 
 def test_a_code_whose_seats_are_taken_is_verified_with_a_warning() -> None:
@@ -160,12 +172,12 @@ def test_a_redelivered_request_is_decided_by_the_time_at_which_it_was_recorded()
 
 def test_the_state_of_a_code_is_stored_without_its_holders_and_in_the_same_bytes() -> None:
     """R-118: the seats have rows of their own."""
-    history: list[CodeEvent] = [issued(B, seats=3), activated(B, device=OTHER), activated(B)]
-    orders: list[CodeEvent] = [renewed(B, order="2"), renewed(B, order="1")]
-    orders += [announced(B, until=END, order="4"), announced(B, until=END, order="3")]
-    one, other = (state_after(DECIDER, [*history, *way]) for way in (orders, orders[::-1]))
-    assert one.model_dump_json() == other.model_dump_json()
-    stored = Code.model_validate_json(one.model_dump_json())
+    history: list[CodeEvent] = [issued(B, seats=3), activated(B, device=OTHER), activated(B), renewed(B)]
+    orders: list[CodeEvent] = [announced(B, until=END, order="4"), announced(B, until=END, order="3")]
+    given_up: list[CodeEvent] = [cancelled(B, order="6"), cancelled(B, order="5")]
+    one, other = (state_after(DECIDER, [*history, *orders[::way], *given_up[::way]]) for way in (1, -1))
+    assert one.model_dump_json(exclude_none=True) == other.model_dump_json(exclude_none=True)
+    stored = Code.model_validate_json(one.model_dump_json(exclude_none=True))
     assert (stored.holders, stored.seats_taken) == (frozenset(), 2)
     assert stored.but(holders=one.holders) == one
 

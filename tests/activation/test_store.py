@@ -10,6 +10,7 @@ import pytest
 
 from services.activation.decider import (
     DECIDER,
+    HOLDERS_NAMED_MAX,
     Activate,
     Code,
     CodeEvent,
@@ -17,6 +18,7 @@ from services.activation.decider import (
     IssueCode,
     ReleaseSeat,
     Verify,
+    commands_for,
     evolve,
 )
 from services.activation.outbox import OUTBOX
@@ -26,7 +28,8 @@ from shared.database import Connection, Pool, transaction
 from shared.decider import fold
 from shared.identity import new_id
 from shared.ledger import append
-from shared.messages import decode
+from shared.messages import CodeRejected, EarlierActivationReported, LicenseActivated, decode
+from tests.activation.asked import add, done_offline
 from tests.conftest import Database
 from tests.scenarios import (
     END,
@@ -36,13 +39,22 @@ from tests.scenarios import (
     START,
     A,
     B,
+    C,
     D,
     activated,
     announced,
     blocked,
+    cancelled,
+    followed,
+    forgotten,
+    given_back,
     issued,
+    on,
     released,
     renewed,
+    renews_itself,
+    shortened,
+    told_late,
     unblocked,
 )
 from tests.shared.records import cause
@@ -52,13 +64,36 @@ HANDLER: CommandHandler[Command, Code] = CommandHandler(DECIDER, CodeStore(), OU
 HISTORIES: dict[str, list[CodeEvent]] = {
     "issued": [issued(A)],
     "issued with everything": [issued(A, seats=3, kind="subscription", regions=("DE", "AT"), activate_by=END)],
-    "blocked": [issued(A), blocked(A)],
-    "unblocked": [issued(A), blocked(A), unblocked(A)],
+    "issued with everything there is": [
+        issued(
+            A,
+            kind="renewal",
+            vendor="rival",
+            edition="plus",
+            features=("vpn", "backup"),
+            version_min="21",
+            version_max="22.9",
+            grace_days=9,
+            short_term="P6M",
+            sealed_customer="c2VhbGVk",
+        )
+    ],
+    "forgotten": [issued(A, sealed_customer="c2VhbGVk"), forgotten(A)],
+    "blocked": [issued(A), blocked(A, stops=END)],
+    "unblocked": [issued(A), blocked(A, stops=END), unblocked(A)],
+    "renews itself": [issued(A, kind="subscription", auto_renews=True)],
+    "renews itself no more": [issued(A, kind="subscription", auto_renews=True), renews_itself(A, on=False)],
+    "followed": [issued(A), activated(A), followed(A, B)],
     "activated": [issued(A), activated(A)],
     "on two devices": [issued(A, seats=2), activated(A), activated(A, device=OTHER, started=START, at=NOON)],
     "announced": [issued(A), activated(A), announced(A, until=END)],
     "renewed": [issued(A), activated(A), announced(A, until=END), renewed(A)],
+    "cancelled": [issued(A), activated(A), announced(A, until=END), cancelled(A)],
+    "refunded": [issued(A), activated(A), renewed(A), shortened(A)],
+    "refunded in part": [issued(A), activated(A), renewed(A), shortened(A, term="P3M", ends=NEXT_END)],
+    "told late": [issued(A), activated(A), told_late(A, at=START, started=START)],
     "released": [issued(A), activated(A), released(A)],
+    "returned": [issued(A), activated(A), released(A, "removed")],
     "taken again": [issued(A), activated(A), released(A), activated(A, started=START, at=NOON)],
 }
 
@@ -119,6 +154,30 @@ async def test_only_the_seats_of_the_devices_at_hand_are_loaded_and_the_count_is
     await CodeStore().save(connection, before, {A: Stored(2, state)})
     loaded = (await kept(connection, "device-7", "stranger"))[A].state
     assert (loaded.seats_taken, loaded.holders) == (40, frozenset({"device-7"}))
+
+
+async def test_a_report_of_an_offline_activation_finds_those_it_concerns_and_never_more_than_it_can_name(
+    connection: Connection,
+) -> None:
+    """R-77."""
+    devices = [f"device-{number:03}" for number in range(150)]
+    await keep(connection, [issued(A, seats=200)])
+    before = await kept(connection)
+    state = fold(evolve, [activated(A, device=device) for device in devices], before[A].state)
+    await CodeStore().save(connection, before, {A: Stored(2, state)})
+    report = on(done_offline(A, activated=NOON, over=None, device="device-149"), NOON)
+    loaded = (await CodeStore().load(connection, [report], [A]))[A].state
+    assert loaded.seats_taken == 150
+    assert loaded.holders == {*devices[: HOLDERS_NAMED_MAX + 1], "device-149"}
+
+
+async def test_a_question_loads_the_license_before_and_the_prior_one_too(connection: Connection) -> None:
+    """R-27, R-30: each with the seat of the device that asks."""
+    for code in (A, B, C):
+        await keep(connection, [issued(code, seats=2), activated(code)], code=code)
+    asked = add(C, over=A, prior_ref=B)
+    loaded = await CodeStore().load(connection, [asked], sorted(DECIDER.streams(asked)))
+    assert {code: stored.state.holders for code, stored in loaded.items()} == dict.fromkeys((A, B, C), frozenset({D}))
 
 
 async def test_the_seat_of_a_device_on_another_code_is_not_taken_for_one_on_this(connection: Connection) -> None:
@@ -246,6 +305,55 @@ async def test_a_seat_given_back_is_there_for_the_next(activation_pool: Pool) ->
     async with activation_pool.acquire() as connection:
         assert [row["device_id"] for row in await connection.fetch("select device_id from seat")] == ["another"]
         assert await connection.fetchval("select started_at from first_activation") < NEXT_END
+
+
+async def test_a_prior_license_that_is_asked_for_by_many_renewals_at_once_serves_one(activation_pool: Pool) -> None:
+    """R-30, R-126: ten devices on one license, each with a discounted code of its own."""
+    await decide(activation_pool, issue(A, seats=10))
+    codes = [f"{number:032x}" for number in range(10)]
+    for number, code in enumerate(codes):
+        await decide(activation_pool, attempt(f"device-{number}", A))
+        await decide(activation_pool, issue(code).model_copy(update={"kind": "renewal"}))
+    switches = [
+        attempt(f"device-{number}", code).model_copy(update={"at": END, "prior_ref": A})
+        for number, code in enumerate(codes)
+    ]
+    events = await asyncio.gather(*(decide(activation_pool, command) for command in switches))
+    assert Counter(type(event).__name__ for made in events for event in made) == {
+        "LicenseActivated": 1,
+        "PriorLicenseUsed": 1,
+        "CodeRejected": 9,
+    }
+    reasons = {event.reason for made in events for event in made if isinstance(event, CodeRejected)}
+    assert reasons == {"already_used_for_renewal"}
+
+
+async def test_an_offline_activation_is_told_with_its_holders_through_the_real_tables(activation_pool: Pool) -> None:
+    """R-66, R-77."""
+    await decide(activation_pool, issue(seats=3))
+    for device in ("one", "another"):
+        await decide(activation_pool, attempt(device))
+    report = on(done_offline(A, activated=NOON - timedelta(days=1), over=None), NOON + timedelta(days=1))
+    license_, late = await decide(activation_pool, report)
+    assert isinstance(license_, LicenseActivated)
+    assert isinstance(late, EarlierActivationReported)
+    assert late.affected == ("another", "one")
+    assert license_.started_at == late.started_at > late.activated_at
+
+
+async def test_a_license_given_back_and_its_reserve_are_one_transaction(activation_pool: Pool) -> None:
+    """R-25, R-84: the seat is free for the next device in the same batch."""
+    await decide(activation_pool, issue(A))
+    await decide(activation_pool, issue(B))
+    await decide(activation_pool, attempt(D, A))
+    commands = [*commands_for(given_back(reserve=B), NOON), attempt(OTHER, A)]
+    async with transaction(activation_pool) as connection:
+        decided = await HANDLER.decide(connection, [Order(command, cause(command.at)) for command in commands])
+        await append(connection, decided.events)
+    assert [event.type_name for event in decided.events] == ["SeatReleased", "LicenseActivated", "LicenseActivated"]
+    async with activation_pool.acquire() as connection:
+        rows = await connection.fetch("select code_ref, device_id from seat order by code_ref")
+    assert [tuple(row) for row in rows] == [(A, OTHER), (B, D)]
 
 
 async def test_a_switch_frees_the_old_seat_with_the_new_one_taken(activation_pool: Pool) -> None:

@@ -1,82 +1,123 @@
 """The rules of the activation service, as three pure functions: `Code()`, `decide` and `evolve`.
 
 No clock, chance, id or I/O may come in here: time and ids come in with the command.
-`commands` and `state` are what is asked and known, `requests` what the devices' events ask, `checks`
-the rules for a code as named values, `verdicts` and `operations` what is decided.
+`commands` and `state` are what is asked and known, `requests` what the devices' events ask, `case` what a
+verdict looks at, `looking` how, `checks` and `switching` the rules as named values, `verdicts`, `purchases`
+and `operations` what is decided, `evolve` and `renewals` what becomes of it.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import assert_never
 
-from services.activation.decider.checks import Check, first_broken
+from services.activation.decider.case import Case, Check, case_of
 from services.activation.decider.commands import (
     Activate,
     BlockCode,
+    CancelPurchase,
     Command,
+    EraseCustomer,
     IssueCode,
     Question,
     RecordPurchase,
+    RecordRefund,
     ReleaseSeat,
+    ReturnSeat,
+    SetAutoRenewal,
     UnblockCode,
     Verify,
 )
-from services.activation.decider.operations import block, issue, record_purchase, release_seat, unblock
-from services.activation.decider.policy import POLICY, Policy
+from services.activation.decider.evolve import evolve
+from services.activation.decider.operations import block, erase_customer, issue, release_seat, return_seat, unblock
+from services.activation.decider.purchases import cancel, record_purchase, refund, set_auto_renewal
 from services.activation.decider.requests import commands_for
-from services.activation.decider.state import Code, PendingPurchase, evolve
-from services.activation.decider.term import end_of
+from services.activation.decider.state import HOLDERS_NAMED_MAX, Code, PendingPurchase, Renewal
+from services.activation.decider.switching import checks_for
 from services.activation.decider.verdicts import activate, verify
 from shared.decider import Decider, Refused
+from shared.looking import Looked, first_broken, looked_at
 from shared.messages import CodeEvent
+from shared.policy import POLICY, Policy, decided_by
+from shared.term import end_of
 
 __all__ = [
     "DECIDER",
+    "HOLDERS_NAMED_MAX",
     "POLICY",
     "Activate",
     "BlockCode",
+    "CancelPurchase",
+    "Case",
     "Check",
     "Code",
     "CodeEvent",
     "Command",
+    "EraseCustomer",
     "IssueCode",
+    "Looked",
     "PendingPurchase",
     "Policy",
     "Question",
     "RecordPurchase",
+    "RecordRefund",
     "ReleaseSeat",
+    "Renewal",
+    "ReturnSeat",
+    "SetAutoRenewal",
     "UnblockCode",
     "Verify",
+    "case_of",
+    "checks_for",
     "commands_for",
     "decide",
+    "decider",
     "devices_of",
     "end_of",
     "evolve",
     "first_broken",
+    "looked_at",
+    "names_holders",
 ]
 
 
-def decide(  # noqa: PLR0911 - one line per command
-    command: Command, codes: Mapping[str, Code]
+def decide(command: Command, codes: Mapping[str, Code], policy: Policy = POLICY) -> Sequence[CodeEvent]:
+    """Return the facts that `command` makes under `policy`, each with its version (R-54).
+
+    Raises `Refused` for an order about a code that nobody issued.
+    """
+    return decided_by(policy, _facts(command, codes, policy))
+
+
+def _facts(  # noqa: PLR0911, PLR0912 - one line per command
+    command: Command, codes: Mapping[str, Code], policy: Policy
 ) -> Sequence[CodeEvent]:
-    """Return the facts that `command` makes. Raises `Refused` for an order about a code that nobody issued."""
     code = codes.get(command.code_ref, Code())
     match command:
         case Verify():
-            return verify(command, codes)
+            return verify(command, codes, policy)
         case Activate():
-            return activate(command, codes)
+            return activate(command, codes, policy)
         case IssueCode():
             return issue(code, command)
+        case ReturnSeat():
+            return return_seat(code, command)
         case _ if code.code_ref is None:
             raise Refused("unknown_code", f"no code {command.code_ref} was issued")
         case RecordPurchase():
-            return record_purchase(code, command)
+            return record_purchase(code, command, policy)
+        case CancelPurchase():
+            return cancel(code, command)
+        case RecordRefund():
+            return refund(code, command, policy)
+        case SetAutoRenewal():
+            return set_auto_renewal(code, command)
         case BlockCode():
-            return block(code, command)
+            return block(code, command, policy)
         case UnblockCode():
             return unblock(code, command)
         case ReleaseSeat():
             return release_seat(code, command)
+        case EraseCustomer():
+            return erase_customer(code, command)
         case _:
             assert_never(command)
 
@@ -84,18 +125,26 @@ def decide(  # noqa: PLR0911 - one line per command
 def devices_of(command: Command) -> Sequence[str]:
     """Return the devices whose seats the decision looks at: all that `Code.holders` must know."""
     match command:
-        case Verify() | Activate() | ReleaseSeat():
+        case Verify() | Activate() | ReleaseSeat() | ReturnSeat():
             return (command.device_id,)
-        case IssueCode() | RecordPurchase() | BlockCode() | UnblockCode():
+        case IssueCode() | RecordPurchase() | CancelPurchase() | RecordRefund() | SetAutoRenewal():
+            return ()
+        case BlockCode() | UnblockCode() | EraseCustomer():
             return ()
         case _:
             assert_never(command)
 
 
+def names_holders(command: Command) -> bool:
+    """Whether the decision names others that hold a seat on the code: `HOLDERS_NAMED_MAX` of them suffice (R-77)."""
+    return isinstance(command, Activate) and command.activated_at is not None
+
+
 def _streams(command: Command) -> Sequence[str]:
     match command:
-        case Activate(current_ref=str() as current_ref) if current_ref != command.code_ref:
-            return (command.code_ref, current_ref)
+        case Verify() | Activate():
+            asked = (command.code_ref, command.current_ref, command.prior_ref)
+            return tuple(dict.fromkeys(code_ref for code_ref in asked if code_ref is not None))
         case _:
             return (command.code_ref,)
 
@@ -105,4 +154,13 @@ def _stream_of(event: CodeEvent) -> str:
     return event.code_ref or ""
 
 
-DECIDER = Decider(initial=Code(), streams=_streams, decide=decide, evolve=evolve, stream_of=_stream_of)
+def decider(policy: Policy) -> Decider[Command, Code, CodeEvent]:
+    """Return the rules as the shell needs them, under `policy`."""
+
+    def under_policy(command: Command, codes: Mapping[str, Code]) -> Sequence[CodeEvent]:
+        return decide(command, codes, policy)
+
+    return Decider(initial=Code(), streams=_streams, decide=under_policy, evolve=evolve, stream_of=_stream_of)
+
+
+DECIDER = decider(POLICY)

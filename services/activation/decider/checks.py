@@ -1,99 +1,210 @@
 """The rules that a code must pass, as named values: the same at the Add and afresh at every attempt (R-18, R-44).
 
 A check answers for one reason only; a tuple of checks is looked at in its order, and the first that is
-broken is the reason that the user sees.
+broken is the reason that the user sees. What stands against the moment of a switch is in `switching`.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
-from services.activation.decider.commands import Question
+from services.activation.decider.case import Case, Check, begins_at, current_ends_at, is_short, needs_prior, prior_of
 from services.activation.decider.state import Code
-from shared.messages import Reason
+from shared.looking import moment
+from shared.messages import ProductVersion
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One rule: `broken` tells whether the code fails it for this question, with this `reason`."""
-
-    reason: Reason
-    broken: Callable[[Code, Question], bool]
+def _is_unknown(case: Case) -> bool:
+    return case.code.code_ref is None or case.code.vendor != case.asked.vendor
 
 
-def _is_unknown(code: Code, _asked: Question) -> bool:
-    return code.code_ref is None
-
-
-def _is_blocked(code: Code, _asked: Question) -> bool:
-    return code.blocked
-
-
-def _is_for_another_product(code: Code, asked: Question) -> bool:
-    return code.product != asked.product
-
-
-def _is_for_another_region(code: Code, asked: Question) -> bool:
-    return bool(code.regions) and asked.region not in code.regions
-
-
-def _is_too_late_to_start(code: Code, asked: Question) -> bool:
-    return code.started_at is None and code.activate_by is not None and asked.at > code.activate_by
-
-
-def _has_run_out(code: Code, asked: Question) -> bool:
-    return code.ends_at is not None and asked.at >= code.ends_at
-
-
-def _has_no_seat(code: Code, asked: Question) -> bool:
-    return asked.device_id not in code.holders and code.seats_taken >= code.seats
-
-
-def _is_trial(code: Code, _asked: Question) -> bool:
-    return code.kind == "trial"
-
-
-def _is_subscription(code: Code, _asked: Question) -> bool:
-    return code.kind == "subscription"
-
-
-def _is_current(_code: Code, asked: Question) -> bool:
-    return asked.code_ref == asked.current_ref
-
-
-def _ends_too_soon(code: Code, asked: Question) -> bool:
-    if code.ends_at is None or asked.current_ends_at is None:
+def _is_another_version(case: Case) -> bool:
+    installed, code = case.asked.product_version, case.code
+    if installed is None:
         return False
-    return code.ends_at <= asked.current_ends_at
+    too_old = code.version_min is not None and _numbers(installed) < _numbers(code.version_min)
+    return too_old or (code.version_max is not None and _numbers(installed) > _numbers(code.version_max))
 
 
-UNKNOWN_CODE = Check("unknown_code", _is_unknown)
-CODE_BLOCKED = Check("code_blocked", _is_blocked)
-WRONG_PRODUCT = Check("wrong_product", _is_for_another_product)
-WRONG_REGION = Check("wrong_region", _is_for_another_region)
-ACTIVATE_BY_PASSED = Check("activate_by_passed", _is_too_late_to_start)
-TERM_OVER = Check("term_over", _has_run_out)
-SEATS_EXHAUSTED = Check("seats_exhausted", _has_no_seat)
-TRIAL_NOT_ALLOWED = Check("trial_not_allowed", _is_trial)
-SUBSCRIPTION_NOT_ALLOWED = Check("subscription_not_allowed", _is_subscription)
-SAME_AS_CURRENT = Check("same_as_current", _is_current)
-NOT_LATER_THAN_CURRENT = Check("not_later_than_current", _ends_too_soon)
+def _numbers(version: ProductVersion) -> tuple[int, ...]:
+    numbers = [int(number) for number in version.split(".")]
+    while numbers and numbers[-1] == 0:  # 21 and 21.0 are one version
+        numbers.pop()
+    return tuple(numbers)
 
-GOOD = (UNKNOWN_CODE, CODE_BLOCKED, WRONG_PRODUCT, WRONG_REGION, ACTIVATE_BY_PASSED, TERM_OVER)
+
+def _versions(code: Code) -> str:
+    bounds = (("from", code.version_min), ("up to", code.version_max))
+    return " ".join(f"{word} {version}" for word, version in bounds if version is not None)
+
+
+def _is_for_another_region(case: Case) -> bool:
+    return bool(case.code.regions) and case.asked.region not in case.code.regions
+
+
+def _is_too_late_to_start(case: Case) -> bool:
+    code = case.code
+    return code.started_at is None and code.activate_by is not None and begins_at(case) > code.activate_by
+
+
+def _has_run_out(case: Case) -> bool:
+    return case.code.ends_at is not None and case.asked.at >= case.code.ends_at
+
+
+def _has_no_seat(case: Case) -> bool:
+    return case.asked.device_id not in case.code.holders and case.code.seats_taken >= case.code.seats
+
+
+def _is_trial(case: Case) -> bool:
+    return case.code.kind == "trial" and "trial" not in case.policy.reserve_kinds
+
+
+def _is_subscription(case: Case) -> bool:
+    return case.code.kind == "subscription" and "subscription" not in case.policy.reserve_kinds
+
+
+def _follows_active_subscription(case: Case) -> bool:
+    return renews_itself(case.current)
+
+
+def renews_itself(code: Code) -> bool:
+    """Whether the code's license is a subscription that goes on by itself (R-27)."""
+    return code.kind == "subscription" and code.auto_renews
+
+
+def _ends_too_soon(case: Case) -> bool:
+    current_ends = current_ends_at(case)
+    return case.code.ends_at is not None and current_ends is not None and case.code.ends_at <= current_ends
+
+
+def _has_no_prior(case: Case) -> bool:
+    return needs_prior(case) and not is_short(case) and prior_of(case).code is None
+
+
+def _prior_is_used(case: Case) -> bool:
+    return _has_no_prior(case) and prior_of(case).is_used
+
+
+UNKNOWN_CODE = Check(
+    reason="unknown_code",
+    rule="R-13, R-45, R-108",
+    broken=_is_unknown,
+    change="a code that the vendor of this product issued",
+    ends=True,
+)
+CODE_BLOCKED = Check(
+    reason="code_blocked",
+    rule="R-13, R-45, R-46",
+    broken=lambda case: case.code.blocked,
+    change="the code unblocked by its vendor",
+)
+WRONG_PRODUCT = Check(
+    reason="wrong_product",
+    rule="R-13, R-45, R-48",
+    broken=lambda case: case.code.product != case.asked.product,
+    change=lambda case: f"a code for {case.asked.product}; this one is for {case.code.product}",
+)
+VERSION_INCOMPATIBLE = Check(
+    reason="version_incompatible",
+    rule="R-45, R-48",
+    broken=_is_another_version,
+    change=lambda case: f"a product version {_versions(case.code)}; installed is {case.asked.product_version}",
+)
+WRONG_REGION = Check(
+    reason="wrong_region",
+    rule="R-13, R-45",
+    broken=_is_for_another_region,
+    change=lambda case: f"a device in {' or '.join(case.code.regions)}; this one is in {case.asked.region}",
+)
+ACTIVATE_BY_PASSED = Check(
+    reason="activate_by_passed",
+    rule="R-45, R-79",
+    broken=_is_too_late_to_start,
+    change=lambda case: f"a first activation by {moment(case.code.activate_by)}",
+)
+TERM_OVER = Check(
+    reason="term_over",
+    rule="R-13, R-45, R-72",
+    broken=_has_run_out,
+    change=lambda case: f"an activation before {moment(case.code.ends_at)}, or a renewal of the code",
+)
+SEATS_EXHAUSTED = Check(
+    reason="seats_exhausted",
+    rule="R-45, R-47, R-82",
+    broken=_has_no_seat,
+    change=lambda case: f"one more seat, or one of the {case.code.seats} seats released",
+)
+SAME_AS_CURRENT = Check(
+    reason="same_as_current",
+    rule="R-13, R-22",
+    broken=lambda case: case.asked.code_ref == case.asked.current_ref,
+    change="another code than the one in use",
+)
+TRIAL_NOT_ALLOWED = Check(
+    reason="trial_not_allowed",
+    rule="R-13, R-26",
+    broken=_is_trial,
+    change="a code that was bought; a trial is for a device without a license",
+)
+SUBSCRIPTION_NOT_ALLOWED = Check(
+    reason="subscription_not_allowed",
+    rule="R-13, R-26",
+    broken=_is_subscription,
+    change="a code of another kind, or this one once no license is in force",
+)
+SUBSCRIPTION_ACTIVE = Check(
+    reason="subscription_active",
+    rule="R-27",
+    broken=_follows_active_subscription,
+    change="automatic renewal of the current subscription switched off",
+)
+NOT_LATER_THAN_CURRENT = Check(
+    reason="not_later_than_current",
+    rule="R-13, R-23, R-72",
+    broken=_ends_too_soon,
+    change=lambda case: f"a code that ends after {moment(current_ends_at(case))}",
+)
+ALREADY_USED_FOR_RENEWAL = Check(
+    reason="already_used_for_renewal",
+    rule="R-30",
+    broken=_prior_is_used,
+    change="a prior license that no other renewal code has followed",
+)
+NO_PRIOR_LICENSE = Check(
+    reason="no_prior_license",
+    rule="R-30",
+    broken=_has_no_prior,
+    change=lambda case: (
+        "a prior license of the same product"
+        + (f", or the shorter term {case.code.short_term} accepted" if case.code.short_term else "")
+    ),
+)
+
+GOOD = (
+    UNKNOWN_CODE,
+    CODE_BLOCKED,
+    WRONG_PRODUCT,
+    VERSION_INCOMPATIBLE,
+    WRONG_REGION,
+    ACTIVATE_BY_PASSED,
+    TERM_OVER,
+)
 """What every code must be, whenever it is asked about (R-13, R-45)."""
 
 FIT_AS_RESERVE = (TRIAL_NOT_ALLOWED, SUBSCRIPTION_NOT_ALLOWED)
 """The kinds that may wait in reserve (R-26)."""
 
-AT_THE_ADD = (*GOOD, *FIT_AS_RESERVE, SAME_AS_CURRENT, NOT_LATER_THAN_CURRENT)
+HAS_PRIOR = (ALREADY_USED_FOR_RENEWAL, NO_PRIOR_LICENSE)
+"""What a discounted renewal code asks for, until it is started (R-30)."""
+
+AT_THE_ADD = (
+    *GOOD,
+    SAME_AS_CURRENT,
+    *FIT_AS_RESERVE,
+    SUBSCRIPTION_ACTIVE,
+    NOT_LATER_THAN_CURRENT,
+    *HAS_PRIOR,
+)
 """Seats are not asked for: they are counted at the activation (R-03, R-86)."""
 
-AT_THE_SWITCH = (*GOOD, SEATS_EXHAUSTED, *FIT_AS_RESERVE)
+AT_THE_SWITCH = (*GOOD, SEATS_EXHAUSTED, *FIT_AS_RESERVE, *HAS_PRIOR)
 """Also for a code whose Add was never answered: it gets its full check here (R-53)."""
 
-AT_ONCE = (*GOOD, SEATS_EXHAUSTED)
+AT_ONCE = (*GOOD, SEATS_EXHAUSTED, *HAS_PRIOR)
 """For a code that never waits in reserve."""
-
-
-def first_broken(checks: tuple[Check, ...], code: Code, asked: Question) -> Reason | None:
-    """Return the reason of the first check that `code` fails."""
-    return next((check.reason for check in checks if check.broken(code, asked)), None)

@@ -12,13 +12,18 @@ from shared.messages import (
     CodeKind,
     CodeRef,
     DeviceId,
+    Edition,
+    Feature,
     LastGroup,
     Note,
     OrderId,
     Product,
+    ProductVersion,
     Region,
+    Sealed,
     Term,
     Trigger,
+    Vendor,
 )
 
 
@@ -38,8 +43,12 @@ class Question(ForCode):
     request_id: UUID
     product: Product
     region: Region
+    product_version: ProductVersion | None = None
+    vendor: Vendor = "default"
     current_ref: CodeRef | None = None
     current_ends_at: AwareDatetime | None = None
+    prior_ref: CodeRef | None = None
+    accepts_short_term: bool = False
 
 
 class Verify(Question):
@@ -47,9 +56,14 @@ class Verify(Question):
 
 
 class Activate(Question):
-    """Make the code the device's license. `trigger` says what asked for it."""
+    """Make the code the device's license. `trigger` says what asked for it.
+
+    `ends_trial`: in place of a trial that still runs (R-26). `activated_at`: the device did it then, by itself (R-77).
+    """
 
     trigger: Trigger
+    ends_trial: bool = False
+    activated_at: AwareDatetime | None = None
 
 
 class IssueCode(ForCode):
@@ -62,6 +76,15 @@ class IssueCode(ForCode):
     seats: int = Field(ge=1)
     regions: tuple[Region, ...] = ()
     activate_by: AwareDatetime | None = None
+    vendor: Vendor = "default"
+    edition: Edition = "standard"
+    features: tuple[Feature, ...] = ()
+    version_min: ProductVersion | None = None
+    version_max: ProductVersion | None = None
+    grace_days: int = Field(default=0, ge=0, le=365)
+    auto_renews: bool = False
+    short_term: Term | None = None
+    sealed_customer: Sealed | None = None
 
 
 class RecordPurchase(ForCode):
@@ -73,8 +96,29 @@ class RecordPurchase(ForCode):
     term: Term | None = None
 
 
+class CancelPurchase(ForCode):
+    """An announced purchase will not be settled (R-70)."""
+
+    order_id: OrderId
+    note: Note = ""
+
+
+class RecordRefund(ForCode):
+    """A purchase was paid back: all of it, or `term` of what it added (R-96)."""
+
+    order_id: OrderId
+    note: Note
+    term: Term | None = None
+
+
+class SetAutoRenewal(ForCode):
+    """The subscription renews itself from now on, or does so no more (R-27)."""
+
+    auto_renews: bool
+
+
 class BlockCode(ForCode):
-    """Allow no new activation (R-46)."""
+    """Allow no new activation (R-46), and end those there are after the notice period (R-105)."""
 
     note: Note
 
@@ -86,10 +130,34 @@ class UnblockCode(ForCode):
 
 
 class ReleaseSeat(ForCode):
-    """Take the device's seat away, from afar too (R-84)."""
+    """Take the device's seat away, from afar too (R-84). `keep_reserve`: the device is lost, spend nothing on it."""
 
     device_id: DeviceId
     note: Note
+    keep_reserve: bool = False
 
 
-type Command = IssueCode | Verify | Activate | RecordPurchase | BlockCode | UnblockCode | ReleaseSeat
+class ReturnSeat(ForCode):
+    """The device gave its seat back itself (R-84)."""
+
+    device_id: DeviceId
+
+
+class EraseCustomer(ForCode):
+    """The key that sealed what was told of the code's customer is destroyed (R-115)."""
+
+
+type Command = (
+    IssueCode
+    | Verify
+    | Activate
+    | RecordPurchase
+    | CancelPurchase
+    | RecordRefund
+    | SetAutoRenewal
+    | BlockCode
+    | UnblockCode
+    | ReleaseSeat
+    | ReturnSeat
+    | EraseCustomer
+)

@@ -1,32 +1,25 @@
-"""What shops and operators make of a code: issued, renewed, blocked, a seat taken away."""
+"""What operators make of a code: issued, blocked, a seat taken away, the customer forgotten."""
 
 from services.activation.decider.commands import (
     BlockCode,
+    EraseCustomer,
     IssueCode,
-    RecordPurchase,
     ReleaseSeat,
+    ReturnSeat,
     UnblockCode,
 )
-from services.activation.decider.policy import POLICY
 from services.activation.decider.state import Code
-from services.activation.decider.term import end_of
 from shared.decider import Refused
-from shared.messages import (
-    CodeBlocked,
-    CodeEvent,
-    CodeIssued,
-    CodeUnblocked,
-    LicenseRenewed,
-    PurchaseAnnounced,
-    PurchaseRefused,
-    SeatReleased,
-)
+from shared.messages import CodeBlocked, CodeEvent, CodeIssued, CodeUnblocked, CustomerErased, SeatReleased
+from shared.policy import Policy
 
 
 def issue(code: Code, order: IssueCode) -> list[CodeEvent]:
-    """Return the code issued, once."""
+    """Return the code issued, once. Raises `Refused` for a code that would renew itself and is no subscription."""
     if code.code_ref is not None:
         return []
+    if order.auto_renews and order.kind != "subscription":
+        raise Refused("not_a_subscription", "only a subscription renews itself")
     return [
         CodeIssued(
             code_ref=order.code_ref,
@@ -37,45 +30,24 @@ def issue(code: Code, order: IssueCode) -> list[CodeEvent]:
             seats=order.seats,
             regions=order.regions,
             activate_by=order.activate_by,
+            vendor=order.vendor,
+            edition=order.edition,
+            features=order.features,
+            version_min=order.version_min,
+            version_max=order.version_max,
+            grace_days=order.grace_days,
+            auto_renews=order.auto_renews,
+            short_term=order.short_term,
+            sealed_customer=order.sealed_customer,
         )
     ]
 
 
-def record_purchase(code: Code, order: RecordPurchase) -> list[CodeEvent]:
-    """Return the renewal of every device on the code, or its announcement: one per order (R-90, R-91, R-95)."""
-    if order.order_id in code.orders:
+def block(code: Code, order: BlockCode, policy: Policy) -> list[CodeEvent]:
+    """Return the code blocked, if it is not: no new activation, and notice to those that run (R-46, R-105)."""
+    if code.blocked:
         return []
-    if code.ends_at is None:
-        refused = PurchaseRefused(code_ref=order.code_ref, order_id=order.order_id, reason="not_activated")
-        return [refused]
-    if not order.settled:
-        return _announce(code, order)
-    # nothing is lost by buying early, and no day without a license is paid for (R-92);
-    # a shop's fast clock sells no days ahead
-    ends_at = end_of(max(code.ends_at, min(order.purchased_at, order.at)), order.term or code.term)
-    if ends_at <= code.ends_at:
-        raise Refused("date_out_of_range", "the license would end beyond the calendar")
-    return [
-        LicenseRenewed(
-            code_ref=order.code_ref,
-            order_id=order.order_id,
-            purchased_at=order.purchased_at,
-            previous_ends_at=code.ends_at,
-            ends_at=ends_at,
-        )
-    ]
-
-
-def _announce(code: Code, order: RecordPurchase) -> list[CodeEvent]:
-    if any(purchase.order_id == order.order_id for purchase in code.pending):
-        return []
-    hold_until = order.at + POLICY.settlement_hold
-    return [PurchaseAnnounced(code_ref=order.code_ref, order_id=order.order_id, hold_until=hold_until)]
-
-
-def block(code: Code, order: BlockCode) -> list[CodeEvent]:
-    """Return the code blocked, if it is not (R-46)."""
-    return [] if code.blocked else [CodeBlocked(code_ref=order.code_ref, note=order.note)]
+    return [CodeBlocked(code_ref=order.code_ref, note=order.note, stops_at=order.at + policy.block_notice)]
 
 
 def unblock(code: Code, order: UnblockCode) -> list[CodeEvent]:
@@ -87,4 +59,24 @@ def release_seat(code: Code, order: ReleaseSeat) -> list[CodeEvent]:
     """Return the seat taken away from the device (R-84). Raises `Refused` if it holds none."""
     if order.device_id not in code.holders:
         raise Refused("not_a_holder", f"device {order.device_id} holds no seat on the code")
-    return [SeatReleased(device_id=order.device_id, code_ref=order.code_ref, cause="operator", note=order.note)]
+    return [
+        SeatReleased(
+            device_id=order.device_id,
+            code_ref=order.code_ref,
+            cause="operator",
+            note=order.note,
+            keeps_reserve=order.keep_reserve,
+        )
+    ]
+
+
+def return_seat(code: Code, order: ReturnSeat) -> list[CodeEvent]:
+    """Return the seat that the device gave back, if it held one (R-25, R-84)."""
+    if order.device_id not in code.holders:
+        return []
+    return [SeatReleased(device_id=order.device_id, code_ref=order.code_ref, cause="removed")]
+
+
+def erase_customer(code: Code, order: EraseCustomer) -> list[CodeEvent]:
+    """Return the customer forgotten, if one was told (R-115)."""
+    return [CustomerErased(code_ref=order.code_ref)] if code.has_customer else []

@@ -1,35 +1,28 @@
-"""What the activation service must know to decide about one code, and how the code's facts become it.
+"""What the activation service must know to decide about one code. No rule and no I/O may come in here.
 
-Nothing is refused here: every fact has already happened. The model is stored as one row per code;
-`model_dump_json` writes the same bytes for the same state.
+The models are stored as one row per code: `model_dump_json` writes the same bytes for the same state.
 """
 
 from datetime import datetime
-from typing import Self, assert_never
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.messages import (
-    ActivationDelayed,
-    ActivationRefused,
-    CodeBlocked,
-    CodeEvent,
-    CodeIssued,
     CodeKind,
     CodeRef,
-    CodeRejected,
-    CodeUnblocked,
-    CodeVerified,
     DeviceId,
-    LicenseActivated,
-    LicenseRenewed,
+    Edition,
+    Feature,
     OrderId,
-    PurchaseAnnounced,
-    PurchaseRefused,
+    ProductVersion,
     Region,
-    SeatReleased,
     Term,
+    Vendor,
 )
+
+HOLDERS_NAMED_MAX = 100
+"""How many of the other holders an event names at most."""
 
 
 class Part(BaseModel):
@@ -49,86 +42,65 @@ class PendingPurchase(Part):
     hold_until: datetime
 
 
+class Renewal(Part):
+    """What one order added to the license, so that a refund can take it off again (R-96).
+
+    `refunded` are the parts of `term` that were paid back; `paid_back` says that all of it was.
+    """
+
+    order_id: OrderId
+    purchased_at: datetime
+    previous_ends_at: datetime
+    ends_at: datetime
+    term: Term
+    refunded: tuple[Term, ...] = ()
+    paid_back: bool = False
+
+
 class Code(Part):
     """One code. Without `code_ref` nobody issued it.
 
     `seats_taken` counts every seat; `holders` has only the devices that the commands at hand speak of, so
     it is no count and is not stored with the row. `started_at` is the first activation anywhere (R-66).
+    A blocked code's licenses stop at `stops_at` (R-105). `renewed_by` is the discounted renewal code that
+    followed this one (R-30); `cancelled` are announced purchases that came to nothing.
     """
 
     code_ref: CodeRef | None = None
+    vendor: Vendor = "default"
     last_group: str = ""
     product: str = ""
     kind: CodeKind = "paid"
+    edition: Edition = "standard"
+    features: tuple[Feature, ...] = ()
+    version_min: ProductVersion | None = None
+    version_max: ProductVersion | None = None
     term: Term = "P0D"
+    short_term: Term | None = None
+    grace_days: int = 0
+    auto_renews: bool = False
     seats: int = 0
     regions: tuple[Region, ...] = ()
     activate_by: datetime | None = None
+    has_customer: bool = False
     blocked: bool = False
+    stops_at: datetime | None = None
     started_at: datetime | None = None
     ends_at: datetime | None = None
     seats_taken: int = 0
     holders: frozenset[DeviceId] = Field(default=frozenset(), exclude=True)
-    orders: tuple[OrderId, ...] = ()
+    renewals: tuple[Renewal, ...] = ()
     pending: tuple[PendingPurchase, ...] = ()
+    cancelled: tuple[OrderId, ...] = ()
+    renewed_by: CodeRef | None = None
 
+    @property
+    def over_at(self) -> datetime | None:
+        """When licenses on the code are over: at the end of the term, or when a block stops them before it."""
+        if self.ends_at is None or self.stops_at is None:
+            return self.ends_at
+        return min(self.ends_at, self.stops_at)
 
-def evolve(code: Code, event: CodeEvent) -> Code:  # noqa: PLR0911 - one line per event
-    """Return the code after `event`."""
-    match event:
-        case CodeIssued():
-            return _issued(event)
-        case CodeBlocked() | CodeUnblocked():
-            return code.but(blocked=isinstance(event, CodeBlocked))
-        case LicenseActivated():
-            return _activated(code, event)
-        case SeatReleased():
-            return _released(code, event)
-        case LicenseRenewed():
-            return _renewed(code, event)
-        case PurchaseAnnounced():
-            return _announced(code, event)
-        case CodeVerified() | CodeRejected() | ActivationRefused() | ActivationDelayed() | PurchaseRefused():
-            return code  # a question and a refusal change nothing (R-14, R-51)
-        case _:
-            assert_never(event)
-
-
-def _issued(event: CodeIssued) -> Code:
-    return Code(
-        code_ref=event.code_ref,
-        last_group=event.last_group,
-        product=event.product,
-        kind=event.kind,
-        term=event.term,
-        seats=event.seats,
-        regions=event.regions,
-        activate_by=event.activate_by,
-    )
-
-
-def _activated(code: Code, event: LicenseActivated) -> Code:
-    started = code if code.started_at is not None else code.but(started_at=event.started_at, ends_at=event.ends_at)
-    if event.device_id in code.holders:
-        return started
-    return started.but(holders=code.holders | {event.device_id}, seats_taken=code.seats_taken + 1)
-
-
-def _released(code: Code, event: SeatReleased) -> Code:
-    if event.device_id not in code.holders:
-        return code
-    return code.but(holders=code.holders - {event.device_id}, seats_taken=code.seats_taken - 1)
-
-
-def _renewed(code: Code, event: LicenseRenewed) -> Code:
-    return code.but(
-        ends_at=event.ends_at,
-        orders=tuple(sorted({*code.orders, event.order_id})),
-        pending=tuple(purchase for purchase in code.pending if purchase.order_id != event.order_id),
-    )
-
-
-def _announced(code: Code, event: PurchaseAnnounced) -> Code:
-    announced = PendingPurchase(order_id=event.order_id, hold_until=event.hold_until)
-    pending = {purchase.order_id: purchase for purchase in (*code.pending, announced)}
-    return code.but(pending=tuple(pending[order_id] for order_id in sorted(pending)))
+    def renewal(self, order_id: OrderId) -> Renewal | None:
+        """Return what the order added, or None if it renewed nothing here."""
+        return next((renewal for renewal in self.renewals if renewal.order_id == order_id), None)

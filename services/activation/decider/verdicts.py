@@ -2,137 +2,186 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import cast
 
-from services.activation.decider.checks import (
-    AT_ONCE,
-    AT_THE_ADD,
-    AT_THE_SWITCH,
-    SEATS_EXHAUSTED,
-    first_broken,
+from services.activation.decider.case import (
+    Case,
+    begins_at,
+    case_of,
+    current_ends_at,
+    is_short,
+    needs_prior,
+    prior_of,
+    term_of,
 )
+from services.activation.decider.checks import SEATS_EXHAUSTED
 from services.activation.decider.commands import Activate, Question, Verify
-from services.activation.decider.policy import POLICY
-from services.activation.decider.state import Code
-from services.activation.decider.term import end_of
+from services.activation.decider.state import HOLDERS_NAMED_MAX, Code
+from services.activation.decider.switching import LEAVES_THE_CODE_GOOD, checks_for
+from shared.looking import Looked, findings_of, first_broken
 from shared.messages import (
     ActivationDelayed,
     ActivationRefused,
     CodeEvent,
     CodeRejected,
     CodeVerified,
+    EarlierActivationReported,
+    Hold,
     LicenseActivated,
     Notice,
+    PriorLicenseUsed,
     Reason,
     SeatReleased,
 )
+from shared.policy import Policy
+from shared.term import end_of
 
-_NOT_ISSUED = Code()
 
-
-def verify(asked: Verify, codes: Mapping[str, Code]) -> list[CodeEvent]:
+def verify(asked: Verify, codes: Mapping[str, Code], policy: Policy) -> list[CodeEvent]:
     """Return the verdict on the Add, which spends nothing (R-13, R-14)."""
-    code = codes.get(asked.code_ref, _NOT_ISSUED)
-    if (reason := first_broken(AT_THE_ADD, code, asked)) is not None:
-        return [_rejected(asked, reason)]
-    full_term_ends_at = end_of(asked.current_ends_at or asked.at, code.term)
-    return [
-        CodeVerified(
-            device_id=asked.device_id,
-            code_ref=asked.code_ref,
-            request_id=asked.request_id,
-            policy_version=POLICY.version,
-            last_group=code.last_group,
-            term=code.term,
-            predicted_ends_at=code.ends_at or full_term_ends_at,
-            started_at=code.started_at,
-            notices=_notices(code, asked, full_term_ends_at),
-        )
-    ]
+    case = case_of(asked, codes, policy)
+    broken = first_broken(checks_for(asked), case)
+    if broken is not None:
+        return [_explained(_rejected(asked, cast("Reason", broken.reason)), case)]  # nothing is waited for at an Add
+    return [_verified(case)]
 
 
-def _notices(code: Code, asked: Verify, full_term_ends_at: datetime) -> tuple[Notice, ...]:
-    notices: list[Notice] = []
-    if SEATS_EXHAUSTED.broken(code, asked):
-        notices.append("seats_exhausted")  # a seat may be free on the day of the switch (R-03)
-    if code.ends_at is not None and code.ends_at < full_term_ends_at:
-        notices.append("less_than_full_term")  # the term runs since its first activation (R-67, R-78)
-    return tuple(notices)
-
-
-def activate(asked: Activate, codes: Mapping[str, Code]) -> list[CodeEvent]:
-    """Return the license on the device, or why there is none: a refusal spends nothing (R-44, R-51)."""
-    code = codes.get(asked.code_ref, _NOT_ISSUED)
-    current = _NOT_ISSUED if asked.current_ref is None else codes.get(asked.current_ref, _NOT_ISSUED)
-    answer = _immediate if asked.trigger == "immediate" else _switch
-    against = answer(asked, code, current)
-    return _activated(asked, code, current) if against is None else [against]
-
-
-def _immediate(asked: Activate, code: Code, current: Code) -> CodeEvent | None:
-    """What stands against a code that a person adds while no license is in force (R-04)."""
-    if (reason := first_broken(AT_ONCE, code, asked)) is not None:
-        return _rejected(asked, reason)
-    if asked.current_ref != asked.code_ref:
-        return _license_runs_on(asked, current)  # the code is good, so the device keeps it in reserve
-    return None
-
-
-def _switch(asked: Activate, code: Code, current: Code) -> CodeEvent | None:
-    """What stands against the reserve: another license that is not over, a purchase, or the code itself."""
-    if asked.device_id in code.holders:
-        return _refused(asked, "already_activated")
-    if (event := _license_runs_on(asked, current) or _held(asked, current)) is not None:
-        return event
-    reason = first_broken(AT_THE_SWITCH, code, asked)
-    return None if reason is None else _refused(asked, reason)
-
-
-def _license_runs_on(asked: Activate, current: Code) -> CodeEvent | None:
-    """The license to be replaced ends later than the device knew, or has not ended (R-33, R-34, R-70)."""
-    if current.ends_at is None:
-        return None
-    if asked.current_ends_at is not None and current.ends_at > asked.current_ends_at:
-        return _refused(asked, "stale")
-    if asked.at < current.ends_at:
-        return _refused(asked, "not_expired").model_copy(update={"available_at": current.ends_at})
-    return None
-
-
-def _held(asked: Activate, current: Code) -> CodeEvent | None:
-    """A purchase that is not settled holds the switch, for a time (R-70)."""
-    holds = [purchase.hold_until for purchase in current.pending if asked.at < purchase.hold_until]
-    if not holds:
-        return None
-    return ActivationDelayed(
+def _verified(case: Case) -> CodeVerified:
+    asked, code, term = case.asked, case.code, term_of(case)
+    full_term_ends_at = end_of(current_ends_at(case) or asked.at, term)
+    notices = _notices(case, full_term_ends_at)
+    return CodeVerified(
         device_id=asked.device_id,
         code_ref=asked.code_ref,
         request_id=asked.request_id,
-        policy_version=POLICY.version,
-        trigger=asked.trigger,
-        retry_at=max(holds),
-        cause="purchase_pending",
+        last_group=code.last_group,
+        term=term,
+        predicted_ends_at=code.ends_at or full_term_ends_at,
+        started_at=code.started_at,
+        notices=notices,
+        kind=code.kind,
+        edition=code.edition,
+        features=code.features,
+        devices_left_out=max(0, case.current.seats_taken - code.seats) if "fewer_seats" in notices else 0,
     )
 
 
-def _activated(asked: Activate, code: Code, current: Code) -> list[CodeEvent]:
+def _notices(case: Case, full_term_ends_at: datetime) -> tuple[Notice, ...]:
+    code, current = case.code, case.current
+    follows = current.code_ref is not None
+    told: dict[Notice, bool] = {
+        "seats_exhausted": SEATS_EXHAUSTED.broken(case),  # a seat may be free on the day of the switch (R-03)
+        # the term runs since its first activation (R-67, R-78)
+        "less_than_full_term": code.ends_at is not None and code.ends_at < full_term_ends_at,
+        "other_edition": follows and code.edition != current.edition,
+        "fewer_features": follows and not set(current.features) <= set(code.features),
+        "fewer_seats": follows and code.seats < current.seats,
+        "shorter_term": is_short(case),
+    }
+    return tuple(notice for notice, is_told in told.items() if is_told)
+
+
+def activate(asked: Activate, codes: Mapping[str, Code], policy: Policy) -> list[CodeEvent]:
+    """Return the license on the device, or why there is none: a refusal spends nothing (R-44, R-51)."""
+    case = case_of(asked, codes, policy)
+    broken = first_broken(checks_for(asked), case)
+    return _activated(asked, case) if broken is None else [_explained(_against(asked, broken), case)]
+
+
+def _activated(asked: Activate, case: Case) -> list[CodeEvent]:
     """The license, and in the same decision the seat on the code that it replaces given back (R-66, R-87)."""
+    code, current, began_at = case.code, case.current, begins_at(case)
     switched = asked.device_id in current.holders and current.code_ref != asked.code_ref
-    replaced_ref = current.code_ref if switched else None
+    prior = prior_of(case).code if needs_prior(case) else None
     license_ = LicenseActivated(
         device_id=asked.device_id,
         code_ref=asked.code_ref,
         request_id=asked.request_id,
-        policy_version=POLICY.version,
         last_group=code.last_group,
         trigger=asked.trigger,
-        activated_at=asked.at,
-        started_at=code.started_at or asked.at,
-        ends_at=code.ends_at or end_of(asked.at, code.term),
-        replaced_ref=replaced_ref,
+        activated_at=began_at,
+        started_at=code.started_at or began_at,
+        ends_at=code.ends_at or end_of(began_at, term_of(case)),
+        replaced_ref=current.code_ref if switched else None,
+        kind=code.kind,
+        edition=code.edition,
+        features=code.features,
+        grace_days=code.grace_days,
+        auto_renews=code.auto_renews,
+        prior_ref=prior.code_ref if prior else None,
     )
-    if replaced_ref is None:
-        return [license_]
-    return [license_, SeatReleased(device_id=asked.device_id, code_ref=replaced_ref, cause="switched")]
+    return [license_, *_released(license_), *_used(license_), *_told_late(asked, code, license_)]
+
+
+def _released(license_: LicenseActivated) -> list[CodeEvent]:
+    if license_.replaced_ref is None:
+        return []
+    return [SeatReleased(device_id=license_.device_id, code_ref=license_.replaced_ref, cause="switched")]
+
+
+def _used(license_: LicenseActivated) -> list[CodeEvent]:
+    """The prior license of a discounted renewal, used up for others (R-30)."""
+    if license_.prior_ref is None:
+        return []
+    return [PriorLicenseUsed(code_ref=license_.prior_ref, renewal_ref=license_.code_ref, device_id=license_.device_id)]
+
+
+def _told_late(asked: Activate, code: Code, license_: LicenseActivated) -> list[CodeEvent]:
+    """An activation made offline before the first one that was recorded: told, but the start is sacred (R-66, R-77).
+
+    Attempts that merely overtook each other on the way are no such fact: the order of the log decides (R-71).
+    """
+    if asked.activated_at is None or asked.activated_at >= license_.started_at:
+        return []
+    return [
+        EarlierActivationReported(
+            code_ref=license_.code_ref,
+            device_id=license_.device_id,
+            activated_at=asked.activated_at,
+            started_at=license_.started_at,
+            affected=tuple(sorted(code.holders - {license_.device_id}))[:HOLDERS_NAMED_MAX],
+        )
+    ]
+
+
+def _against(asked: Activate, broken: Looked[Case, Reason | Hold]) -> CodeEvent:
+    """What is told of the check that an attempt failed."""
+    match broken.reason:
+        case "purchase_pending" | "renewal_due" as cause:
+            return _delayed(asked, cause, broken.passes_at or asked.at)
+        case reason if asked.trigger != "immediate" or reason in LEAVES_THE_CODE_GOOD:
+            return _refused(asked, reason, broken.passes_at)
+        case reason:
+            return _rejected(asked, reason)
+
+
+def _explained(event: CodeEvent, case: Case) -> CodeEvent:
+    """Return a refusal with every rule that was looked at, so that the device's log explains itself."""
+    if not isinstance(event, CodeRejected | ActivationRefused):
+        return event
+    return event.model_copy(update={"findings": findings_of(checks_for(case.asked), case)})
+
+
+def _delayed(asked: Activate, cause: Hold, retry_at: datetime) -> ActivationDelayed:
+    return ActivationDelayed(
+        device_id=asked.device_id,
+        code_ref=asked.code_ref,
+        request_id=asked.request_id,
+        trigger=asked.trigger,
+        retry_at=retry_at,
+        cause=cause,
+    )
+
+
+def _refused(asked: Activate, reason: Reason, available_at: datetime | None) -> ActivationRefused:
+    return ActivationRefused(
+        device_id=asked.device_id,
+        code_ref=asked.code_ref,
+        request_id=asked.request_id,
+        trigger=asked.trigger,
+        reason=reason,
+        available_at=available_at,
+    )
 
 
 def _rejected(asked: Question, reason: Reason) -> CodeRejected:
@@ -140,17 +189,6 @@ def _rejected(asked: Question, reason: Reason) -> CodeRejected:
         device_id=asked.device_id,
         code_ref=asked.code_ref,
         request_id=asked.request_id,
-        policy_version=POLICY.version,
         reason=reason,
-    )
-
-
-def _refused(asked: Activate, reason: Reason) -> ActivationRefused:
-    return ActivationRefused(
-        device_id=asked.device_id,
-        code_ref=asked.code_ref,
-        request_id=asked.request_id,
-        policy_version=POLICY.version,
-        trigger=asked.trigger,
-        reason=reason,
+        asked_at=asked.at,
     )

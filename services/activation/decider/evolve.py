@@ -1,0 +1,125 @@
+"""How a code's facts become its state. Nothing is refused here: every fact has already happened."""
+
+from typing import assert_never
+
+from services.activation.decider.renewals import without
+from services.activation.decider.state import Code, PendingPurchase, Renewal
+from shared.messages import (
+    ActivationDelayed,
+    ActivationRefused,
+    AutoRenewalChanged,
+    CodeBlocked,
+    CodeEvent,
+    CodeIssued,
+    CodeRejected,
+    CodeUnblocked,
+    CodeVerified,
+    CustomerErased,
+    EarlierActivationReported,
+    LicenseActivated,
+    LicenseRenewed,
+    LicenseShortened,
+    PriorLicenseUsed,
+    PurchaseAnnounced,
+    PurchaseCancelled,
+    PurchaseRefused,
+    SeatReleased,
+)
+
+
+def evolve(code: Code, event: CodeEvent) -> Code:  # noqa: PLR0911 - one line per event
+    """Return the code after `event`."""
+    match event:
+        case CodeIssued():
+            return _issued(event)
+        case CodeBlocked():
+            return code.but(blocked=True, stops_at=event.stops_at)
+        case CodeUnblocked():
+            return code.but(blocked=False, stops_at=None)
+        case LicenseActivated():
+            return _activated(code, event)
+        case SeatReleased():
+            return _released(code, event)
+        case LicenseRenewed() | LicenseShortened() | PurchaseAnnounced() | PurchaseCancelled():
+            return _bought(code, event)
+        case AutoRenewalChanged():
+            return code.but(auto_renews=event.auto_renews)
+        case PriorLicenseUsed():
+            return code.but(renewed_by=event.renewal_ref)
+        case CustomerErased():
+            return code.but(has_customer=False)
+        case CodeVerified() | CodeRejected() | ActivationRefused() | ActivationDelayed() | PurchaseRefused():
+            return code  # a question and a refusal change nothing (R-14, R-51)
+        case EarlierActivationReported():
+            return code  # the start stays what it was (R-66)
+        case _:
+            assert_never(event)
+
+
+def _issued(event: CodeIssued) -> Code:
+    return Code(
+        code_ref=event.code_ref,
+        vendor=event.vendor,
+        last_group=event.last_group,
+        product=event.product,
+        kind=event.kind,
+        edition=event.edition,
+        features=event.features,
+        version_min=event.version_min,
+        version_max=event.version_max,
+        term=event.term,
+        short_term=event.short_term,
+        grace_days=event.grace_days,
+        auto_renews=event.auto_renews,
+        seats=event.seats,
+        regions=event.regions,
+        activate_by=event.activate_by,
+        has_customer=event.sealed_customer is not None,
+    )
+
+
+def _activated(code: Code, event: LicenseActivated) -> Code:
+    started = code if code.started_at is not None else code.but(started_at=event.started_at, ends_at=event.ends_at)
+    if event.device_id in code.holders:
+        return started
+    return started.but(holders=code.holders | {event.device_id}, seats_taken=code.seats_taken + 1)
+
+
+def _released(code: Code, event: SeatReleased) -> Code:
+    if event.device_id not in code.holders:
+        return code
+    return code.but(holders=code.holders - {event.device_id}, seats_taken=code.seats_taken - 1)
+
+
+def _bought(code: Code, event: LicenseRenewed | LicenseShortened | PurchaseAnnounced | PurchaseCancelled) -> Code:
+    match event:
+        case LicenseRenewed():
+            return _renewed(code, event)
+        case LicenseShortened():
+            return code.but(ends_at=event.ends_at, renewals=without(code.renewals, event.order_id, event.term))
+        case PurchaseAnnounced():
+            announced = PendingPurchase(order_id=event.order_id, hold_until=event.hold_until)
+            waiting = (*_pending_but(code, event.order_id), announced)
+            return code.but(pending=tuple(sorted(waiting, key=lambda purchase: purchase.order_id)))
+        case PurchaseCancelled():
+            cancelled = tuple(sorted({*code.cancelled, event.order_id}))
+            return code.but(pending=_pending_but(code, event.order_id), cancelled=cancelled)
+        case _:
+            assert_never(event)
+
+
+def _renewed(code: Code, event: LicenseRenewed) -> Code:
+    renewal = Renewal(
+        order_id=event.order_id,
+        purchased_at=event.purchased_at,
+        previous_ends_at=event.previous_ends_at,
+        ends_at=event.ends_at,
+        term=event.term or code.term,
+    )
+    return code.but(
+        ends_at=event.ends_at, renewals=(*code.renewals, renewal), pending=_pending_but(code, event.order_id)
+    )
+
+
+def _pending_but(code: Code, order_id: str) -> tuple[PendingPurchase, ...]:
+    return tuple(purchase for purchase in code.pending if purchase.order_id != order_id)
