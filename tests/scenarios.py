@@ -7,7 +7,7 @@ follows. A code is one letter: its reference serves as the id of the request tha
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from pydantic import BaseModel
@@ -20,6 +20,7 @@ from shared.messages import (
     ActivationDelayed,
     ActivationRefused,
     ActivationRetried,
+    AutoRenewalChanged,
     CodeAdded,
     CodeBlocked,
     CodeIssued,
@@ -28,14 +29,25 @@ from shared.messages import (
     CodeRemoved,
     CodeUnblocked,
     CodeVerified,
+    CustomerErased,
     DeviceEnrolled,
+    EarlierActivationReported,
     Event,
+    GuessesThrottled,
     LicenseActivated,
     LicenseExpired,
+    LicenseRemoved,
     LicenseRenewed,
+    LicenseShortened,
     Notice,
+    OfflineActivationReported,
+    PredictionChanged,
+    PriorLicenseUsed,
     PurchaseAnnounced,
+    PurchaseCancelled,
+    PurchaseRefused,
     Reason,
+    RemovalRefused,
     SeatReleased,
     Trigger,
 )
@@ -92,7 +104,8 @@ def _text(events: Sequence[Event]) -> str:
 
 
 def _fields(event: BaseModel) -> str:
-    return "\n".join(f"    {name}: {value}" for name, value in event)
+    # why a refusal was one is the subject of tests of its own
+    return "\n".join(f"    {name}: {value}" for name, value in event if name != "findings")
 
 
 def last_group(code: str) -> str:
@@ -120,12 +133,21 @@ def retry_after(last: UUID, device: str = D) -> UUID:
 
 def enrolled(device: str = D) -> DeviceEnrolled:
     """The device is known."""
-    return DeviceEnrolled(device_id=device, product="security", region="DE")
+    return DeviceEnrolled(policy_version=POLICY.version, device_id=device, product="security", region="DE")
 
 
-def added(code: str, *, over: str | None = A, ends: datetime | None = END, device: str = D) -> CodeAdded:
+def added(
+    code: str,
+    *,
+    over: str | None = A,
+    ends: datetime | None = END,
+    version: str | None = None,
+    prior: str | None = None,
+    device: str = D,
+) -> CodeAdded:
     """The code is added in reserve, over the current license."""
     return CodeAdded(
+        policy_version=POLICY.version,
         device_id=device,
         code_ref=code,
         request_id=adding(code),
@@ -135,17 +157,30 @@ def added(code: str, *, over: str | None = A, ends: datetime | None = END, devic
         current_ends_at=ends if over is not None else None,
         last_group=last_group(code),
         purpose="reserve",
+        product_version=version,
+        prior_ref=prior,
     )
 
 
-def added_at_once(code: str, *, over: str | None = None, ends: datetime | None = END, device: str = D) -> CodeAdded:
-    """The code is added without a license in force."""
-    return added(code, over=over, ends=ends, device=device).model_copy(update={"purpose": "immediate"})
+def added_at_once(
+    code: str,
+    *,
+    over: str | None = None,
+    ends: datetime | None = END,
+    at: datetime | None = None,
+    ends_trial: bool = False,
+    device: str = D,
+) -> CodeAdded:
+    """The code is added without a license in force, or in place of a trial."""
+    at = at or (NOON if over is None else LATER)
+    return added(code, over=over, ends=ends, device=device).model_copy(
+        update={"purpose": "immediate", "answer_by": at + POLICY.answer_patience, "ends_trial": ends_trial}
+    )
 
 
 def removed(code: str, cause: Literal["removed", "replaced"] = "removed") -> CodeRemoved:
     """The code left the slot."""
-    return CodeRemoved(device_id=D, code_ref=code, cause=cause)
+    return CodeRemoved(policy_version=POLICY.version, device_id=D, code_ref=code, cause=cause)
 
 
 def expired(
@@ -154,10 +189,15 @@ def expired(
     reserve: str | None = None,
     ended: datetime = END,
     generation: int = 1,
+    cause: Literal["term_over", "blocked"] = "term_over",
+    at: datetime | None = None,
     device: str = D,
 ) -> LicenseExpired:
-    """The license is over."""
+    """The license is over: noticed at once, or at `at`."""
     return LicenseExpired(
+        policy_version=POLICY.version,
+        cause=cause,
+        answer_by=(at or ended) + POLICY.answer_patience if reserve is not None else None,
         device_id=device,
         code_ref=code,
         ended_at=ended,
@@ -169,12 +209,24 @@ def expired(
     )
 
 
-def asked_now(code: str, *, over: str | None = A, ends: datetime | None = END, device: str = D) -> ActivateNow:
-    """The user asked for the activation."""
+def asked_now(
+    code: str,
+    *,
+    over: str | None = A,
+    ends: datetime | None = END,
+    at: datetime = LATER,
+    again: datetime | None = None,
+    request: UUID = ORDER,
+    device: str = D,
+) -> ActivateNow:
+    """The user asked for the activation, and may ask once more at `again`: at once after the first time."""
     return ActivateNow(
+        policy_version=POLICY.version,
+        answer_by=at + POLICY.answer_patience,
+        again_at=again or at,
         device_id=device,
         code_ref=code,
-        request_id=ORDER,
+        request_id=request,
         product="security",
         region="DE",
         current_ref=over,
@@ -182,9 +234,22 @@ def asked_now(code: str, *, over: str | None = A, ends: datetime | None = END, d
     )
 
 
-def retried(code: str, *, after: UUID, over: str | None = A, ends: datetime | None = END) -> ActivationRetried:
+def retried(
+    code: str,
+    *,
+    after: UUID,
+    over: str | None = A,
+    ends: datetime | None = END,
+    at: datetime = LATER,
+    prior: str | None = None,
+    ends_trial: bool = False,
+) -> ActivationRetried:
     """The attempt `after` is followed by another."""
     return ActivationRetried(
+        policy_version=POLICY.version,
+        answer_by=at + POLICY.answer_patience,
+        prior_ref=prior,
+        ends_trial=ends_trial,
         device_id=D,
         code_ref=code,
         request_id=retry_after(after),
@@ -195,6 +260,79 @@ def retried(code: str, *, after: UUID, over: str | None = A, ends: datetime | No
     )
 
 
+def given_back(
+    code: str = A,
+    *,
+    reserve: str | None = None,
+    at: datetime = NOON,
+    prior: str | None = A,
+    request: UUID = ORDER,
+    device: str = D,
+) -> LicenseRemoved:
+    """The device gave its license back; the reserve, which may follow it, is tried."""
+    return LicenseRemoved(
+        policy_version=POLICY.version,
+        device_id=device,
+        code_ref=code,
+        request_id=request,
+        product="security",
+        region="DE",
+        removed_at=at,
+        reserve_ref=reserve,
+        answer_by=None if reserve is None else at + POLICY.answer_patience,
+        prior_ref=None if reserve is None else prior,
+    )
+
+
+def reported(
+    code: str,
+    *,
+    activated: datetime,
+    at: datetime = LATER,
+    over: str | None = A,
+    ends: datetime | None = END,
+    request: UUID = ORDER,
+) -> OfflineActivationReported:
+    """The device tells at `at` that it activated the code by itself."""
+    return OfflineActivationReported(
+        policy_version=POLICY.version,
+        device_id=D,
+        code_ref=code,
+        request_id=request,
+        product="security",
+        region="DE",
+        current_ref=over,
+        current_ends_at=ends if over is not None else None,
+        last_group=last_group(code),
+        activated_at=activated,
+        answer_by=at + POLICY.answer_patience,
+    )
+
+
+def foreseen(
+    code: str, *, ends: datetime, started: datetime | None = None, notices: tuple[Notice, ...] = ()
+) -> PredictionChanged:
+    """The code that waits will end at another time than was told."""
+    return PredictionChanged(
+        policy_version=POLICY.version,
+        device_id=D,
+        code_ref=code,
+        predicted_ends_at=ends,
+        started_at=started,
+        notices=notices,
+    )
+
+
+def throttled(*, until: datetime, guesses: int = 6) -> GuessesThrottled:
+    """There were too many unknown codes."""
+    return GuessesThrottled(policy_version=POLICY.version, device_id=D, guesses=guesses, until=until)
+
+
+def unremovable(reason: Reason, code: str | None = None) -> RemovalRefused:
+    """What the user would take away stays."""
+    return RemovalRefused(policy_version=POLICY.version, device_id=D, reason=reason, code_ref=code)
+
+
 def verified(
     code: str,
     *,
@@ -202,15 +340,16 @@ def verified(
     started: datetime | None = None,
     notices: tuple[Notice, ...] = (),
     device: str = D,
+    **more: Any,
 ) -> CodeVerified:
-    """The code is good as a reserve."""
+    """The code is good as a reserve. `more` are its kind, edition, features …"""
     return CodeVerified(
         device_id=device,
         code_ref=code,
         request_id=adding(code),
         policy_version=POLICY.version,
         last_group=last_group(code),
-        term="P1Y",
+        **{"term": "P1Y", **more},
         predicted_ends_at=ends,
         started_at=started,
         notices=notices,
@@ -218,15 +357,22 @@ def verified(
 
 
 def rejected(
-    code: str, reason: Reason, *, request: UUID | None = None, policy: int = POLICY.version, device: str = D
+    code: str,
+    reason: Reason,
+    *,
+    request: UUID | None = None,
+    policy: int = POLICY.version,
+    asked: datetime | None = None,
+    device: str = D,
 ) -> CodeRejected:
-    """The code is not taken."""
+    """The code is not taken; the activation service says when it was asked."""
     return CodeRejected(
         device_id=device,
         code_ref=code,
         request_id=request or adding(code),
         policy_version=policy,
         reason=reason,
+        asked_at=asked,
     )
 
 
@@ -240,8 +386,9 @@ def activated(
     request: UUID | None = None,
     replaced: str | None = None,
     device: str = D,
+    **more: Any,
 ) -> LicenseActivated:
-    """The code is the device's license."""
+    """The code is the device's license. `more` are its kind, edition, features …"""
     return LicenseActivated(
         device_id=device,
         code_ref=code,
@@ -253,6 +400,7 @@ def activated(
         started_at=started or at,
         ends_at=ends,
         replaced_ref=replaced,
+        **more,
     )
 
 
@@ -279,9 +427,14 @@ def refused(
 
 
 def delayed(
-    code: str, *, until: datetime, trigger: Trigger = "automatic", request: UUID | None = None
+    code: str,
+    *,
+    until: datetime,
+    trigger: Trigger = "automatic",
+    request: UUID | None = None,
+    cause: Literal["purchase_pending", "renewal_due", "no_answer"] = "purchase_pending",
 ) -> ActivationDelayed:
-    """The attempt waits for a purchase to be settled."""
+    """The attempt waits, as for a purchase to be settled."""
     return ActivationDelayed(
         device_id=D,
         code_ref=code,
@@ -289,7 +442,7 @@ def delayed(
         policy_version=POLICY.version,
         trigger=trigger,
         retry_at=until,
-        cause="purchase_pending",
+        cause=cause,
     )
 
 
@@ -300,24 +453,61 @@ def renewed(
     previous: datetime = END,
     bought: datetime = NOON,
     order: str = "order-1",
+    term: str = "P1Y",
     device: str | None = None,
 ) -> LicenseRenewed:
     """A purchase extends the code's license."""
     return LicenseRenewed(
+        policy_version=POLICY.version,
         code_ref=code,
         order_id=order,
         purchased_at=bought,
         previous_ends_at=previous,
         ends_at=ends,
+        term=term,
+        device_id=device,
+    )
+
+
+def shortened(
+    code: str = A,
+    *,
+    ends: datetime = END,
+    previous: datetime = NEXT_END,
+    order: str = "order-1",
+    term: str | None = None,
+    device: str | None = None,
+) -> LicenseShortened:
+    """A purchase is paid back."""
+    return LicenseShortened(
+        policy_version=POLICY.version,
+        code_ref=code,
+        order_id=order,
+        previous_ends_at=previous,
+        ends_at=ends,
+        note="changed his mind",
+        term=term,
         device_id=device,
     )
 
 
 def released(
-    code: str = A, cause: Literal["switched", "operator"] = "operator", *, note: str = "", device: str = D
+    code: str = A,
+    cause: Literal["switched", "operator", "removed"] = "operator",
+    *,
+    note: str = "",
+    keeps_reserve: bool = False,
+    device: str = D,
 ) -> SeatReleased:
     """The device gave its seat back."""
-    return SeatReleased(device_id=device, code_ref=code, cause=cause, note=note)
+    return SeatReleased(
+        policy_version=POLICY.version,
+        device_id=device,
+        code_ref=code,
+        cause=cause,
+        note=note,
+        keeps_reserve=keeps_reserve,
+    )
 
 
 def issued(
@@ -329,9 +519,11 @@ def issued(
     product: str = "security",
     regions: tuple[str, ...] = (),
     activate_by: datetime | None = None,
+    **more: Any,
 ) -> CodeIssued:
     """The code exists."""
     return CodeIssued(
+        policy_version=POLICY.version,
         code_ref=code,
         last_group=last_group(code),
         product=product,
@@ -340,19 +532,69 @@ def issued(
         seats=seats,
         regions=regions,
         activate_by=activate_by,
+        **more,
     )
 
 
-def blocked(code: str) -> CodeBlocked:
+def blocked(code: str, *, stops: datetime | None = None, device: str | None = None) -> CodeBlocked:
     """The code is blocked."""
-    return CodeBlocked(code_ref=code, note="lost card")
+    return CodeBlocked(policy_version=POLICY.version, code_ref=code, note="lost card", stops_at=stops, device_id=device)
 
 
-def unblocked(code: str) -> CodeUnblocked:
+def unblocked(code: str, *, device: str | None = None) -> CodeUnblocked:
     """The code is free again."""
-    return CodeUnblocked(code_ref=code, note="found card")
+    return CodeUnblocked(policy_version=POLICY.version, code_ref=code, note="found card", device_id=device)
 
 
-def announced(code: str, *, until: datetime, order: str = "order-1") -> PurchaseAnnounced:
+def announced(code: str, *, until: datetime, order: str = "order-1", device: str | None = None) -> PurchaseAnnounced:
     """A renewal is bought, not settled."""
-    return PurchaseAnnounced(code_ref=code, order_id=order, hold_until=until)
+    return PurchaseAnnounced(
+        policy_version=POLICY.version, code_ref=code, order_id=order, hold_until=until, device_id=device
+    )
+
+
+def cancelled(code: str, *, order: str = "order-1", device: str | None = None) -> PurchaseCancelled:
+    """The announced renewal will not be paid."""
+    return PurchaseCancelled(
+        policy_version=POLICY.version, code_ref=code, order_id=order, note="card refused", device_id=device
+    )
+
+
+def not_bought(
+    code: str,
+    reason: Reason,
+    *,
+    what: Literal["purchase", "refund", "cancellation"] = "purchase",
+    order: str = "order-1",
+) -> PurchaseRefused:
+    """What a shop told changes nothing."""
+    return PurchaseRefused(policy_version=POLICY.version, code_ref=code, order_id=order, reason=reason, what=what)
+
+
+def renews_itself(code: str, *, on: bool = True, device: str | None = None) -> AutoRenewalChanged:
+    """The subscription goes on by itself, or does so no more."""
+    return AutoRenewalChanged(policy_version=POLICY.version, code_ref=code, auto_renews=on, device_id=device)
+
+
+def followed(prior: str, by: str, *, device: str = D) -> PriorLicenseUsed:
+    """The license was the prior one of a discounted renewal code."""
+    return PriorLicenseUsed(policy_version=POLICY.version, code_ref=prior, renewal_ref=by, device_id=device)
+
+
+def told_late(
+    code: str, *, at: datetime, started: datetime, affected: tuple[str, ...] = (), device: str = D
+) -> EarlierActivationReported:
+    """The code was activated before its first recorded activation."""
+    return EarlierActivationReported(
+        policy_version=POLICY.version,
+        code_ref=code,
+        device_id=device,
+        activated_at=at,
+        started_at=started,
+        affected=affected,
+    )
+
+
+def forgotten(code: str) -> CustomerErased:
+    """Nobody can read any more whose code it is."""
+    return CustomerErased(policy_version=POLICY.version, code_ref=code)

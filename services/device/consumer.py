@@ -13,10 +13,13 @@ from services.device.decider import (
     Device,
     EnrollDevice,
     RecordVerdict,
+    RemoveLicense,
     RemoveReserve,
     ReportExpiry,
+    ReportInstallation,
+    ReportOfflineActivation,
 )
-from services.device.store import devices_on
+from services.device.store import devices_on, devices_waiting
 from shared.clock import Clock
 from shared.cloudevents import Envelope
 from shared.command_handler import CommandHandler, Order
@@ -24,7 +27,17 @@ from shared.consumer import Handled, Source
 from shared.database import Connection
 from shared.identity import new_id
 from shared.inbox import Accepted
-from shared.messages import ACTIVATION_EVENTS, CodeRef, DeviceId, Event, LicenseActivated, LicenseRenewed
+from shared.measures import time_verdicts
+from shared.messages import (
+    ACTIVATION_EVENTS,
+    CodeRef,
+    DeviceId,
+    Event,
+    ForDevice,
+    ForHolders,
+    HoldersEvent,
+    LicenseActivated,
+)
 from shared.orders import caused_by, outside_orders, read_event
 
 VERDICTS_TOPIC = "activation.events.v1"
@@ -36,8 +49,14 @@ CONCERN_DEVICES = (
     "LicenseActivated",
     "ActivationRefused",
     "ActivationDelayed",
-    "LicenseRenewed",
     "SeatReleased",
+    "LicenseRenewed",
+    "LicenseShortened",
+    "CodeBlocked",
+    "CodeUnblocked",
+    "PurchaseAnnounced",
+    "PurchaseCancelled",
+    "AutoRenewalChanged",
 )
 
 type Handler = CommandHandler[Command, Device]
@@ -47,11 +66,13 @@ def verdicts(handler: Handler, clock: Clock) -> Source[Event]:
     """Return the consumer of the activation service's events. A verdict keeps the date that it was given (R-76)."""
 
     async def handle(connection: Connection, accepted: Sequence[Accepted[Event]]) -> Handled:
-        devices = await _devices_by_renewal(connection, accepted)
+        devices = await _devices_by_code(connection, accepted)
         now = clock.now()
         orders: list[Order[Command]] = [
             Order(
-                RecordVerdict(device_id=device_id, verdict=cast("CodeEvent", entry.message)),
+                RecordVerdict(
+                    device_id=device_id, verdict=cast("CodeEvent", entry.message), at=entry.envelope.occurred_at
+                ),
                 caused_by(entry.envelope, at=entry.envelope.occurred_at, recorded_at=now),
             )
             for entry in accepted
@@ -66,31 +87,50 @@ def verdicts(handler: Handler, clock: Clock) -> Source[Event]:
         read=read_event,
         handle=handle,
         ignored={event.__name__ for event in ACTIVATION_EVENTS} - set(CONCERN_DEVICES),
+        committed=lambda accepted: time_verdicts(
+            (entry.envelope.type_name, entry.envelope.correlation_id) for entry in accepted
+        ),
     )
 
 
-async def _devices_by_renewal(
+async def _devices_by_code(
     connection: Connection, accepted: Sequence[Accepted[Event]]
 ) -> Mapping[CodeRef, Sequence[DeviceId]]:
-    """Return the devices on each renewed code, also those whose activation stands in the same batch (R-91)."""
-    renewed = {entry.message.code_ref for entry in accepted if isinstance(entry.message, LicenseRenewed)}
-    if not renewed:
+    """Return whom the batch's facts about whole codes concern: who has the code as license, or waits with it (R-91).
+
+    Also those whose activation stands in the same batch. Each device says itself what of it is news.
+    """
+    spread = {cast("HoldersEvent", entry.message).code_ref for entry in accepted if _spreads(entry.message)}
+    if not spread:
         return {}
+    held = await devices_on(connection, sorted(spread))
+    waiting = await devices_waiting(connection, sorted(spread))
+    activated = [
+        (message.code_ref, message.device_id)
+        for message in (entry.message for entry in accepted)
+        if isinstance(message, LicenseActivated)
+    ]
     devices: dict[CodeRef, list[DeviceId]] = defaultdict(list)
-    for code_ref, device_id in await devices_on(connection, sorted(renewed)):
+    for code_ref, device_id in sorted({*held, *waiting, *activated}):
         devices[code_ref].append(device_id)
-    for entry in accepted:
-        message = entry.message
-        if isinstance(message, LicenseActivated) and message.device_id not in devices[message.code_ref]:
-            devices[message.code_ref].append(message.device_id)
     return devices
 
 
+def _spreads(message: Event) -> bool:
+    """Whether a fact concerns more than one device: a first activation starts the code for all (R-73)."""
+    if isinstance(message, LicenseActivated):
+        return message.activated_at == message.started_at
+    return isinstance(message, ForHolders)
+
+
 def _concerned(message: Event, devices: Mapping[CodeRef, Sequence[DeviceId]]) -> Sequence[DeviceId]:
-    if isinstance(message, LicenseRenewed):
+    if isinstance(message, ForHolders):
         return devices.get(message.code_ref, ())
     # every other verdict names its device
-    return (cast("LicenseActivated", message).device_id,)
+    own = cast("ForDevice", message).device_id
+    if not isinstance(message, LicenseActivated) or not _spreads(message):
+        return (own,)
+    return (own, *(device_id for device_id in devices.get(message.code_ref, ()) if device_id != own))
 
 
 def commands(handler: Handler, clock: Clock) -> Source[Command]:
@@ -100,7 +140,16 @@ def commands(handler: Handler, clock: Clock) -> Source[Command]:
         clock,
         name="device.commands",
         topic=COMMANDS_TOPIC,
-        types=[EnrollDevice, AddCode, RemoveReserve, Activate, ReportExpiry],
+        types=[
+            EnrollDevice,
+            ReportInstallation,
+            AddCode,
+            RemoveReserve,
+            RemoveLicense,
+            Activate,
+            ReportOfflineActivation,
+            ReportExpiry,
+        ],
         fill_in=_time_and_id,
     )
 

@@ -27,11 +27,12 @@ class DeviceStore:
         self, connection: Connection, before: Mapping[str, Stored[Device]], after: Mapping[str, Stored[Device]]
     ) -> None:
         """Write the devices."""
-        rows = [_row(device_id, stored) for device_id, stored in sorted(after.items())]
+        rows = [row_of(device_id, stored) for device_id, stored in sorted(after.items())]
         await connection.execute(SAVE, *zip(*rows, strict=True))
 
 
-def _row(device_id: DeviceId, stored: Stored[Device]) -> tuple[object, ...]:
+def row_of(device_id: DeviceId, stored: Stored[Device]) -> tuple[object, ...]:
+    """Return the row of a device, in the order of the table's columns."""
     device = stored.state
     return (
         device_id,
@@ -53,6 +54,19 @@ async def devices_on(connection: Connection, code_refs: Sequence[CodeRef]) -> li
     )
     return [(row["license_ref"], row["device_id"]) for row in rows]
 
+
+async def devices_waiting(connection: Connection, code_refs: Sequence[CodeRef]) -> list[tuple[CodeRef, DeviceId]]:
+    """Return which devices have one of the codes in a slot: what others do to it changes when it will end (R-73)."""
+    rows = await connection.fetch(WAITING, code_refs)
+    return [(row["code_ref"], row["device_id"]) for row in rows]
+
+
+WAITING = """
+select reserve_ref as code_ref, device_id from device where reserve_ref = any($1::text[])
+union
+select incoming_ref, device_id from device where incoming_ref = any($1::text[])
+order by device_id, code_ref
+"""
 
 SAVE = """
 insert into device as here

@@ -1,4 +1,4 @@
-"""Comes in: what has fallen due. Licenses that end, and delayed activations to try again (design §8).
+"""Comes in: what has fallen due. Licenses that end, attempts without an answer or to try again (design §8).
 
 Each worker looks at the slices it holds leases for. The decider decides again on the locked state, so
 a row that a renewal moved meanwhile comes to nothing.
@@ -51,6 +51,7 @@ class Timer:
         self._leases = leases
         self._on_append = on_append
         self._batch_max = batch_max
+        self.overdue = 0
         self.overdue_seconds = 0.0
 
     async def run(self) -> None:
@@ -82,6 +83,7 @@ class Timer:
 
     async def _due(self, connection: Connection, slices: list[int], now: datetime) -> list[Order[Command]]:
         rows = await connection.fetch(DUE, slices, now, self._batch_max)
+        self.overdue = len(rows)
         self.overdue_seconds = max(((now - row["due_at"]).total_seconds() for row in rows), default=0.0)
         return [Order(_command(row["what"], row["device_id"], now), _cause(now)) for row in rows]
 

@@ -70,7 +70,7 @@ def test_it_is_unavailable_before_expiry_and_says_from_when_on_it_will_be(histor
         DECIDER,
         given=history,
         when=click(NOON, B),
-        then=[refused(B, "not_expired", trigger="manual", request=ORDER, policy=0, available=END)],
+        then=[refused(B, "not_expired", trigger="manual", request=ORDER, available=END)],
     )
 
 
@@ -83,7 +83,7 @@ def test_it_is_unavailable_after_the_automatic_activation_and_a_click_changes_no
             given=SWITCHED,
             when=click(LATER, shown),
             then=[
-                refused(shown, "already_activated", trigger="manual", request=ORDER, policy=0),
+                refused(shown, "already_activated", trigger="manual", request=ORDER),
             ],
         )
 
@@ -96,7 +96,7 @@ def test_it_is_unavailable_without_a_reserve(history: list[DeviceEvent]) -> None
         DECIDER,
         given=history,
         when=click(LATER),
-        then=[refused(None, "no_reserve", trigger="manual", request=ORDER, policy=0)],
+        then=[refused(None, "no_reserve", trigger="manual", request=ORDER)],
     )
 
 
@@ -128,7 +128,7 @@ def test_a_click_on_a_code_that_is_not_the_reserve_any_more_spends_no_other_code
         DECIDER,
         given=REFUSED,
         when=click(LATER, C),
-        then=[refused(B, "stale", trigger="manual", request=ORDER, policy=0)],
+        then=[refused(B, "stale", trigger="manual", request=ORDER)],
     )
 
 

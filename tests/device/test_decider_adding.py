@@ -6,7 +6,6 @@ import pytest
 
 from services.device.decider import DECIDER, AddCode, DeviceEvent, EnrollDevice, RecordVerdict, RemoveReserve
 from shared.decider import Refused
-from shared.messages import RemovalRefused
 from tests.device.histories import (
     ACTIVATING,
     ACTIVATING_REPLACED,
@@ -47,6 +46,7 @@ from tests.scenarios import (
     retried,
     scenario,
     state_after,
+    unremovable,
     verified,
 )
 
@@ -62,7 +62,7 @@ def remove(at: datetime = NOON) -> RemoveReserve:
 
 
 def verdict(event: object) -> RecordVerdict:
-    return RecordVerdict.model_validate({"device_id": D, "verdict": event})
+    return RecordVerdict.model_validate({"device_id": D, "verdict": event, "at": LATER})
 
 
 def enroll() -> EnrollDevice:
@@ -103,7 +103,7 @@ def test_a_code_added_after_the_expiry_is_tried_at_once_and_needs_no_second_expi
 
 def test_a_code_added_after_the_end_that_no_timer_noticed_yet_finds_the_license_expired() -> None:
     """R-04, R-40, R-62."""
-    scenario(DECIDER, given=ACTIVE, when=add(B, at=LATER), then=[expired(), added_at_once(B, over=A)])
+    scenario(DECIDER, given=ACTIVE, when=add(B, at=LATER), then=[expired(at=LATER), added_at_once(B, over=A)])
 
 
 def test_the_code_shows_its_predicted_end_in_the_licensing_window() -> None:
@@ -155,8 +155,8 @@ def test_a_rejected_replacement_leaves_the_reserve_where_it_is() -> None:
 
 def test_a_second_code_is_refused_while_the_slot_is_full() -> None:
     """R-20."""
-    scenario(DECIDER, given=READY, when=add(C), then=[rejected(C, "reserve_exists", policy=0)])
-    scenario(DECIDER, given=REFUSED, when=add(C, at=LATER), then=[rejected(C, "reserve_exists", policy=0)])
+    scenario(DECIDER, given=READY, when=add(C), then=[rejected(C, "reserve_exists")])
+    scenario(DECIDER, given=REFUSED, when=add(C, at=LATER), then=[rejected(C, "reserve_exists")])
 
 
 def test_a_replacement_leaves_the_reserve_until_it_is_good() -> None:
@@ -199,7 +199,7 @@ def test_a_code_whose_activation_runs_is_not_replaced() -> None:
         DECIDER,
         given=ACTIVATING,
         when=add(C, at=LATER, replace=True),
-        then=[rejected(C, "reserve_exists", policy=0)],
+        then=[rejected(C, "reserve_exists")],
     )
 
 
@@ -250,8 +250,8 @@ def test_the_same_replacement_added_twice_is_added_once() -> None:
 
 def test_the_current_code_is_refused_as_its_own_reserve() -> None:
     """R-22."""
-    scenario(DECIDER, given=READY, when=add(A), then=[rejected(A, "same_as_current", policy=0)])
-    scenario(DECIDER, given=SWITCHED, when=add(B, at=LATER), then=[rejected(B, "same_as_current", policy=0)])
+    scenario(DECIDER, given=READY, when=add(A), then=[rejected(A, "same_as_current")])
+    scenario(DECIDER, given=SWITCHED, when=add(B, at=LATER), then=[rejected(B, "same_as_current")])
 
 
 @pytest.mark.parametrize("history", [VERIFYING, READY])
@@ -279,6 +279,6 @@ def test_a_refused_reserve_can_be_removed_after_the_expiry() -> None:
 
 def test_a_code_whose_activation_runs_is_not_removed() -> None:
     """R-24, R-60."""
-    running = RemovalRefused(device_id=D, code_ref=B, reason="activation_running")
+    running = unremovable("activation_running", B)
     scenario(DECIDER, given=ACTIVATING, when=remove(LATER), then=[running])
-    scenario(DECIDER, given=READY, when=remove(LATER), then=[expired(reserve=B), running])
+    scenario(DECIDER, given=READY, when=remove(LATER), then=[expired(reserve=B, at=LATER), running])

@@ -6,6 +6,7 @@ import pytest
 
 from services.device.decider import (
     DECIDER,
+    POLICY,
     DeviceEvent,
     Expire,
     RecordVerdict,
@@ -70,7 +71,7 @@ def claim(ended: datetime, *, at: datetime) -> ReportExpiry:
 
 
 def verdict(event: object) -> RecordVerdict:
-    return RecordVerdict.model_validate({"device_id": D, "verdict": event})
+    return RecordVerdict.model_validate({"device_id": D, "verdict": event, "at": LATER})
 
 
 SWITCH = activated(B, at=LATER, ends=NEXT_END, trigger="automatic", request=expiry(), replaced=A)
@@ -113,7 +114,9 @@ def test_one_millisecond_before_its_end_a_license_has_not_expired_and_at_its_end
 
 def test_a_timer_that_is_days_late_records_the_true_end() -> None:
     """R-37, R-43."""
-    scenario(DECIDER, given=READY, when=timer(END + timedelta(days=9)), then=[expired(reserve=B)])
+    scenario(
+        DECIDER, given=READY, when=timer(END + timedelta(days=9)), then=[expired(reserve=B, at=END + timedelta(days=9))]
+    )
 
 
 def test_a_device_without_a_license_does_not_expire() -> None:
@@ -138,7 +141,7 @@ def test_an_expiry_claimed_before_the_end_is_refused() -> None:
         DECIDER,
         given=READY,
         when=claim(END, at=NOON),
-        then=[refused(B, "not_expired", request=ORDER, policy=0, available=END)],
+        then=[refused(B, "not_expired", request=ORDER, available=END)],
     )
 
 
@@ -148,13 +151,13 @@ def test_an_expiry_claimed_for_an_end_that_a_renewal_has_moved_is_refused() -> N
         DECIDER,
         given=[*READY, renewed(device=D)],
         when=claim(END, at=LATER),
-        then=[refused(B, "stale", request=ORDER, policy=0)],
+        then=[refused(B, "stale", request=ORDER)],
     )
 
 
 def test_a_right_claim_is_the_expiry_itself() -> None:
     """R-31, R-39."""
-    scenario(DECIDER, given=READY, when=claim(END, at=LATER), then=[expired(reserve=B)])
+    scenario(DECIDER, given=READY, when=claim(END, at=LATER), then=[expired(reserve=B, at=LATER)])
 
 
 def test_after_the_switch_the_code_is_current_and_the_slot_is_empty() -> None:
@@ -256,7 +259,7 @@ def test_a_delayed_activation_is_tried_again_when_it_is_due() -> None:
     event = delayed(B, until=HALF_AN_HOUR_LATER)
     scenario(DECIDER, given=ACTIVATING, when=verdict(event), then=[event])
     retry = RetryActivation(device_id=D, at=HALF_AN_HOUR_LATER)
-    scenario(DECIDER, given=RETRYING, when=retry, then=[retried(B, after=expiry())])
+    scenario(DECIDER, given=RETRYING, when=retry, then=[retried(B, after=expiry(), at=HALF_AN_HOUR_LATER)])
 
 
 def test_a_delayed_activation_is_not_tried_before_it_is_due_nor_twice() -> None:
@@ -270,7 +273,7 @@ def test_a_delayed_activation_is_not_tried_before_it_is_due_nor_twice() -> None:
 def test_each_retry_has_an_id_of_its_own() -> None:
     """R-50."""
     once: list[DeviceEvent] = [*RETRYING, retried(B, after=expiry())]
-    twice = [*once, delayed(B, until=LATER, trigger="retry", request=retry_after(expiry()))]
+    twice: list[DeviceEvent] = [*once, delayed(B, until=LATER, trigger="retry", request=retry_after(expiry()))]
     when = RetryActivation(device_id=D, at=LATER)
     scenario(DECIDER, given=twice, when=when, then=[retried(B, after=retry_after(expiry()))])
 
@@ -279,7 +282,8 @@ def test_the_timers_know_when_to_look() -> None:
     """R-39, R-49."""
     assert [expires_at(state_after(DECIDER, h)) for h in (UNLICENSED, READY, EXPIRED)] == [None, END, None]
     assert [retry_at(state_after(DECIDER, h)) for h in (ACTIVE, RETRYING)] == [None, HALF_AN_HOUR_LATER]
-    assert retry_at(state_after(DECIDER, [*RETRYING, retried(B, after=expiry())])) is None
+    tried: list[DeviceEvent] = [*RETRYING, retried(B, after=expiry(), at=HALF_AN_HOUR_LATER)]
+    assert retry_at(state_after(DECIDER, tried)) == HALF_AN_HOUR_LATER + POLICY.answer_patience
 
 
 def test_a_purchase_moves_the_end_and_keeps_the_reserve() -> None:
@@ -288,7 +292,9 @@ def test_a_purchase_moves_the_end_and_keeps_the_reserve() -> None:
     after = state_after(DECIDER, [*READY, renewed(device=D)])
     assert after.license is not None
     assert (after.license.ends_at, after.license.code_ref, after.generation) == (NEXT_END, A, 2)
-    assert after.reserve == state_after(DECIDER, READY).reserve
+    waited = state_after(DECIDER, READY).reserve
+    assert waited is not None
+    assert after.reserve == waited.but(predicted_ends_at=NEXT_END.replace(year=2029))
 
 
 @pytest.mark.parametrize("history", [ACTIVATING, RETRYING, RENEWAL_AWAITED])
@@ -337,7 +343,7 @@ def test_removing_the_current_license_tries_the_reserve() -> None:
         DECIDER,
         given=READY,
         when=verdict(released(A)),
-        then=[released(A), retried(B, after=adding(B), over=None)],
+        then=[released(A), retried(B, after=adding(B), over=None, prior=A)],
     )
 
 
@@ -348,7 +354,7 @@ def test_the_renewal_of_a_license_that_was_taken_away_is_not_waited_for() -> Non
         DECIDER,
         given=[*ACTIVATING, released(A)],
         when=verdict(event),
-        then=[event, retried(B, after=expiry(), over=None)],
+        then=[event, retried(B, after=expiry(), over=None, prior=A)],
     )
 
 

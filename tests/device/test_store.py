@@ -3,13 +3,13 @@
 import pytest
 
 from services.device.decider import DECIDER, Device, DeviceEvent, evolve, expires_at, retry_at
-from services.device.store import DeviceStore, devices_on
+from services.device.store import DeviceStore, devices_on, devices_waiting
 from shared.command_handler import Stored
 from shared.database import Connection, Pool, transaction
 from shared.decider import fold
 from shared.slices import slice_of
 from tests.device import histories
-from tests.scenarios import A, B, D, activated, enrolled
+from tests.scenarios import A, B, C, D, activated, enrolled
 
 HISTORIES: dict[str, list[DeviceEvent]] = {
     name: value for name, value in vars(histories).items() if name.isupper() and isinstance(value, list) and value
@@ -83,6 +83,23 @@ async def test_devices_on_a_code_are_those_that_have_it_as_their_license(connect
     assert await devices_on(connection, [A]) == [(A, "a"), (A, "b"), (A, D)]
     assert await devices_on(connection, [B]) == [(B, "c")]
     assert await devices_on(connection, []) == []
+
+
+async def test_devices_that_wait_with_a_code_have_it_in_a_slot(connection: Connection) -> None:
+    """R-73."""
+    for device, history in (("b", histories.READY), ("a", histories.REPLACING), ("c", histories.SWITCHED)):
+        told = [event.model_copy(update={"device_id": device}) for event in history]
+        await keep(connection, device, fold(evolve, told, Device()))
+    assert await devices_waiting(connection, [B]) == [(B, "a"), (B, "b")]
+    assert await devices_waiting(connection, [C]) == [(C, "a")]
+    assert await devices_waiting(connection, [B, C]) == [(B, "a"), (C, "a"), (B, "b")]
+    assert await devices_waiting(connection, []) == []
+
+
+async def test_the_look_ups_of_a_fan_out_have_their_indexes(connection: Connection) -> None:
+    """R-73, R-91: a code that thousands of devices share is found without a scan."""
+    rows = await connection.fetch("select indexname from pg_indexes where tablename = 'device'")
+    assert {"device_by_license", "device_by_reserve", "device_by_incoming"} <= {row["indexname"] for row in rows}
 
 
 async def test_a_loaded_device_is_locked_until_the_commit(device_pool: Pool) -> None:

@@ -46,7 +46,7 @@ async def license_until(pool: Pool, ends_at: datetime, *devices: str) -> None:
             for device in devices
             for command in (
                 EnrollDevice(device_id=device, at=start, request_id=new_id(), product="security", region="DE"),
-                RecordVerdict(device_id=device, verdict=activated(A, at=start, ends=ends_at, device=device)),
+                RecordVerdict(device_id=device, verdict=activated(A, at=start, ends=ends_at, device=device), at=start),
             )
         ),
         at=start,
@@ -161,7 +161,7 @@ async def test_a_license_that_was_renewed_meanwhile_expires_at_its_new_end_only(
     ends_at = machine_now() - DAY
     await license_until(device_pool, ends_at, "renewed", "other")
     renewal: LicenseRenewed = renewed(A, previous=ends_at, ends=machine_now() + HOUR, device="renewed")
-    await order(device_pool, RecordVerdict(device_id="renewed", verdict=renewal), at=ends_at)
+    await order(device_pool, RecordVerdict(device_id="renewed", verdict=renewal, at=machine_now()), at=ends_at)
     async with timers(device_pool):
         entries = await expired(device_pool, 1)
     assert [entry.event.stream_id for entry in entries] == ["other"]
@@ -174,7 +174,7 @@ async def test_a_second_term_has_an_expiry_of_its_own(device_pool: Pool) -> None
     async with timers(device_pool):
         [first] = await expired(device_pool, 1)
         renewal = renewed(A, previous=ends_at, ends=ends_at + DAY, device="d")
-        await order(device_pool, RecordVerdict(device_id="d", verdict=renewal), at=machine_now())
+        await order(device_pool, RecordVerdict(device_id="d", verdict=renewal, at=machine_now()), at=machine_now())
         entries = await expired(device_pool, 2)
     assert [told(entry).generation for entry in entries] == [1, 2]
     assert entries[1].event.event_id != first.event.event_id
@@ -195,7 +195,7 @@ async def _with_reserve(pool: Pool, ends_at: datetime, device: str = "device-1")
     add = AddCode(device_id=device, at=ends_at - DAY, request_id=adding(B), code_ref=B, last_group=last_group(B))
     await order(pool, add, at=ends_at - DAY)
     verdict = verified(B, ends=ends_at + 365 * DAY, device=device)
-    await order(pool, RecordVerdict(device_id=device, verdict=verdict), at=ends_at - DAY)
+    await order(pool, RecordVerdict(device_id=device, verdict=verdict, at=ends_at - DAY), at=ends_at - DAY)
 
 
 async def test_a_delayed_activation_is_tried_again_when_it_is_due_and_not_before(device_pool: Pool) -> None:
@@ -205,11 +205,36 @@ async def test_a_delayed_activation_is_tried_again_when_it_is_due_and_not_before
     async with timers(device_pool):
         [entry] = await expired(device_pool, 1)
         verdict = delayed(B, until=retry_at, request=told(entry).request_id)
-        await order(device_pool, RecordVerdict(device_id="device-1", verdict=verdict), at=machine_now())
+        await order(
+            device_pool, RecordVerdict(device_id="device-1", verdict=verdict, at=machine_now()), at=machine_now()
+        )
         await until(lambda: _retried(device_pool), what="tried again")
     async with device_pool.acquire() as connection:
         [row] = await connection.fetch("select * from event where type = 'ActivationRetried'")
     assert retry_at <= row["recorded_at"] < retry_at + timedelta(seconds=5)
+
+
+async def test_an_attempt_without_an_answer_is_noticed_when_it_is_overdue(device_pool: Pool) -> None:
+    """R-49."""
+    await _with_reserve(device_pool, machine_now() - DAY)
+    clock, elsewhere = Clock(sandbox=True), Clock(sandbox=True)
+    async with timers(device_pool, clock=clock):
+        [entry] = await expired(device_pool, 1)
+        overdue_at = told(entry).answer_by
+        assert overdue_at is not None
+        async with transaction(device_pool) as connection:
+            assert not await connection.fetchval("select exists (select from event where type = 'ActivationDelayed')")
+            await elsewhere.move_to(connection, overdue_at)
+        await until(lambda: _delayed(device_pool), what="noticed")
+    async with device_pool.acquire() as connection:
+        [row] = await connection.fetch("select * from event where type = 'ActivationDelayed'")
+    assert row["recorded_at"] >= overdue_at
+
+
+async def _delayed(pool: Pool) -> bool:
+    async with pool.acquire() as connection:
+        found: bool = await connection.fetchval("select exists (select from event where type = 'ActivationDelayed')")
+        return found
 
 
 async def _retried(pool: Pool) -> bool:

@@ -1,24 +1,39 @@
 """The rules of the device service, as three pure functions: `Device()`, `decide` and `evolve`.
 
 No clock, chance, id or I/O may come in here: time and ids come in with the command.
-`state` and `commands` are what is known and asked, `answers` what can be read off a device, `adding`,
-`activating` and `verdicts` what is decided, `evolve` what becomes of it.
+`state` and `commands` are what is known and asked, `answers` what can be read off a device, `looking` and
+`checks` the rules as named values, `adding`, `activating`, `reporting` and `verdicts` (with `belonging`,
+`foreseeing` and `guesses`) what is decided, `evolve` (with `slots`, `licenses` and `predicting`) what becomes of it.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import assert_never
 
 from services.device.decider.activating import activate_now, expiry_due, report_expiry, retry
-from services.device.decider.adding import add_code, enroll, remove_reserve
+from services.device.decider.adding import add_code, remove_reserve
 from services.device.decider.answers import (
-    ActivateNowAnswer,
     LicenseStatus,
     days_remaining,
     expires_at,
     in_force,
-    may_activate_now,
+    renewal_announced,
     retry_at,
     status,
+    stops_at,
+    takes_over_at,
+    works_until,
+)
+from services.device.decider.case import Case, Check
+from services.device.decider.checks import (
+    ACTIVATE_NOW,
+    ADD_CODE,
+    CLAIM_EXPIRY,
+    REMOVE_LICENSE,
+    REMOVE_RESERVE,
+    REPORT_OFFLINE,
+    ActivateNowAnswer,
+    Click,
+    may_activate_now,
 )
 from services.device.decider.commands import (
     Activate,
@@ -26,22 +41,46 @@ from services.device.decider.commands import (
     Command,
     EnrollDevice,
     Expire,
+    RecordContact,
     RecordVerdict,
+    RemoveLicense,
     RemoveReserve,
     ReportExpiry,
+    ReportInstallation,
+    ReportOfflineActivation,
     RetryActivation,
 )
 from services.device.decider.evolve import evolve
-from services.device.decider.state import Device, License, Reserve, ReserveStatus
+from services.device.decider.reporting import (
+    enroll,
+    record_contact,
+    remove_license,
+    report_installation,
+    report_offline_activation,
+)
+from services.device.decider.state import AnnouncedPurchase, Device, License, Reserve, ReserveStatus
 from services.device.decider.verdicts import record
 from shared.decider import Decider, Refused, fold
+from shared.looking import Looked, findings_of, first_broken, looked_at
 from shared.messages import CodeEvent, DeviceEvent
+from shared.policy import POLICY, Policy, decided_by
 
 __all__ = [
+    "ACTIVATE_NOW",
+    "ADD_CODE",
+    "CLAIM_EXPIRY",
     "DECIDER",
+    "POLICY",
+    "REMOVE_LICENSE",
+    "REMOVE_RESERVE",
+    "REPORT_OFFLINE",
     "Activate",
     "ActivateNowAnswer",
     "AddCode",
+    "AnnouncedPurchase",
+    "Case",
+    "Check",
+    "Click",
     "CodeEvent",
     "Command",
     "Device",
@@ -50,55 +89,91 @@ __all__ = [
     "Expire",
     "License",
     "LicenseStatus",
+    "Looked",
+    "Policy",
+    "RecordContact",
     "RecordVerdict",
+    "RemoveLicense",
     "RemoveReserve",
     "ReportExpiry",
+    "ReportInstallation",
+    "ReportOfflineActivation",
     "Reserve",
     "ReserveStatus",
     "RetryActivation",
     "days_remaining",
     "decide",
+    "decider",
     "evolve",
     "expires_at",
+    "findings_of",
+    "first_broken",
     "in_force",
+    "looked_at",
     "may_activate_now",
+    "renewal_announced",
     "retry_at",
     "status",
+    "stops_at",
+    "takes_over_at",
+    "works_until",
 ]
 
 
-def decide(command: Command, devices: Mapping[str, Device]) -> Sequence[DeviceEvent]:
-    """Return the facts that `command` makes. Raises `Refused` for an order to a device that nobody enrolled."""
-    device = devices.get(command.device_id, Device())
+def decide(command: Command, devices: Mapping[str, Device], policy: Policy = POLICY) -> Sequence[DeviceEvent]:
+    """Return the facts that `command` makes under `policy`, each with its version (R-54).
+
+    A verdict keeps the version that it was decided by. Raises `Refused` for an order to a device that nobody enrolled.
+    """
+    return decided_by(policy, _facts(command, devices.get(command.device_id, Device()), policy))
+
+
+def _facts(command: Command, device: Device, policy: Policy) -> Sequence[DeviceEvent]:
     match command:
         case EnrollDevice():
             return enroll(device, command)
         case RecordVerdict():
-            return record(device, command.verdict)
+            return record(device, command, policy)
         case _ if device.device_id is None:
             raise Refused("unknown_device", f"no device {command.device_id} is enrolled")
+        case ReportInstallation():
+            return report_installation(device, command)
         case ReportExpiry():
-            return report_expiry(device, command)
+            return report_expiry(device, command, policy)
         case Expire():
-            return expiry_due(device, command.at)
-        case AddCode() | RemoveReserve() | Activate() | RetryActivation():
-            # an expiry that is due stands before everything decided after it: a late timer changes no answer
-            due = expiry_due(device, command.at)
-            return [*due, *_decide_now(command, fold(evolve, due, device))]
+            return expiry_due(device, command.at, policy)
         case _:
-            assert_never(command)
+            # an expiry that is due stands before everything decided after it: a late timer changes no answer
+            due = expiry_due(device, command.at, policy)
+            return [*due, *_decide_now(command, fold(evolve, due, device), policy)]
 
 
-def _decide_now(command: AddCode | RemoveReserve | Activate | RetryActivation, device: Device) -> list[DeviceEvent]:
+def _decide_now(  # noqa: PLR0911 - one line per command
+    command: AddCode
+    | RemoveReserve
+    | RemoveLicense
+    | Activate
+    | ReportOfflineActivation
+    | RecordContact
+    | RetryActivation,
+    device: Device,
+    policy: Policy,
+) -> list[DeviceEvent]:
     match command:
         case AddCode():
-            return add_code(device, command)
+            return add_code(device, command, policy)
         case RemoveReserve():
             return remove_reserve(device, command)
+        case RemoveLicense():
+            return remove_license(device, command, policy)
         case Activate():
-            return activate_now(device, command)
+            return activate_now(device, command, policy)
+        case ReportOfflineActivation():
+            return report_offline_activation(device, command, policy)
+        case RecordContact():
+            return record_contact(device, command, policy)
         case RetryActivation():
-            return retry(device, command)
+            return retry(device, command, policy)
         case _:
             assert_never(command)
 
@@ -108,8 +183,17 @@ def _streams(command: Command) -> Sequence[str]:
 
 
 def _stream_of(event: DeviceEvent) -> str:
-    # only a renewal in the activation service's log concerns a whole code; in this one it names its device
+    # only what concerns every holder of a code has no device, in the activation service's log; in this one it has
     return event.device_id or ""
 
 
-DECIDER = Decider(initial=Device(), streams=_streams, decide=decide, evolve=evolve, stream_of=_stream_of)
+def decider(policy: Policy) -> Decider[Command, Device, DeviceEvent]:
+    """Return the rules as the shell needs them, under `policy`."""
+
+    def under_policy(command: Command, devices: Mapping[str, Device]) -> Sequence[DeviceEvent]:
+        return decide(command, devices, policy)
+
+    return Decider(initial=Device(), streams=_streams, decide=under_policy, evolve=evolve, stream_of=_stream_of)
+
+
+DECIDER = decider(POLICY)

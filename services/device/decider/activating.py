@@ -5,105 +5,170 @@ that is handled twice says the same thing (R-32, R-116).
 """
 
 from datetime import datetime
+from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from services.device.decider.adding import NO_POLICY
-from services.device.decider.answers import may_activate_now
+from services.device.decider.case import Case
+from services.device.decider.checks import ACTIVATE_NOW, CLAIM_EXPIRY, Click
 from services.device.decider.commands import Activate, ReportExpiry, RetryActivation
 from services.device.decider.state import Device, Reserve
-from shared.messages import ActivateNow, ActivationRefused, ActivationRetried, DeviceEvent, DeviceId, LicenseExpired
+from shared.looking import findings_of, first_broken
+from shared.messages import (
+    ActivateNow,
+    ActivationDelayed,
+    ActivationRefused,
+    ActivationRetried,
+    DeviceEvent,
+    DeviceId,
+    LicenseExpired,
+    OfflineActivationReported,
+)
+from shared.policy import Policy, delay_after
 
 _ATTEMPTS = uuid5(NAMESPACE_URL, "urn:perennial:activation-attempts")
 
 
-def expiry_due(device: Device, at: datetime) -> list[DeviceEvent]:
+def expiry_due(device: Device, at: datetime, policy: Policy) -> list[DeviceEvent]:
     """Return the expiry if it is due at `at` and not yet recorded: once, with the true end (R-40, R-43)."""
     current, reserve = device.license, device.reserve
-    if device.device_id is None or current is None or current.expired or at < current.ends_at:
+    if device.device_id is None or current is None or current.expired or at < current.over_at:
         return []
     # a running attempt is not started a second time (R-60)
-    successor = None if reserve is None or reserve.status == "activating" else reserve.code_ref
+    successor = None if reserve is None or reserve.status == "activating" else reserve
     return [
         LicenseExpired(
             device_id=device.device_id,
             code_ref=current.code_ref,
-            ended_at=current.ends_at,
+            ended_at=current.over_at,
             generation=current.generation,
             request_id=uuid5(_ATTEMPTS, f"{device.device_id}/expiry/{current.generation}"),
-            product=device.product,
-            region=device.region,
-            reserve_ref=successor,
+            reserve_ref=None if successor is None else successor.code_ref,
+            cause="blocked" if current.over_at < current.ends_at else "term_over",
+            **installed(device),
+            **wishes(successor),
+            **_patience(successor, at, policy),
         )
     ]
 
 
-def report_expiry(device: Device, order: ReportExpiry) -> list[DeviceEvent]:
+def report_expiry(device: Device, order: ReportExpiry, policy: Policy) -> list[DeviceEvent]:
     """Return the expiry if the claim is right by server time, else why it is not (R-33, R-34)."""
-    current, reserve = device.license, device.reserve
+    current, case = device.license, Case(device=device, asked=order)
     if current is None or current.expired:
         return []
-    stale = order.ended_at != current.ends_at
-    if not stale and order.at >= current.ends_at:
-        return expiry_due(device, order.at)
+    if (broken := first_broken(CLAIM_EXPIRY, case)) is None:
+        return expiry_due(device, order.at, policy)
     return [
         ActivationRefused(
             device_id=order.device_id,
-            reason="stale" if stale else "not_expired",
+            reason=broken.reason,
             trigger="automatic",
             request_id=order.request_id,
-            policy_version=NO_POLICY,
-            code_ref=None if reserve is None else reserve.code_ref,
-            available_at=None if stale else current.ends_at,
+            code_ref=None if device.reserve is None else device.reserve.code_ref,
+            available_at=broken.passes_at,
+            findings=findings_of(CLAIM_EXPIRY, case),
         )
     ]
 
 
-def activate_now(device: Device, order: Activate) -> list[DeviceEvent]:
-    """Return the user's attempt, or why there is none; it joins an attempt that is running (R-55, R-60)."""
-    answer, reserve = may_activate_now(device, order.at, order.code_ref), device.reserve
-    if answer.reason == "activation_running":
+def activate_now(device: Device, order: Activate, policy: Policy) -> list[DeviceEvent]:
+    """Return the user's attempt, or why there is none; it joins an attempt that is running (R-55, R-60, R-64)."""
+    reserve, case = device.reserve, Case(device=device, asked=Click(at=order.at, code_ref=order.code_ref))
+    broken = first_broken(ACTIVATE_NOW, case)
+    if broken is not None and broken.reason == "activation_running":
         return []
-    if answer.reason is None and reserve is not None:
-        return [asked(ActivateNow, order.device_id, device, reserve, order.request_id)]
+    if broken is None and reserve is not None:
+        again_at = order.at + delay_after(reserve.manual_attempts + 1, policy.manual_delays)
+        return [ActivateNow(**_asked(device, reserve, order.request_id, order.at, policy), again_at=again_at)]
     return [
         ActivationRefused(
             device_id=order.device_id,
-            reason=answer.reason or "no_reserve",
+            reason="no_reserve" if broken is None else broken.reason,
             trigger="manual",
             request_id=order.request_id,
-            policy_version=NO_POLICY,
             code_ref=order.code_ref if reserve is None else reserve.code_ref,
-            available_at=answer.available_at,
+            available_at=None if broken is None else broken.passes_at,
+            findings=findings_of(ACTIVATE_NOW, case),
         )
     ]
 
 
-def retry(device: Device, timer: RetryActivation) -> list[DeviceEvent]:
-    """Return the next attempt of a delayed activation when it is due (R-49)."""
+def retry(device: Device, timer: RetryActivation, policy: Policy) -> list[DeviceEvent]:
+    """Return that no answer came, or the next attempt of a delayed activation, when it is due (R-49)."""
     reserve = device.reserve
-    if reserve is None or reserve.retry_at is None or timer.at < reserve.retry_at:
+    if reserve is None:
         return []
-    # no license is in force: its renewal would have ended the delay
-    return [retried(timer.device_id, device, reserve)]
+    if reserve.status == "activating":
+        return _unanswered(timer.device_id, reserve, timer.at, policy)
+    if reserve.retry_at is None or timer.at < reserve.retry_at:
+        return []
+    return [tried_again(device, reserve, timer.at, policy)]
 
 
-def retried(device_id: DeviceId, device: Device, reserve: Reserve) -> ActivationRetried:
+def tried_again(
+    device: Device, reserve: Reserve, at: datetime, policy: Policy
+) -> ActivationRetried | OfflineActivationReported:
     """Return the next attempt of the reserve that no door asked for; its id follows from the last one's."""
     last = reserve.attempt_request_id or reserve.added_request_id
-    return asked(ActivationRetried, device_id, device, reserve, uuid5(_ATTEMPTS, f"{device_id}/retry/{last}"))
+    asked = _asked(device, reserve, uuid5(_ATTEMPTS, f"{device.device_id}/retry/{last}"), at, policy)
+    if reserve.activated_at is not None:
+        # what the device did while it was away keeps its date (R-77)
+        return OfflineActivationReported(**asked, last_group=reserve.last_group, activated_at=reserve.activated_at)
+    return ActivationRetried(**asked, ends_trial=reserve.ends_trial)
 
 
-def asked[Request: (ActivateNow, ActivationRetried)](
-    request: type[Request], device_id: DeviceId, device: Device, reserve: Reserve, request_id: UUID
-) -> Request:
-    """Return the request for an attempt of the reserve, with what the recheck needs to know."""
+def _unanswered(device_id: DeviceId, reserve: Reserve, at: datetime, policy: Policy) -> list[DeviceEvent]:
+    if reserve.answer_by is None or reserve.attempt_request_id is None or at < reserve.answer_by:
+        return []
+    return [
+        ActivationDelayed(
+            device_id=device_id,
+            code_ref=reserve.code_ref,
+            request_id=reserve.attempt_request_id,
+            trigger=reserve.attempt_trigger or "retry",
+            retry_at=at + delay_after(reserve.unanswered + 1, policy.retry_delays),
+            cause="no_answer",
+        )
+    ]
+
+
+def installed(device: Device) -> dict[str, Any]:
+    """Return what every check of a code needs to know of the device (R-45)."""
+    return {
+        "product": device.product,
+        "product_version": device.product_version,
+        "region": device.region,
+        "vendor": device.vendor,
+    }
+
+
+def license_before(device: Device) -> dict[str, Any]:
+    """Return the license that a code should follow, as the device knows it."""
     current = device.license
-    return request(
-        device_id=device_id,
-        code_ref=reserve.code_ref,
-        request_id=request_id,
-        product=device.product,
-        region=device.region,
-        current_ref=None if current is None else current.code_ref,
-        current_ends_at=None if current is None else current.ends_at,
-    )
+    if current is None:
+        return {}
+    return {"current_ref": current.code_ref, "current_ends_at": current.over_at}
+
+
+def wishes(reserve: Reserve | None) -> dict[str, Any]:
+    """Return what the user said about a discounted renewal code (R-30)."""
+    if reserve is None:
+        return {}
+    return {"prior_ref": reserve.prior_ref, "accepts_short_term": reserve.accepts_short_term}
+
+
+def _patience(reserve: Reserve | None, at: datetime, policy: Policy) -> dict[str, Any]:
+    return {} if reserve is None else {"answer_by": at + policy.answer_patience}
+
+
+def _asked(device: Device, reserve: Reserve, request_id: UUID, at: datetime, policy: Policy) -> dict[str, Any]:
+    """Return the request for an attempt of the reserve, with what the recheck needs to know."""
+    return {
+        "device_id": device.device_id,
+        "code_ref": reserve.code_ref,
+        "request_id": request_id,
+        "answer_by": at + policy.answer_patience,
+        **installed(device),
+        **license_before(device),
+        **wishes(reserve),
+    }

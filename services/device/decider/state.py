@@ -9,9 +9,23 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
-from shared.messages import CodeRef, DeviceId, LastGroup, Notice, Reason, Term, Trigger
+from shared.messages import (
+    CodeKind,
+    CodeRef,
+    DeviceId,
+    Edition,
+    Feature,
+    LastGroup,
+    Notice,
+    OrderId,
+    Reason,
+    Term,
+    Trigger,
+    Vendor,
+)
 
 ReserveStatus = Literal["verifying", "ready", "refused", "activating", "retrying"]
+Delay = Literal["purchase_pending", "renewal_due", "no_answer"]
 
 
 class Part(BaseModel):
@@ -24,49 +38,108 @@ class Part(BaseModel):
         return self.model_copy(update=changes)
 
 
+class AnnouncedPurchase(Part):
+    """A renewal of the license that is bought but not settled: it protects the device until `hold_until` (R-98)."""
+
+    order_id: OrderId
+    hold_until: datetime
+
+
 class License(Part):
-    """The license on the device. `expired` says that its end was recorded, not what time it is."""
+    """The license on the device. `expired` says that its end was recorded, not what time it is.
+
+    `activated_at` is when it came to this device, `started_at` when its code was first activated anywhere (R-66).
+    """
 
     code_ref: CodeRef
     last_group: LastGroup
+    activated_at: datetime
     started_at: datetime
     ends_at: datetime
     trigger: Trigger
     generation: int
     expired: bool = False
+    kind: CodeKind = "paid"
+    edition: Edition = "standard"
+    features: tuple[Feature, ...] = ()
+    grace_days: int = 0
+    auto_renews: bool = False
+    stops_at: datetime | None = None
+    announced: tuple[AnnouncedPurchase, ...] = ()
+
+    @property
+    def over_at(self) -> datetime:
+        """When it is over: at the end of its term, or where a block stops it before (R-105)."""
+        return self.ends_at if self.stops_at is None else min(self.ends_at, self.stops_at)
 
 
 class Reserve(Part):
     """The extra code on the device, and how far it got.
 
-    `added_request_id` awaits the verdict on the Add, `attempt_request_id` that on the last activation attempt.
-    `term` is known from the good verdict on; an immediate code is never asked for one.
+    `added_request_id` awaits the verdict on the Add, `attempt_request_id` that on the last activation attempt:
+    while it `awaits` one, the code stays where it is, for it may be the license already. `term` is known from the
+    good verdict on; an immediate code is never asked for one. `rejected` is a bad verdict that came during an attempt.
+    `held`: nothing is tried by itself (R-25).
     """
 
     code_ref: CodeRef
     last_group: LastGroup
-    purpose: Literal["reserve", "immediate"]
+    purpose: Literal["reserve", "immediate", "offline"]
     status: ReserveStatus
     added_request_id: UUID
-    attempt_request_id: UUID | None = None
-    reason: Reason | None = None
+    ends_trial: bool = False
+    prior_ref: CodeRef | None = None
+    accepts_short_term: bool = False
+    held: bool = False
+
+    rejected: Reason | None = None
+    term: Term | None = None
     predicted_ends_at: datetime | None = None
     started_at: datetime | None = None
-    term: Term | None = None
     notices: tuple[Notice, ...] = ()
+    devices_left_out: int = 0
+    kind: CodeKind = "paid"
+    edition: Edition = "standard"
+    features: tuple[Feature, ...] = ()
+
+    attempt_request_id: UUID | None = None
+    attempt_trigger: Trigger | None = None
+    awaits: bool = False
+    answer_by: datetime | None = None
+    activated_at: datetime | None = None
+    unanswered: int = 0
+    manual_attempts: int = 0
+    again_at: datetime | None = None
+    reason: Reason | None = None
     retry_at: datetime | None = None
+    delay: Delay | None = None
 
 
 class Device(Part):
-    """One device. `incoming` is a code that will replace the reserve if it is good (R-15, R-20).
+    """One device, or an add-on product that is `part_of` one (R-42).
 
-    `generation` counts the terms that the device has had: an expiry is of one generation, once.
+    `incoming` is a code that will replace the reserve if it is good (R-15, R-20), or the reserve itself while the
+    device's report of another code is looked at (R-77). `generation` counts the terms that the device has had: an
+    expiry is of one generation, once. `guesses` are the times of unknown codes, oldest first (R-107).
     """
 
     device_id: DeviceId | None = None
+    part_of: DeviceId | None = None
     product: str = ""
+    product_version: str | None = None
     region: str = ""
+    vendor: Vendor = "default"
     license: License | None = None
     reserve: Reserve | None = None
     incoming: Reserve | None = None
     generation: int = 0
+    guesses: tuple[datetime, ...] = ()
+    throttled_until: datetime | None = None
+    clone_expected: int | None = None
+    clock_deviates: bool = False
+    clock_offset_seconds: int = 0
+
+    @property
+    def slots(self) -> tuple[Reserve, ...]:
+        """The codes that wait, first the one whose turn is next."""
+        return tuple(slot for slot in (self.reserve, self.incoming) if slot is not None)

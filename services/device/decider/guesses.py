@@ -1,0 +1,25 @@
+"""How unknown codes are slowed down: per device, never by locking a code. A good code does not reset it (R-107)."""
+
+from datetime import datetime
+
+from services.device.decider.state import Device
+from shared.messages import ActivationRefused, CodeRejected, DeviceEvent, DeviceId, GuessesThrottled
+from shared.policy import Policy, delay_after
+
+
+def throttled(
+    device_id: DeviceId, device: Device, fact: DeviceEvent, at: datetime, policy: Policy
+) -> list[GuessesThrottled]:
+    """Return until when the device must wait after the unknown code of `fact`, which `device` counts already."""
+    counted = [guess for guess in device.guesses if guess > at - policy.guess_window]
+    match fact:
+        case CodeRejected(reason="unknown_code"):
+            beyond = len(counted) - policy.guesses_free
+        case ActivationRefused(reason="unknown_code", trigger="offline"):
+            beyond = max(1, len(counted) + 1 - policy.guesses_free)  # nobody activates what does not exist
+        case _:
+            return []
+    until = at + delay_after(beyond, policy.guess_delays)
+    if beyond < 1 or (device.throttled_until is not None and until <= device.throttled_until):
+        return []
+    return [GuessesThrottled(device_id=device_id, guesses=len(counted), until=until)]

@@ -1,0 +1,198 @@
+"""What becomes of the codes that wait on a device: added, verified, tried, answered, gone."""
+
+from uuid import UUID
+
+from services.device.decider.predicting import follows
+from services.device.decider.state import Device, Reserve, ReserveStatus
+from shared.messages import (
+    ActivateNow,
+    ActivationDelayed,
+    ActivationRefused,
+    ActivationRetried,
+    CodeAdded,
+    CodeRef,
+    CodeRejected,
+    CodeVerified,
+    LicenseExpired,
+    LicenseRemoved,
+    OfflineActivationReported,
+    PredictionChanged,
+    Trigger,
+)
+
+LICENSE_RUNS_ON = ("stale", "not_expired")
+"""Reasons that say nothing against the code: the license it should replace runs longer than the device knew."""
+
+type Asking = CodeAdded | LicenseExpired | LicenseRemoved | ActivateNow | ActivationRetried | OfflineActivationReported
+
+
+def slot_of(device: Device, verdict: CodeVerified | CodeRejected) -> Reserve | None:
+    """Return the slot whose Add the verdict answers, if it is still there (R-17)."""
+    for slot in device.slots:
+        if (slot.code_ref, slot.added_request_id) == (verdict.code_ref, verdict.request_id):
+            return slot
+    return None
+
+
+def attempt_of(device: Device, verdict: ActivationRefused | ActivationDelayed | CodeRejected) -> Reserve | None:
+    """Return the reserve whose last attempt the verdict answers, if it awaits an answer (R-49, R-54b)."""
+    reserve = device.reserve
+    if reserve is None or not reserve.awaits:
+        return None
+    matches = (reserve.code_ref, reserve.attempt_request_id) == (verdict.code_ref, verdict.request_id)
+    return reserve if matches else None
+
+
+def without(device: Device, code_ref: CodeRef) -> Device:
+    """Return the device without the code in its slots; an incoming code takes an empty slot."""
+    left = [slot for slot in device.slots if slot.code_ref != code_ref]
+    reserve, incoming, *_ = [*left, None, None]
+    return device.but(reserve=reserve, incoming=incoming)
+
+
+def in_slot(device: Device, slot: Reserve) -> Device:
+    """Return the device with the slot of that code as it is now."""
+    is_reserve = device.reserve is not None and device.reserve.code_ref == slot.code_ref
+    return device.but(reserve=slot) if is_reserve else device.but(incoming=slot)
+
+
+def added(device: Device, event: CodeAdded) -> Device:
+    """Return the device with one more code."""
+    slot = Reserve(
+        code_ref=event.code_ref,
+        last_group=event.last_group,
+        purpose=event.purpose,
+        status="verifying",
+        added_request_id=event.request_id,
+        ends_trial=event.ends_trial,
+        prior_ref=event.prior_ref,
+        accepts_short_term=event.accepts_short_term,
+    )
+    if event.purpose == "immediate":
+        slot = _tried(slot, event, "immediate")
+    # the old reserve stays until the new code is known to be good (R-15)
+    return device.but(reserve=slot) if device.reserve is None else device.but(incoming=slot)
+
+
+def reported(device: Device, event: OfflineActivationReported) -> Device:
+    """Return the device that says what it did: the code is looked at before the reserve that waits (R-77)."""
+    reserve = device.reserve
+    if reserve is not None and reserve.code_ref == event.code_ref:
+        return device.but(reserve=_tried(reserve, event, "offline", activated_at=event.activated_at))
+    slot = Reserve(
+        code_ref=event.code_ref,
+        last_group=event.last_group,
+        purpose="offline",
+        status="verifying",
+        added_request_id=event.request_id,
+    )
+    tried = _tried(slot, event, "offline", activated_at=event.activated_at)
+    return device.but(reserve=tried, incoming=reserve or device.incoming)
+
+
+def attempted(device: Device, event: Asking, code_ref: CodeRef | None, trigger: Trigger) -> Device:
+    """Return the device whose reserve is tried, if it is the reserve of that code."""
+    reserve = device.reserve
+    if reserve is None or reserve.code_ref != code_ref:
+        return device
+    tried = _tried(reserve, event, trigger)
+    if isinstance(event, ActivateNow):
+        tried = tried.but(manual_attempts=reserve.manual_attempts + 1, again_at=event.again_at)
+    return device.but(reserve=tried)
+
+
+def verified(device: Device, event: CodeVerified) -> Device:
+    """Return the device that knows its code to be good. The end is predicted anew: the current one may have moved."""
+    slot = slot_of(device, event)
+    if slot is None:
+        return device
+    known = slot.but(
+        status="ready" if slot.status == "verifying" else slot.status,
+        predicted_ends_at=event.predicted_ends_at,
+        started_at=event.started_at,
+        term=event.term,
+        notices=event.notices,
+        devices_left_out=event.devices_left_out,
+        kind=event.kind,
+        edition=event.edition,
+        features=event.features,
+    )
+    current = device.license
+    runs = current is not None and not current.expired
+    return in_slot(device, follows(known, current) if current is not None and runs else known)
+
+
+def rejected(device: Device, event: CodeRejected) -> Device:
+    """Return the device without the code; but an attempt that runs may still make it the license (R-18)."""
+    slot = slot_of(device, event)
+    if slot is None:
+        return device
+    if slot.awaits and slot.attempt_request_id != event.request_id:
+        return in_slot(device, slot.but(rejected=event.reason))
+    return without(device, slot.code_ref)
+
+
+def predicted_anew(device: Device, event: PredictionChanged) -> Device:
+    """Return the device that knows the code to end at another time."""
+    changes = {"started_at": event.started_at, "predicted_ends_at": event.predicted_ends_at, "notices": event.notices}
+    slots = [slot.but(**changes) if slot.code_ref == event.code_ref else slot for slot in device.slots]
+    reserve, incoming, *_ = [*slots, None, None]
+    return device.but(reserve=reserve, incoming=incoming)
+
+
+def refused(device: Device, event: ActivationRefused) -> Device:
+    """Return the device whose attempt came to nothing: the reserve is kept, marked, if it was ever good (R-46)."""
+    reserve = attempt_of(device, event)
+    if reserve is None:
+        return device
+    if reserve.rejected is not None or reserve.purpose == "offline":
+        return without(device, reserve.code_ref)
+    answered = reserve.but(awaits=False, unanswered=0)
+    if event.reason in LICENSE_RUNS_ON:
+        return device.but(reserve=resting(answered))
+    return device.but(reserve=with_status(answered, "refused", reason=event.reason))
+
+
+def delayed(device: Device, event: ActivationDelayed) -> Device:
+    """Return the device that tries again later (R-49, R-70)."""
+    reserve = attempt_of(device, event)
+    if reserve is None:
+        return device
+    if event.cause == "no_answer":
+        waits = with_status(reserve, "retrying", retry_at=event.retry_at, delay=event.cause)
+        return device.but(reserve=waits.but(unanswered=reserve.unanswered + 1))
+    if reserve.rejected is not None:
+        return without(device, reserve.code_ref)
+    answered = reserve.but(awaits=False, unanswered=0)
+    if device.license is not None and not device.license.expired and not reserve.ends_trial:
+        return device.but(reserve=resting(answered))  # it was renewed meanwhile
+    return device.but(reserve=with_status(answered, "retrying", retry_at=event.retry_at, delay=event.cause))
+
+
+def resting(reserve: Reserve) -> Reserve:
+    """Return the reserve as it waits for the next expiry; an unanswered Add is not shown as verified (R-16)."""
+    unanswered = reserve.purpose == "reserve" and reserve.term is None and reserve.rejected is None
+    return with_status(reserve, "verifying" if unanswered else "ready")
+
+
+def with_status(reserve: Reserve, status: ReserveStatus, **changes: object) -> Reserve:
+    """Return the reserve in another status, without what belonged to the last one."""
+    gone = {"reason": None, "retry_at": None, "delay": None, "answer_by": None}
+    return reserve.but(**{"status": status, **gone, **changes})
+
+
+def _tried(slot: Reserve, event: Asking, trigger: Trigger, **more: object) -> Reserve:
+    request_id: UUID = event.request_id
+    return with_status(
+        slot,
+        "activating",
+        **{
+            "attempt_request_id": request_id,
+            "attempt_trigger": trigger,
+            "awaits": True,
+            "answer_by": event.answer_by,
+            "held": False,
+            "activated_at": None,
+            **more,
+        },
+    )
