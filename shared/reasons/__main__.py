@@ -1,0 +1,6 @@
+"""`python -m shared.reasons > docs/reasons.md`: the catalogue as a page of the documentation."""
+
+from shared.reasons.page import page
+
+if __name__ == "__main__":
+    print(page(), end="")
