@@ -314,7 +314,7 @@ def readable(version: Version, content: Any) -> bool:
 
 # --- codes -----------------------------------------------------------------------------------
 
-NAMED_BY_OTHERS = {"device_id", "product", "order_id", "note", "topic", "reason", "detail"}
+NAMED_BY_OTHERS = {"device_id", "part_of", "affected", "product", "order_id", "note", "topic", "reason", "detail"}
 """Fields whose words others choose. No door puts a code into them; everything else must not be able to hold one."""
 
 

@@ -1,0 +1,126 @@
+"""What every event is: a frozen fact, about a device, a code, or every device on a code."""
+
+from typing import ClassVar
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from shared.messages.fields import (
+    Change,
+    CodeRef,
+    DeviceId,
+    Hold,
+    Product,
+    ProductVersion,
+    Reason,
+    Region,
+    Rules,
+    Vendor,
+)
+
+
+class Finding(BaseModel):
+    """What was looked at for a verdict: whether it passed; if not, `change` tells what would have made it pass.
+
+    `reason` is the word by which it refuses. A refusal keeps its findings, so that it can be explained from the log.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    rule: Rules
+    reason: Reason | Hold
+    passed: bool
+    change: Change = ""
+
+
+class Event(BaseModel):
+    """A fact. Frozen; fields that this reader does not know are ignored.
+
+    `policy_version` names the policy by which it was decided (R-54); 0 is a fact that no policy decided.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    schema_version: ClassVar[int] = 1
+    ignorable: ClassVar[bool] = False
+    """Whether a reader that does not know it may pass it over: true only if nobody ever needs to act on it."""
+
+    policy_version: int = 0
+
+
+class ForDevice(Event):
+    """A fact about one device."""
+
+    device_id: DeviceId
+
+
+class Verdict(ForDevice):
+    """The activation service's answer to one request of one device about one code.
+
+    `request_id` is the id that the asking event carried.
+    """
+
+    code_ref: CodeRef
+    request_id: UUID
+
+
+class Installation(ForDevice):
+    """What is installed on a device, as a check of a code needs to know it (R-45, R-48)."""
+
+    product: Product
+    region: Region
+    product_version: ProductVersion | None = None
+    vendor: Vendor = "default"
+
+
+class Attempt(Installation):
+    """A fact that asks for an activation attempt. Unanswered by `answer_by` it counts as delayed (R-49).
+
+    `prior_ref` and `accepts_short_term` are what the user said about a discounted renewal code (R-30).
+    """
+
+    request_id: UUID
+    answer_by: AwareDatetime | None = None
+    prior_ref: CodeRef | None = None
+    accepts_short_term: bool = False
+
+
+class ActivationRequest(Attempt):
+    """The device service asks for an attempt of a code.
+
+    `current_ref` and `current_ends_at` name the license that it should follow, as the device knew it.
+    """
+
+    code_ref: CodeRef
+    current_ref: CodeRef | None = None
+    current_ends_at: AwareDatetime | None = None
+
+
+class ForHolders(Event):
+    """A fact about a code. In the device service's log `device_id` names the device whose license it is (R-91)."""
+
+    code_ref: CodeRef
+    device_id: DeviceId | None = None
+
+
+class ForCode(Event):
+    """A fact about one code."""
+
+    code_ref: CodeRef
+
+
+class MessageParked(Event):
+    """A record was set aside with its reason; everything else goes on (R-122)."""
+
+    topic: str
+    partition: int
+    offset: int
+    reason: str
+    detail: str
+
+
+class MessageRedriven(Event):
+    """A parked record was handled after all, by an operator's order."""
+
+    topic: str
+    partition: int
+    offset: int

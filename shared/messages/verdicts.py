@@ -1,0 +1,165 @@
+"""The facts that stand in both logs: the activation service decides them, the device service applies them.
+
+Each has the same type in both: the activation service writes it to the code's stream, the device service
+writes the one it received and applied to the device's stream.
+"""
+
+from typing import Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime
+
+from shared.messages.facts import Finding, ForDevice, ForHolders, Verdict
+from shared.messages.fields import (
+    CodeKind,
+    CodeRef,
+    Edition,
+    Feature,
+    LastGroup,
+    Note,
+    Notice,
+    OrderId,
+    Reason,
+    Term,
+    Trigger,
+)
+
+
+class CodeVerified(Verdict):
+    """The code is good as a reserve today (R-13). `predicted_ends_at` is the end if it takes over as planned.
+
+    `devices_left_out` belongs to the notice `fewer_seats`: so many devices of today find no seat (R-29).
+    """
+
+    last_group: LastGroup
+    term: Term
+    predicted_ends_at: AwareDatetime
+    started_at: AwareDatetime | None = None
+    notices: tuple[Notice, ...] = ()
+    kind: CodeKind = "paid"
+    edition: Edition = "standard"
+    features: tuple[Feature, ...] = ()
+    devices_left_out: int = 0
+
+
+class CodeRejected(Verdict):
+    """The code is not taken (R-15). `asked_at` is when it was asked for: guesses are counted by it (R-107).
+
+    `findings` are the rules that the activation service looked at, so that each log explains itself.
+    """
+
+    reason: Reason
+    asked_at: AwareDatetime | None = None
+    findings: tuple[Finding, ...] = ()
+
+
+class LicenseActivated(Verdict):
+    """The code is the device's license. `started_at` belongs to the code: its first activation anywhere (R-66).
+
+    For `grace_days` after the end the product goes on, though the license is over (R-65).
+    """
+
+    last_group: LastGroup
+    trigger: Trigger
+    activated_at: AwareDatetime
+    started_at: AwareDatetime
+    ends_at: AwareDatetime
+    replaced_ref: CodeRef | None = None
+    kind: CodeKind = "paid"
+    edition: Edition = "standard"
+    features: tuple[Feature, ...] = ()
+    grace_days: int = 0
+    auto_renews: bool = False
+    prior_ref: CodeRef | None = None
+
+
+class ActivationRefused(ForDevice):
+    """An attempt, or a request for one, came to nothing and spent nothing (R-51).
+
+    `code_ref` is absent when there was no reserve; `available_at` is the time from which it is possible (R-56).
+    `findings` are the rules that the activation service looked at, so that each log explains itself.
+    """
+
+    reason: Reason
+    trigger: Trigger
+    request_id: UUID
+    code_ref: CodeRef | None = None
+    available_at: AwareDatetime | None = None
+    findings: tuple[Finding, ...] = ()
+
+
+class ActivationDelayed(Verdict):
+    """No verdict yet: try again at `retry_at`.
+
+    A purchase is announced but not settled (R-70), a subscription is about to renew itself, or no answer
+    came in time: the last is the device service's own word (R-49).
+    """
+
+    trigger: Trigger
+    retry_at: AwareDatetime
+    cause: Literal["purchase_pending", "renewal_due", "no_answer"]
+
+
+class SeatReleased(ForDevice):
+    """The device no longer holds a seat on the code (R-84, R-87). `keeps_reserve`: nothing takes over by itself."""
+
+    code_ref: CodeRef
+    cause: Literal["switched", "operator", "removed"]
+    note: Note = ""
+    keeps_reserve: bool = False
+
+
+class LicenseRenewed(ForHolders):
+    """A purchase extends the license by `term` (R-90)."""
+
+    order_id: OrderId
+    purchased_at: AwareDatetime
+    previous_ends_at: AwareDatetime
+    ends_at: AwareDatetime
+    term: Term | None = None
+
+
+class LicenseShortened(ForHolders):
+    """A purchase was refunded: the license ends earlier, not before the notice period is over (R-96).
+
+    `term` is what was paid back, None all that was left of the order.
+    """
+
+    order_id: OrderId
+    previous_ends_at: AwareDatetime
+    ends_at: AwareDatetime
+    note: Note
+    term: Term | None = None
+
+
+class CodeBlocked(ForHolders):
+    """No new activation until it is unblocked (R-46). Where it is active it stops at `stops_at` (R-105)."""
+
+    note: Note
+    stops_at: AwareDatetime | None = None
+
+
+class CodeUnblocked(ForHolders):
+    """Activations are possible again, and licenses that the block stopped go on (R-106)."""
+
+    note: Note
+
+
+class PurchaseAnnounced(ForHolders):
+    """A renewal is bought but not settled: switches away from the code wait until `hold_until` (R-70, R-98, R-103)."""
+
+    order_id: OrderId
+    hold_until: AwareDatetime
+
+
+class PurchaseCancelled(ForHolders):
+    """An announced purchase came to nothing: nothing waits for it any more."""
+
+    order_id: OrderId
+    note: Note = ""
+
+
+class AutoRenewalChanged(ForHolders):
+    """The subscription renews itself from now on, or does so no more (R-27)."""
+
+    auto_renews: bool
