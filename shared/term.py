@@ -8,6 +8,7 @@ from dateutil.relativedelta import relativedelta
 from shared.messages import Term
 
 CALENDAR_END = datetime(9999, 12, 31, tzinfo=UTC)
+CALENDAR_START = datetime(1, 1, 1, tzinfo=UTC)
 _TERM = re.compile(r"P(?:(?P<years>\d+)Y)?(?:(?P<months>\d+)M)?(?:(?P<days>\d+)D)?")
 
 
@@ -17,9 +18,21 @@ def end_of(started_at: datetime, term: Term) -> datetime:
     A day that the month does not have becomes its last: 31 January and one month is the end of February.
     A term that no calendar holds ends with the calendar.
     """
-    parts = _TERM.fullmatch(term)
-    years, months, days = (int(part or 0) for part in parts.groups()) if parts is not None else (0, 0, 0)
     try:
-        return started_at.astimezone(UTC) + relativedelta(years=years, months=months, days=days)
+        return started_at.astimezone(UTC) + _span(term)
     except (ValueError, OverflowError):
         return CALENDAR_END
+
+
+def earlier_by(ends_at: datetime, term: Term) -> datetime:
+    """Return the end that a `term` taken off leaves, in UTC: years and months first, as they were counted (R-96)."""
+    try:
+        return ends_at.astimezone(UTC) - _span(term)
+    except (ValueError, OverflowError):
+        return CALENDAR_START
+
+
+def _span(term: Term) -> relativedelta:
+    parts = _TERM.fullmatch(term)
+    years, months, days = (int(part or 0) for part in parts.groups()) if parts is not None else (0, 0, 0)
+    return relativedelta(years=years, months=months, days=days)

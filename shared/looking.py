@@ -1,0 +1,95 @@
+"""How rules are looked at: one after the other, and the first that is broken is the answer.
+
+A decision and its explanation are one computation: `first_broken` stops where `looked_at` goes on. What a
+case is, each decider says itself; no rule and no I/O may come in here.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from shared.messages import CHANGE_MAX, Finding, Hold, Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check[Case, Word: Reason | Hold]:
+    """One rule as a value. `broken` tells whether a case fails it, and `reason` is the word for it.
+
+    `rule` numbers the rules of the rulebook that it speaks for. `change` says what would have made the case
+    pass; `passes_at`, where there is one, when it passes by itself. Where a check that `ends` is broken there
+    is nothing more to look at, or nothing more may be told (R-108).
+    """
+
+    reason: Word
+    rule: str
+    broken: Callable[[Case], bool]
+    change: str | Callable[[Case], str]
+    passes_at: Callable[[Case], datetime | None] | None = None
+    ends: bool = False
+
+
+class Looked[Case, Word: Reason | Hold](NamedTuple):
+    """One check that was looked at for a case, and how it came out."""
+
+    check: Check[Case, Word]
+    case: Case
+    passed: bool
+
+    @property
+    def reason(self) -> Word:
+        """The word by which a broken check refuses."""
+        return self.check.reason
+
+    @property
+    def rule(self) -> str:
+        """The numbers of the rules."""
+        return self.check.rule
+
+    @property
+    def change(self) -> str | None:
+        """What would have made the case pass, or None if it did."""
+        if self.passed:
+            return None
+        return self.check.change if isinstance(self.check.change, str) else self.check.change(self.case)
+
+    @property
+    def passes_at(self) -> datetime | None:
+        """When the same case passes by itself, or None if it did or never does."""
+        return None if self.passed or self.check.passes_at is None else self.check.passes_at(self.case)
+
+
+def looked_at[Case, Word: Reason | Hold](checks: Sequence[Check[Case, Word]], case: Case) -> list[Looked[Case, Word]]:
+    """Return every check that can be looked at and how it came out, in the order of the decision."""
+    return list(_look(checks, case))
+
+
+def first_broken[Case, Word: Reason | Hold](
+    checks: Sequence[Check[Case, Word]], case: Case
+) -> Looked[Case, Word] | None:
+    """Return the first check that the case fails. Those after it are not looked at."""
+    return next((looked for looked in _look(checks, case) if not looked.passed), None)
+
+
+def findings_of[Case, Word: Reason | Hold](checks: Sequence[Check[Case, Word]], case: Case) -> tuple[Finding, ...]:
+    """Return what was looked at, as a refusal keeps it: so it can be explained from the log alone."""
+    return tuple(
+        Finding(rule=looked.rule, reason=looked.reason, passed=looked.passed, change=(looked.change or "")[:CHANGE_MAX])
+        for looked in _look(checks, case)
+    )
+
+
+def _look[Case, Word: Reason | Hold](checks: Sequence[Check[Case, Word]], case: Case) -> Iterator[Looked[Case, Word]]:
+    for check in checks:
+        broken = check.broken(case)
+        yield Looked(check, case, not broken)
+        if broken and check.ends:
+            return
+
+
+def moment(at: datetime | None) -> str:
+    """Return a time as a sentence names it (`2027-05-03T10:00Z`)."""
+    if at is None:
+        return "a known time"
+    whole = at.second == 0 and at.microsecond == 0
+    return at.astimezone(UTC).isoformat(timespec="minutes" if whole else "auto").replace("+00:00", "Z")
