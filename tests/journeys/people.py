@@ -69,6 +69,24 @@ class Vendor:
         """Allow activations again."""
         expect(202, self.http.post(f"/v1/codes/{code.ref}/unblock", json={"note": "found"}))
 
+    def renews_itself(self, code: IssuedCode, auto_renews: bool) -> None:
+        """Tell whether the subscription renews itself."""
+        expect(202, self.http.put(f"/v1/codes/{code.ref}/auto-renewal", json={"auto_renews": auto_renews}))
+
+    def takes_seat(self, code: IssuedCode, device_id: str, *, keep_reserve: bool = False) -> None:
+        """Take a lost device's seat away."""
+        params = {"note": "lost", "keep_reserve": str(keep_reserve).lower()}
+        expect(202, self.http.delete(f"/v1/codes/{code.ref}/devices/{device_id}", params=params))
+
+    def refund(self, code: IssuedCode, order_id: str, **refund: Any) -> httpx.Response:
+        """Report that a purchase was paid back."""
+        body = {"code_ref": code.ref, "note": "paid back", **refund}
+        return self.http.post(f"/v1/purchases/{order_id}/refund", json=body)
+
+    def cancel(self, code: IssuedCode, order_id: str) -> httpx.Response:
+        """Report that an announced purchase came to nothing."""
+        return self.http.post(f"/v1/purchases/{order_id}/cancellation", json={"code_ref": code.ref})
+
     def sell_renewal(self, code: IssuedCode, order_id: str, **purchase: Any) -> list[str]:
         """Report a purchase and return what was recorded of it."""
         body = {"code_ref": code.ref, "order_id": order_id, **purchase}
@@ -98,18 +116,33 @@ class OwnedDevice:
         self.http = client(system, "device", credential)
 
     @classmethod
-    def enrolled(cls, system: System, *, product: str = PRODUCT, region: str = REGION) -> Self:
+    def enrolled(cls, system: System, *, product: str = PRODUCT, region: str = REGION, **more: Any) -> Self:
         """Return a new device."""
         with client(system, "device") as nobody:
-            answer = expect(201, nobody.post("/v1/devices", json={"product": product, "region": region}))
+            answer = expect(201, nobody.post("/v1/devices", json={"product": product, "region": region, **more}))
         return cls(system, answer["device_id"], answer["token"])
 
+    def with_product(self, system: System, product: str) -> Self:
+        """Return a further product on the device, which has a license of its own."""
+        answer = expect(201, self.http.post(f"{self.path}/products", json={"product": product}))
+        return type(self)(system, answer["device_id"], self.token)
+
     def add(
-        self, code: IssuedCode | str, *, replace: bool = False, headers: Mapping[str, str] | None = None
+        self, code: IssuedCode | str, *, replace: bool = False, headers: Mapping[str, str] | None = None, **said: Any
     ) -> httpx.Response:
-        """Type a code and press Add."""
+        """Type a code and press Add; `said` is what else the user said of it."""
         text = code if isinstance(code, str) else code.text
-        return self.http.post(f"{self.path}/codes", json={"code": text, "replace": replace}, headers=headers)
+        body = {"code": text, "replace": replace, **said}
+        return self.http.post(f"{self.path}/codes", json=body, headers=headers)
+
+    def remove_license(self) -> httpx.Response:
+        """Give the license back."""
+        return self.http.delete(f"{self.path}/license")
+
+    def check_now(self, sequence: int, nonce: str = "asked-just-now", **more: Any) -> dict[str, Any]:
+        """Ask what is true now and return the answer, with its signed statement."""
+        body = {"sequence": sequence, "nonce": nonce, **more}
+        return expect(200, self.http.post(f"{self.path}/contact", json=body))
 
     def remove_reserve(self, headers: Mapping[str, str] | None = None) -> httpx.Response:
         """Take the new code back."""

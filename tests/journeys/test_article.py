@@ -429,7 +429,7 @@ def test_a_purchase_after_a_failed_switch_brings_the_old_license_back(
 def test_a_purchase_that_is_not_settled_holds_the_switch_and_then_renews(
     vendor: Vendor, new_device: NewDevice, time: Time
 ) -> None:
-    """R-70."""
+    """R-70, R-98."""
     running, reserve, device = vendor.issue("P1M"), vendor.issue(), new_device()
     shown, order_id = device.activates(running), f"settles-{running.ref[:8]}"
     device.keeps_in_reserve(reserve)
@@ -437,7 +437,7 @@ def test_a_purchase_that_is_not_settled_holds_the_switch_and_then_renews(
     assert vendor.sell_renewal(running, order_id, settled=False) == ["PurchaseAnnounced"]
     time.reaches_the_end_of(shown)
     held = device.sees(reserve_is(reserve, "retrying"))
-    assert held["status"] == "expired"
+    assert held["status"] == "grace"
     assert "started_at" not in vendor.code(reserve)
     assert vendor.sell_renewal(running, order_id) == ["LicenseRenewed"]
     renewed = device.sees(runs_on(running))

@@ -2,18 +2,40 @@
 
 from fastapi import APIRouter
 
+from services.device.api import fleet
+from services.device.api.as_of import add_why
+from services.device.api.contact import add_contact
+from services.device.api.documents import add_documents, add_public_keys
 from services.device.api.doors import Doors
 from services.device.api.enrollment import add_enrollment
-from services.device.api.license import add_reads, shown_license
+from services.device.api.fleet import add_fleet
+from services.device.api.fleet_results import add_fleet_results
+from services.device.api.license import add_reads
 from services.device.api.orders import add_orders
+from services.device.api.reports import add_reports
+from services.device.api.shown import shown_license
+from services.device.api.throttle import Throttle
+from services.device.api.watch import Watch
 
-__all__ = ["Doors", "routes", "shown_license"]
+__all__ = ["LARGER_BODIES", "Doors", "Throttle", "Watch", "routes", "shown_license"]
+
+LARGER_BODIES = {fleet.PATH: fleet.BODY_BYTES_MAX}
+"""How many bytes a body may have at which path, where it is more than elsewhere."""
 
 
 def routes(doors: Doors) -> APIRouter:
     """Return the routes of the device service."""
-    router = APIRouter(prefix="/v1/devices", tags=["devices"])
-    add_enrollment(router, doors)
-    add_orders(router, doors)
-    add_reads(router, doors)
+    devices = APIRouter(prefix="/v1/devices", tags=["devices"])
+    add_enrollment(devices, doors)
+    add_orders(devices, doors)
+    add_reports(devices, doors)
+    add_contact(devices, doors)
+    add_reads(devices, doors)
+    add_why(devices, doors)
+    add_documents(devices, doors)
+    router = APIRouter()
+    router.include_router(devices)
+    add_fleet(router, doors)
+    add_fleet_results(router, doors)
+    add_public_keys(router, doors)
     return router

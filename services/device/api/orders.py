@@ -1,32 +1,43 @@
-"""Comes in: what a person does in the Licensing window. A code is added, removed, activated."""
+"""Comes in: what a person does in the Licensing window. A code is added, removed, activated; a license given back."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from pydantic import Field, SecretStr
 
-from services.device.api.doors import Doors
-from services.device.decider import Activate, AddCode, RemoveReserve
-from shared.codes import MalformedCode, read_code
+from services.device.api.doors import Doors, typed_code
+from services.device.decider import Activate, AddCode, RemoveLicense, RemoveReserve
 from shared.http import Bearer, Body, IdempotencyKey, IfVersion
 from shared.identity import new_id
 from shared.messages import CodeRef, DeviceId
-from shared.problems import Problem
+
+TypedCode = Annotated[SecretStr, Field(max_length=500)]
+"""A code as a person typed it. It is never logged, stored or echoed."""
 
 
-class CodeTyped(Body):
-    """A code as a person typed it. It is never logged, stored or echoed."""
+class AddRequest(Body):
+    """A code, and what the user said of it.
 
-    code: Annotated[SecretStr, Field(max_length=500)]
+    `when`: on top of a trial, whether it takes over now or at its end (R-26). `prior_code`: the license that a
+    discounted renewal code follows; `accepts_short_term`: less, if there was none (R-30).
+    """
+
+    code: TypedCode
     replace: bool = False
+    when: Literal["at_end", "now"] = "at_end"
+    prior_code: TypedCode | None = None
+    accepts_short_term: bool = False
 
 
-class CodeNamed(Body):
-    """What tells one Add from another under the same idempotency key."""
+class AddNamed(Body):
+    """What tells one Add from another under the same idempotency key: the codes by their references."""
 
     code_ref: CodeRef
     replace: bool
+    when: str
+    prior_ref: CodeRef | None
+    accepts_short_term: bool
 
 
 class ActivateRequest(Body):
@@ -42,29 +53,32 @@ def add_orders(router: APIRouter, doors: Doors) -> None:
     async def add_code(
         request: Request,
         device_id: DeviceId,
-        body: CodeTyped,
+        body: AddRequest,
         credential: Bearer,
         key: IdempotencyKey,
         version: IfVersion,
     ) -> JSONResponse:
         """Add a code: into reserve, or tried at once when no license is in force. The verdict follows."""
         await doors.authorize(device_id, credential)
-        try:
-            code = read_code(body.code.get_secret_value())
-        except MalformedCode as error:
-            raise Problem(400, "malformed", error.message, problem=error.problem, groups=error.groups) from None
+        code = typed_code(body.code.get_secret_value())
+        prior = typed_code(body.prior_code.get_secret_value(), "prior_code") if body.prior_code else None
+        # a SecretStr shows as stars: every code would be the same request
+        named = AddNamed(
+            code_ref=code.ref,
+            replace=body.replace,
+            when=body.when,
+            prior_ref=prior.ref if prior else None,
+            accepts_short_term=body.accepts_short_term,
+        )
         command = AddCode(
             device_id=device_id,
-            code_ref=code.ref,
             last_group=code.last_group,
-            replace=body.replace,
             at=doors.clock.now(),
             request_id=new_id(),
+            **named.model_dump(),
         )
         said = {"code_ref": code.ref, "last_group": code.last_group}
-        # a SecretStr shows as stars: every code would be the same request
-        keyed = CodeNamed(code_ref=code.ref, replace=body.replace)
-        return await doors.take(request, command, said=said, key=key, version=version, body=keyed)
+        return await doors.take(request, command, said=said, key=key, version=version, body=named)
 
     @router.delete("/{device_id}/codes/reserve", status_code=202)
     async def remove_reserve(
@@ -73,6 +87,15 @@ def add_orders(router: APIRouter, doors: Doors) -> None:
         """Give the reserve back, unspent."""
         await doors.authorize(device_id, credential)
         command = RemoveReserve(device_id=device_id, at=doors.clock.now(), request_id=new_id())
+        return await doors.take(request, command, said={}, key=key, version=version)
+
+    @router.delete("/{device_id}/license", status_code=202)
+    async def remove_license(
+        request: Request, device_id: DeviceId, credential: Bearer, key: IdempotencyKey, version: IfVersion
+    ) -> JSONResponse:
+        """Give the license and its seat back; a code in reserve is tried at once."""
+        await doors.authorize(device_id, credential)
+        command = RemoveLicense(device_id=device_id, at=doors.clock.now(), request_id=new_id())
         return await doors.take(request, command, said={}, key=key, version=version)
 
     @router.post("/{device_id}/activate-now", status_code=202)

@@ -1,0 +1,164 @@
+"""Goes out: which devices will switch to their reserve, when, and which of them will fail. Translates only."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from pydantic import AwareDatetime
+
+from services.activation.api.doors import Doors, vendor_of
+from services.activation.decider import Code
+from services.activation.forecast import Foreseen, Switchover, foresee
+from services.activation.forecast.switchover import EPOCH
+from shared.database import Connection
+from shared.http import PageLimit, as_json
+from shared.ledger import instant
+from shared.messages import CodeRef, DeviceId, Vendor
+from shared.policy import Policy
+from shared.problems import Problem
+
+RIVALS_MAX = 20
+CONTENDERS_MAX = 20_000
+"""How many devices that wait with one of a page's codes are looked at; a page that has more is refused."""
+
+type Place = tuple[int, DeviceId]
+"""Where a page ended: the time of its last switch in milliseconds since 1970, and the device."""
+
+
+def add_forecast(router: APIRouter, doors: Doors) -> None:
+    """Add the routes."""
+
+    @router.get("/forecast", tags=["forecast"])
+    async def forecast(
+        request: Request,
+        until: AwareDatetime,
+        limit: PageLimit,
+        after: Annotated[str, Query(max_length=90, pattern=r"^(\d{1,15}\.[A-Za-z0-9._:-]{1,64})?$")] = "",
+    ) -> dict[str, Any]:
+        """Return what will come of the switches before `until`, in their order; `next` continues."""
+        now = doors.clock.now()
+        if until <= now:
+            raise Problem(422, "in_the_past", f"until must lie in the future; it is {instant(now)}", now=instant(now))
+        async with doors.pool.acquire() as connection:
+            rows = await connection.fetch(PAGE, _milliseconds(until), *_place(after), vendor_of(request), limit)
+            page = [Switchover.model_validate_json(row["view"]) for row in rows]
+            foreseen = await _foreseen(connection, page, doors.policy, vendor=vendor_of(request), now=now)
+        return {
+            "as_of": instant(now),
+            "until": instant(until),
+            "switches": [_shown(foreseen[row.device_id]) for row in page if row.device_id in foreseen],
+            "next": f"{page[-1].switch_ms}.{page[-1].device_id}" if len(page) == limit else None,
+        }
+
+    @router.get("/forecast/{device_id}", tags=["forecast"])
+    async def forecast_of(request: Request, device_id: DeviceId) -> dict[str, Any]:
+        """Return what will come of the next switch of one device."""
+        now, vendor = doors.clock.now(), vendor_of(request)
+        async with doors.pool.acquire() as connection:
+            view = await connection.fetchval(ONE, device_id, vendor)
+            if view is None:
+                raise Problem(404, "unknown_device", "no such device is enrolled")
+            row = Switchover.model_validate_json(view)
+            foreseen = await _foreseen(connection, [row], doors.policy, vendor=vendor, now=now)
+        one = foreseen.get(device_id)
+        shown = {"outcome": "none"} if one is None else _shown(one)
+        return {"as_of": instant(now), "device_id": device_id, **shown}
+
+
+async def _foreseen(
+    connection: Connection, page: Sequence[Switchover], policy: Policy, *, vendor: Vendor | None, now: datetime
+) -> dict[DeviceId, Foreseen]:
+    """Ask the rules, with everybody who wants one of the page's codes before the page ends."""
+    waiting = [row for row in page if row.switch_ms is not None]
+    if not waiting:
+        return {}
+    last = max(row.switch_ms or 0 for row in waiting)
+    wanted = sorted({row.reserve.code_ref for row in waiting if row.reserve})
+    rows = await connection.fetch(CONTENDERS, wanted, last, CONTENDERS_MAX + 1)
+    if len(rows) > CONTENDERS_MAX:
+        raise Problem(
+            422, "too_many_rivals", f"more than {CONTENDERS_MAX:,} devices wait with these codes; ask for less"
+        )
+    contenders = [Switchover.model_validate_json(row["view"]) for row in rows]
+    codes = await _codes(connection, contenders)
+    foreseen = foresee(contenders, codes, policy, now=now)
+    own = {row.device_id for row in contenders if vendor in (None, row.vendor)}
+    return {name: one for name, one in foreseen.items() if name in own}
+
+
+async def _codes(connection: Connection, rows: Sequence[Switchover]) -> dict[CodeRef, Code]:
+    """Return the codes of the rows, each with those of the rows' devices that hold a seat on it."""
+    pairs = {(code_ref, row.device_id or "") for row in rows for code_ref in _refs(row)}
+    refs = sorted({code_ref for code_ref, _ in pairs})
+    found = await connection.fetch("select code_ref, state from code where code_ref = any($1::text[])", refs)
+    seats = await connection.fetch(SEATS, [one for one, _ in pairs], [two for _, two in pairs])
+    holders: dict[CodeRef, set[DeviceId]] = {}
+    for seat in seats:
+        holders.setdefault(seat["code_ref"], set()).add(seat["device_id"])
+    return {
+        row["code_ref"]: Code.model_validate_json(row["state"]).but(holders=frozenset(holders.get(row["code_ref"], ())))
+        for row in found
+    }
+
+
+def _refs(row: Switchover) -> list[CodeRef]:
+    refs = (
+        row.reserve and row.reserve.code_ref,
+        row.license and row.license.code_ref,
+        row.reserve and row.reserve.prior_ref,
+    )
+    return [code_ref for code_ref in refs if code_ref]
+
+
+def _shown(one: Foreseen) -> dict[str, Any]:
+    row = one.row
+    broken = [finding for finding in one.findings if not finding.passed]
+    shown: dict[str, Any] = {
+        "device_id": row.device_id,
+        "switch_at": instant(one.switch_at),
+        "outcome": one.outcome,
+        "license_ref": row.license.code_ref if row.license else None,
+        "reserve_ref": row.reserve.code_ref if row.reserve else None,
+        "reserve_last_group": row.reserve.last_group if row.reserve else None,
+        "reason": one.reason,
+        "change": ", and ".join(dict.fromkeys(finding.change for finding in broken if finding.change)) or None,
+        "findings": [as_json(finding) for finding in one.findings],
+        "ends_at": instant(one.ends_at) if one.ends_at else None,
+        "hold": one.hold,
+        "held_until": instant(one.held_until) if one.held_until else None,
+        "rivals": list(one.rivals[:RIVALS_MAX]),
+    }
+    return {name: value for name, value in shown.items() if value not in (None, [])}
+
+
+def _milliseconds(at: datetime) -> int:
+    return (at - EPOCH) // timedelta(milliseconds=1)
+
+
+def _place(after: str) -> Place:
+    milliseconds, _, device_id = after.partition(".")
+    return (int(milliseconds), device_id) if after else (-(2**62), "")
+
+
+PAGE = """
+select view from switchover_forecast
+where view ->> 'switch_ms' is not null and (view ->> 'switch_ms')::bigint < $1
+    and ((view ->> 'switch_ms')::bigint, device_id) > ($2, $3)
+    and ($4::text is null or view ->> 'vendor' = $4)
+order by (view ->> 'switch_ms')::bigint, device_id limit $5
+"""
+
+CONTENDERS = """
+select view from switchover_forecast
+where view ->> 'switch_ms' is not null and view -> 'reserve' ->> 'code_ref' = any($1::text[])
+    and (view ->> 'switch_ms')::bigint <= $2
+limit $3
+"""
+
+ONE = "select view from switchover_forecast where device_id = $1 and ($2::text is null or view ->> 'vendor' = $2)"
+
+SEATS = """
+select code_ref, device_id from seat join unnest($1::text[], $2::text[]) as asked(code_ref, device_id)
+    using (code_ref, device_id)
+"""

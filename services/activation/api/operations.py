@@ -1,0 +1,67 @@
+"""Comes in: what operators and vendors do to a code. Blocked, unblocked, a seat taken away, auto-renewal set."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import JSONResponse
+from pydantic import Field
+
+from services.activation.api.doors import Doors
+from services.activation.decider import BlockCode, ReleaseSeat, SetAutoRenewal, UnblockCode
+from shared.http import Body, IdempotencyKey
+from shared.messages import CodeRef, DeviceId, Note
+
+NEXT = "add the code on the other device: POST /v1/devices/{device_id}/codes of the device service"
+"""A seat is moved by freeing it here and adding the code there, with its own check (R-80, R-84)."""
+
+
+class Explanation(Body):
+    """Why an operator does something."""
+
+    note: Annotated[Note, Field(min_length=1)]
+
+
+class AutoRenewal(Body):
+    """Whether the subscription renews itself."""
+
+    auto_renews: bool
+
+
+def add_operations(router: APIRouter, doors: Doors) -> None:
+    """Add the routes."""
+
+    @router.post("/codes/{code_ref}/block", status_code=202, tags=["codes"])
+    async def block(request: Request, code_ref: CodeRef, body: Explanation, key: IdempotencyKey) -> JSONResponse:
+        """Allow no new activation of a code; where it is active it stops after the notice period."""
+        command = BlockCode(code_ref=code_ref, note=body.note, at=doors.clock.now())
+        return await doors.take(request, command, key=key, body=body)
+
+    @router.post("/codes/{code_ref}/unblock", status_code=202, tags=["codes"])
+    async def unblock(request: Request, code_ref: CodeRef, body: Explanation, key: IdempotencyKey) -> JSONResponse:
+        """Allow activations of a code again; licenses that the block stopped go on."""
+        command = UnblockCode(code_ref=code_ref, note=body.note, at=doors.clock.now())
+        return await doors.take(request, command, key=key, body=body)
+
+    @router.put("/codes/{code_ref}/auto-renewal", status_code=202, tags=["codes"])
+    async def auto_renewal(request: Request, code_ref: CodeRef, body: AutoRenewal, key: IdempotencyKey) -> JSONResponse:
+        """Tell that a subscription renews itself from now on, or does so no more."""
+        command = SetAutoRenewal(code_ref=code_ref, auto_renews=body.auto_renews, at=doors.clock.now())
+        return await doors.take(request, command, key=key, body=body)
+
+    @router.delete("/codes/{code_ref}/devices/{device_id}", status_code=202, tags=["codes"])
+    async def release(
+        request: Request,
+        code_ref: CodeRef,
+        device_id: DeviceId,
+        key: IdempotencyKey,
+        note: Annotated[Note, Query()] = "",
+        keep_reserve: Annotated[bool, Query()] = False,
+    ) -> JSONResponse:
+        """Take a device's seat away, even if the device is lost; `keep_reserve` spends nothing on it.
+
+        To move the seat, add the code on the other device afterwards.
+        """
+        command = ReleaseSeat(
+            code_ref=code_ref, device_id=device_id, note=note, keep_reserve=keep_reserve, at=doors.clock.now()
+        )
+        return await doors.take(request, command, key=key, said={"next": NEXT})

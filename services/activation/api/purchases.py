@@ -1,0 +1,67 @@
+"""Comes in: what shops report. A renewal was sold, cancelled before it was paid, or paid back."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+from pydantic import Field
+
+from services.activation.api.doors import Doors
+from services.activation.api.issuing import LicenseTerm
+from services.activation.decider import CancelPurchase, RecordPurchase, RecordRefund
+from shared.http import Body, IdempotencyKey, Moment
+from shared.messages import CodeRef, Note, OrderId
+from shared.problems import Problem
+
+
+class Purchase(Body):
+    """A renewal was sold. `settled` is false while the payment is only announced."""
+
+    code_ref: CodeRef
+    order_id: OrderId
+    settled: bool = True
+    purchased_at: Moment | None = None
+    term: LicenseTerm | None = None
+
+
+class Refund(Body):
+    """A purchase for the code was paid back: all of it, or `term` of what it added."""
+
+    code_ref: CodeRef
+    note: Annotated[Note, Field(min_length=1)]
+    term: LicenseTerm | None = None
+
+
+class Cancellation(Body):
+    """An announced purchase for the code came to nothing."""
+
+    code_ref: CodeRef
+    note: Note = ""
+
+
+def add_purchases(router: APIRouter, doors: Doors) -> None:
+    """Add the routes. An order id may hold what it likes, slashes too."""
+
+    @router.post("/purchases", status_code=202, tags=["purchases"])
+    async def purchase(request: Request, body: Purchase, key: IdempotencyKey) -> JSONResponse:
+        """A renewal was sold: every device on the code gets it, nothing is entered. The order id counts once."""
+        now = doors.clock.now()
+        purchased_at = body.purchased_at or now
+        if purchased_at > now:
+            raise Problem(422, "date_out_of_range", "purchased_at lies in the future")
+        command = RecordPurchase(at=now, **{**body.model_dump(), "purchased_at": purchased_at})
+        return await doors.take(request, command, key=key, body=body)
+
+    @router.post("/purchases/{order_id:path}/refund", status_code=202, tags=["purchases"])
+    async def refund(request: Request, order_id: OrderId, body: Refund, key: IdempotencyKey) -> JSONResponse:
+        """A purchase was paid back: the license is shortened, not before the notice period is over."""
+        command = RecordRefund(at=doors.clock.now(), order_id=order_id, **body.model_dump())
+        return await doors.take(request, command, key=key, body=body)
+
+    @router.post("/purchases/{order_id:path}/cancellation", status_code=202, tags=["purchases"])
+    async def cancellation(
+        request: Request, order_id: OrderId, body: Cancellation, key: IdempotencyKey
+    ) -> JSONResponse:
+        """An announced purchase will not be settled: nothing waits for it any more."""
+        command = CancelPurchase(at=doors.clock.now(), order_id=order_id, **body.model_dump())
+        return await doors.take(request, command, key=key, body=body)

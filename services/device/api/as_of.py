@@ -1,0 +1,85 @@
+"""Goes out: the license as of another time, and why a device stands where it stands. Translates, decides nothing."""
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from services.device.api.doors import Doors
+from services.device.api.shown import shown_license
+from services.device.explanation import Explanation, Further, Told, explain
+from services.device.projection import LicenseView, project
+from shared.database import Connection
+from shared.history import AskedAsOf, AsOf, events_as_of, require_within_history
+from shared.http import Bearer, as_json
+from shared.ledger import RecordedEvent, instant
+from shared.messages import DeviceId, decode
+from shared.problems import Problem
+
+
+def add_why(router: APIRouter, doors: Doors) -> None:
+    """Add the route."""
+
+    @router.get("/{device_id}/why")
+    async def why(device_id: DeviceId, credential: Bearer, as_of: AskedAsOf) -> dict[str, Any]:
+        """Explain where the device stands: each rule, its evidence, and what would have changed the verdict."""
+        await doors.authorize(device_id, credential)
+        asked = as_of or AsOf(at=doors.clock.now(), sense="known")
+        life = [_told(entry) for entry in await _life(doors, device_id, asked, given=as_of is not None)]
+        return {
+            "device_id": device_id,
+            "as_of": instant(asked.at),
+            "sense": asked.sense,
+            **_shown(explain(life, asked.at)),
+        }
+
+
+async def license_as_of(doors: Doors, device_id: DeviceId, as_of: AsOf) -> dict[str, Any]:
+    """Return the license as it was, or was known, at a time. Raises `Problem`."""
+    view, version = LicenseView(), 0
+    for entry in await _life(doors, device_id, as_of, given=True):
+        event = decode(entry.event.type_name, entry.event.schema_version, entry.event.data)
+        times = {"occurred_at": entry.event.occurred_at, "recorded_at": entry.event.recorded_at}
+        view, version = project(view, event, **times), entry.event.version  # type: ignore[arg-type]
+    shown = shown_license(view, device_id=device_id, now=as_of.at, as_of=as_of.at)
+    return {**shown, "sense": as_of.sense, "version": version}
+
+
+async def _life(doors: Doors, device_id: DeviceId, as_of: AsOf, *, given: bool) -> list[RecordedEvent]:
+    async with doors.pool.acquire() as connection:
+        if given:
+            await require_within_history(connection, device_id, as_of, now=doors.clock.now())
+        entries = await _read(connection, device_id, as_of if given else None)
+    if not entries:
+        # every device's story begins with its enrollment
+        raise Problem(404, "unknown_device", "no such device is enrolled")
+    return entries
+
+
+async def _read(connection: Connection, device_id: DeviceId, as_of: AsOf | None) -> list[RecordedEvent]:
+    return [entry async for entry in events_as_of(connection, device_id, as_of)]
+
+
+def _told(entry: RecordedEvent) -> Told:
+    event = entry.event
+    return Told(
+        event=decode(event.type_name, event.schema_version, event.data),
+        event_id=event.event_id,
+        causation_id=event.causation_id,
+        version=event.version,
+        slice=event.slice_number,
+        position=entry.position,
+        occurred_at=event.occurred_at,
+    )
+
+
+def _shown(explanation: Explanation) -> dict[str, Any]:
+    """Return the explanation as JSON, with the addresses at the activation service's doors."""
+    shown: dict[str, Any] = as_json(explanation)
+    for answer, told in zip(shown["answers"], explanation.answers, strict=True):
+        answer["further"] = [{**as_json(further), "path": _path(further)} for further in told.further]
+    return shown
+
+
+def _path(further: Further) -> str:
+    path = f"/v1/codes/{further.code_ref}/why"
+    return path if further.event_id is None else f"{path}?event_id={further.event_id}"
