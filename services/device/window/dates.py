@@ -1,0 +1,82 @@
+"""Times as the reader writes them: in the language of the request, in UTC; scripts make them local. Pure."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from babel import Locale, UnknownLocaleError
+from babel.dates import format_date, format_time, get_datetime_format
+from markupsafe import Markup
+
+from services.device.window.texts import Masked, Moment, Text
+
+HEADER_CHARACTERS_MAX = 200
+LANGUAGES_MAX = 10
+USUAL = Locale("en", "GB")
+
+
+@dataclass(frozen=True, slots=True)
+class Dates:
+    """How one reader writes dates."""
+
+    locale: Locale
+
+    @classmethod
+    def asked(cls, accept_language: str | None) -> "Dates":
+        """Return the first language of an Accept-Language header whose dates are known."""
+        return cls(_locale((accept_language or "")[:HEADER_CHARACTERS_MAX]))
+
+    def of(self, at: datetime) -> str:
+        """Return the time as `1 March 2027, 12:00 UTC` in the reader's language."""
+        moment = at.astimezone(UTC)
+        day, time = format_date(moment, "long", self.locale), format_time(moment, "short", locale=self.locale)
+        both = str(get_datetime_format("medium", locale=self.locale))
+        return both.replace("'", "").replace("{0}", f"{time} UTC").replace("{1}", day)
+
+    def html(self, told: Text) -> Markup:
+        """Return the text as HTML."""
+        return Markup("").join(self._part(part) for part in told)
+
+    def _part(self, part: str | Moment | Masked) -> Markup:
+        match part:
+            case Moment():
+                return TIME.format(
+                    exact=_exact(part.at), language=str(self.locale).replace("_", "-"), at=self.of(part.at)
+                )
+            case Masked():
+                return CODE.format(masked=str(part), last_group=part.last_group)
+            case _:
+                return Markup.escape(part)
+
+
+def _exact(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _locale(accept_language: str) -> Locale:
+    asked = [entry.partition(";") for entry in accept_language.split(",")[:LANGUAGES_MAX]]
+    by_wish = sorted(asked, key=lambda entry: -_weight(entry[2]))
+    return next((locale for tag, _, _ in by_wish if (locale := _known(tag.strip()))), USUAL)
+
+
+def _known(tag: str) -> Locale | None:
+    # plain English would write the month first, which half of its readers misread
+    if tag == "en":
+        return USUAL
+    try:
+        return Locale.parse(tag, sep="-")
+    except (UnknownLocaleError, ValueError):
+        return None
+
+
+def _weight(parameter: str) -> float:
+    try:
+        return float(parameter.strip().removeprefix("q=")) if parameter else 1.0
+    except ValueError:
+        return 0.0
+
+
+TIME = Markup('<time datetime="{exact}" title="{exact}" lang="{language}" dir="auto">{at}</time>')
+CODE = Markup(
+    '<span class="code" dir="ltr" aria-hidden="true">{masked}</span>'
+    '<span class="unseen">code ending in {last_group}</span>'
+)

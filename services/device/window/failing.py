@@ -1,0 +1,71 @@
+"""Turns what goes wrong on a page into a page that says so: people are not shown problem documents. No rule here."""
+
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+
+from services.device.window.drawing import Drawing
+from services.device.window.forms import NotOurForm
+from services.device.window.links import NotOpened
+from services.device.window.opening import window_path
+from services.device.window.sentences import Closed, closed, not_opened
+from shared.database import AWAY
+from shared.door import LedgerAway
+from shared.problems import Problem
+
+logger = logging.getLogger(__name__)
+
+type Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+def pages(drawing: Drawing) -> type[APIRoute]:
+    """Return the kind of route whose failures are pages."""
+
+    class PageRoute(APIRoute):
+        def get_route_handler(self) -> Handler:
+            handle = super().get_route_handler()
+
+            async def handled(request: Request) -> Response:
+                try:
+                    return await handle(request)
+                except Exception as error:  # noqa: BLE001 - what is unexpected is logged, and said
+                    return _page(drawing, request, _closed(error))
+
+            return handled
+
+    return PageRoute
+
+
+def _page(drawing: Drawing, request: Request, told: Closed) -> Response:
+    device_id = request.path_params.get("device_id")
+    again = window_path(device_id) if told.may_retry and device_id else None
+    language = request.headers.get("accept-language")
+    return drawing.response("closed.html", accept_language=language, status=told.status, closed=told, again=again)
+
+
+def _closed(error: Exception) -> Closed:  # noqa: PLR0911 - one line per failure
+    match error:
+        case NotOpened():
+            return not_opened(error.what, error.why)
+        case NotOurForm():
+            return closed("not_our_form")
+        case RequestValidationError():
+            return closed("nothing_here")
+        case Problem(code="no_signing_key"):
+            return closed("no_key")
+        case Problem(status=404):
+            return closed("nothing_here")
+        case LedgerAway():
+            return closed("away")
+        case _ if isinstance(error, AWAY):
+            return closed("away")
+        case Problem(status=413) | HTTPException():
+            return closed("not_our_form")
+        case _:
+            logger.error("the window failed", exc_info=error)
+            return closed("broken")

@@ -1,0 +1,98 @@
+"""What the window's forms send: read with limits, before anything believes it. No rule may come in here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl
+
+from fastapi import Request
+
+from services.device.window.links import Session
+from shared.codes import TYPED_CHARACTERS_MAX, Code, MalformedCode, read_code
+
+PAGES = "/devices/"
+"""Where the window's pages are: only there a body may be a form."""
+FORM_BYTES_MAX = 16_384
+FIELDS_MAX = 20
+ORDER_CHARACTERS_MAX = 64
+GROUP_COUNT = 4
+GROUP_LENGTH = 5
+ALL_FIELDS = (1, 2, 3, 4)
+ORDINALS = ("first", "second", "third", "fourth")
+
+type Form = Mapping[str, str]
+
+
+class NotOurForm(Exception):
+    """The form cannot be read, or was not drawn for this session: another page may have made the browser send it."""
+
+
+async def read_form(request: Request, session: Session) -> Form:
+    """Return the fields of a form that this session's page drew. Raises `NotOurForm`."""
+    # a browser that says where a request comes from is believed before any token
+    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        raise NotOurForm
+    try:
+        body = (await request.body()).decode()
+        form = dict(parse_qsl(body, keep_blank_values=True, max_num_fields=FIELDS_MAX))
+    except ValueError:
+        raise NotOurForm from None
+    if not session.has_made(form.get("form", "")) or not order_of(form):
+        raise NotOurForm
+    return form
+
+
+def order_of(form: Form) -> str:
+    """Return the key under which the form is done once, however often it is sent (R-09)."""
+    return form.get("order", "")[:ORDER_CHARACTERS_MAX]
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """What is wrong with what was typed (R-06), for people, and the fields to look at (from 1).
+
+    `foreign`: no more typing makes it right.
+    """
+
+    message: str
+    fields: tuple[int, ...]
+    foreign: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """A code as it was typed or pasted into the four fields. It shows nothing of itself."""
+
+    groups: tuple[str, ...] = field(default=("",) * GROUP_COUNT, repr=False)
+
+    @classmethod
+    def of(cls, form: Form) -> "Typed":
+        """Return what a form has in its fields."""
+        return cls(tuple(form.get(f"group{number}", "") for number in range(1, GROUP_COUNT + 1)))
+
+    def shown(self) -> tuple[str, ...]:
+        """Return the groups as they may be shown again in the same answer: no longer than any code is typed."""
+        return tuple(group[:TYPED_CHARACTERS_MAX] for group in self.groups)
+
+    def read(self) -> Code | Wrong:
+        """Return the code, or what is wrong with it."""
+        return read_typed(self._text(), group_fields=not self._pasted)
+
+    @property
+    def _pasted(self) -> bool:
+        return any(len(group.strip()) > GROUP_LENGTH for group in self.groups)
+
+    def _text(self) -> str:
+        # a whole code in one field is the code; else an empty field is a group that is missing
+        return "-".join(group for group in self.groups if group.strip() or not self._pasted)
+
+
+def read_typed(text: str, *, group_fields: bool = False) -> Code | Wrong:
+    """Return the code that a text is, or what is wrong with it; groups have fields of their own, or share the first."""
+    try:
+        return read_code(text)
+    except MalformedCode as error:
+        groups = error.groups if 0 < len(error.groups) < GROUP_COUNT else ()
+        named = " and ".join(ORDINALS[number - 1] for number in groups)
+        hint = f" Look at the {named} group." if named and error.problem == "length" else ""
+        fields = (error.groups or ALL_FIELDS) if group_fields else (1,)
+        return Wrong(f"{error.message}{hint}", fields, foreign=error.problem == "alphabet")

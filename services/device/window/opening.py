@@ -1,0 +1,102 @@
+"""What the window's routes share: whose window it is, its pages, and the wait for what was just asked for."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from time import monotonic
+from typing import Any
+
+from fastapi import Request, Response
+
+from services.device.api.doors import Doors
+from services.device.api.enrollment import enrollment_of
+from services.device.api.shown import Shown, shown_of
+from services.device.api.watch import next_look
+from services.device.window.assets import read_assets
+from services.device.window.drawing import Drawing
+from services.device.window.links import SESSION_VALID, Key, Session, session_of
+from services.device.window.page import is_pending, page_of
+from services.device.window.values import Page
+from shared.clock import machine_now
+from shared.identity import new_secret
+from shared.messages import DeviceId
+from shared.sealing import NotSealed
+
+COOKIE = "perennial_licensing"
+SETTLE_SECONDS_MAX = 1.5
+"""So long a pressed button waits for its verdict, which is usually there in a twentieth of that."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """What the window needs: handed in by the composition root. `stopping` is set when the process begins to stop."""
+
+    doors: Doors
+    stopping: asyncio.Event
+    now: Callable[[], datetime] = machine_now
+    drawing: Drawing = field(default_factory=lambda: Drawing(read_assets()))
+
+    async def key_of(self, device_id: DeviceId) -> Key:
+        """Return what a window of the device is opened for."""
+        token_hash = await self.doors.pool.fetchval(CREDENTIAL, device_id)
+        return Key(device_id, token_hash)
+
+    async def session(self, request: Request, device_id: DeviceId) -> Session:
+        """Return the session in which the browser asks. Raises `NotOpened`."""
+        keys, cookie = self.doors.signing_keys(), request.cookies.get(COOKIE)
+        return session_of(keys, cookie, await self.key_of(device_id), now=self.now())
+
+    async def page(self, device_id: DeviceId) -> Page:
+        """Return what the window shows now."""
+        shown = await shown_of(self.doors, device_id)
+        return page_of(shown, name=await self._name(device_id))
+
+    def draw(self, template: str, request: Request, session: Session, status: int = 200, **more: Any) -> Response:
+        """Return a page of the session. Every form on it has a key of its own, under which it is done once (R-09)."""
+        return self.drawing.response(
+            template,
+            accept_language=request.headers.get("accept-language"),
+            status=status,
+            form_token=session.form_token,
+            order=lambda name: f"{name}-{new_secret()}",
+            **more,
+        )
+
+    async def _name(self, device_id: DeviceId) -> str | None:
+        sealed = (await enrollment_of(self.doors, device_id)).sealed_name
+        try:
+            return await self.doors.sealing.open(sealed) if sealed else None
+        except NotSealed:
+            return None
+
+    async def settled(self, device_id: DeviceId) -> Shown:
+        """Return what is shown once no answer is due, or after `SETTLE_SECONDS_MAX`."""
+        deadline = monotonic() + SETTLE_SECONDS_MAX
+        with self.doors.watch.on(device_id) as changed:
+            while True:
+                shown = await shown_of(self.doors, device_id)
+                if not is_pending(shown) or monotonic() >= deadline:
+                    return shown
+                await next_look(changed, seconds_max=deadline - monotonic())
+
+
+def keep(response: Response, request: Request, session: Session) -> None:
+    """Give the browser the session's cookie: for this window alone, out of reach of scripts and other sites."""
+    response.set_cookie(
+        COOKIE,
+        session.cookie,
+        max_age=int(SESSION_VALID.total_seconds()),
+        path=window_path(session.device_id),
+        secure=request.url.scheme == "https",
+        httponly=True,
+        samesite="strict",
+    )
+
+
+def window_path(device_id: DeviceId) -> str:
+    """Return where the device's window is."""
+    return f"/devices/{device_id}/licensing"
+
+
+CREDENTIAL = "select token_hash from device_token where device_id = $1"

@@ -1,0 +1,35 @@
+"""What the window is shown of a device in each of its states: told by events, as the projection and the API tell it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from services.device.api.shown import Shown, shown_license
+from services.device.decider import DeviceEvent
+from services.device.projection import LicenseView, project
+from services.device.window.page import page_of
+from services.device.window.values import Page
+from tests.device.table import STATES
+from tests.scenarios import D
+
+NAMED = {name: told for name, told in STATES.items() if told[0]}
+"""Every state of a device that somebody enrolled."""
+
+
+def shown(events: list[DeviceEvent], at: datetime, *, current: bool = True, **more: Any) -> Shown:
+    """Return what the API shows of a device with this life at that time; `more` goes over what it would say."""
+    view = LicenseView()
+    for event in events:
+        view = project(view, event, occurred_at=at, recorded_at=at)
+    answer: Mapping[str, Any] = {**shown_license(view, device_id=D, now=at, as_of=at), "add_ons": [], **more}
+    return Shown(view, answer, '"1-0"', current)
+
+
+def page(events: list[DeviceEvent], at: datetime, **more: Any) -> Page:
+    """Return the window of the device."""
+    return page_of(shown(events, at, **more), name="Ada's notebook")
+
+
+def state(name: str, **more: Any) -> Page:
+    """Return the window of a device in a state of the table."""
+    return page(*NAMED[name], **more)

@@ -1,0 +1,92 @@
+"""Who may open the window."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from services.device.window.links import (
+    LINK_VALID,
+    SESSION_VALID,
+    Key,
+    NotOpened,
+    Session,
+    new_link,
+    new_session,
+    session_of,
+)
+from shared.signing import KeyRing
+from tests.scenarios import NOON
+
+MINE, YOURS = Key("mine", b"a" * 32), Key("yours", b"b" * 32)
+MILLISECOND = timedelta(milliseconds=1)
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> KeyRing:
+    return KeyRing.kept_in(tmp_path_factory.mktemp("keys") / "device.pem")
+
+
+def opened(keys: KeyRing) -> Session:
+    link, _ = new_link(keys, MINE, now=NOON)
+    return new_session(keys, link, MINE, now=NOON, chance="1")
+
+
+def why_not(attempt: Callable[[], object]) -> tuple[str, str]:
+    with pytest.raises(NotOpened) as refused:
+        attempt()
+    return refused.value.what, refused.value.why
+
+
+def test_a_link_opens_the_window_of_its_device_until_it_is_over(keys: KeyRing) -> None:
+    link, until = new_link(keys, MINE, now=NOON)
+    assert until == NOON + LINK_VALID
+    assert new_session(keys, link, MINE, now=until - MILLISECOND, chance="1").device_id == "mine"
+    assert why_not(lambda: new_session(keys, link, MINE, now=until, chance="1")) == ("link", "over")
+
+
+def test_a_link_opens_no_other_devices_window(keys: KeyRing) -> None:
+    """R-109."""
+    link, _ = new_link(keys, MINE, now=NOON)
+    assert why_not(lambda: new_session(keys, link, YOURS, now=NOON, chance="1")) == ("link", "other_device")
+
+
+def test_a_session_is_of_one_device_and_is_over_some_day(keys: KeyRing) -> None:
+    cookie = opened(keys).cookie
+    end = NOON + SESSION_VALID
+    assert session_of(keys, cookie, MINE, now=end - MILLISECOND).device_id == "mine"
+    assert why_not(lambda: session_of(keys, cookie, MINE, now=end)) == ("session", "over")
+    assert why_not(lambda: session_of(keys, cookie, YOURS, now=NOON)) == ("session", "other_device")
+    assert why_not(lambda: session_of(keys, None, MINE, now=NOON)) == ("session", "missing")
+
+
+def test_a_new_token_closes_what_the_old_one_opened(keys: KeyRing) -> None:
+    """R-83."""
+    cookie, replaced = opened(keys).cookie, Key("mine", b"c" * 32)
+    assert why_not(lambda: session_of(keys, cookie, replaced, now=NOON)) == ("session", "replaced")
+    assert why_not(lambda: session_of(keys, cookie, Key("mine", None), now=NOON)) == ("session", "replaced")
+
+
+def test_a_link_is_no_session_and_a_session_is_no_link(keys: KeyRing) -> None:
+    link, _ = new_link(keys, MINE, now=NOON)
+    assert why_not(lambda: session_of(keys, link, MINE, now=NOON)) == ("session", "forged")
+    cookie = opened(keys).cookie
+    assert why_not(lambda: new_session(keys, cookie, MINE, now=NOON, chance="1")) == ("link", "forged")
+
+
+@pytest.mark.parametrize("forge", [lambda link: link[:-4] + "AAAA", lambda _: "mine", lambda _: "x" * 5_000])
+def test_what_is_not_signed_here_opens_nothing(forge: Callable[[str], str], keys: KeyRing, tmp_path: Path) -> None:
+    link, _ = new_link(keys, MINE, now=NOON)
+    assert why_not(lambda: new_session(keys, forge(link), MINE, now=NOON, chance="1")) == ("link", "forged")
+    strangers, _ = new_link(KeyRing.kept_in(tmp_path / "other.pem"), MINE, now=NOON)
+    assert why_not(lambda: new_session(keys, strangers, MINE, now=NOON, chance="1")) == ("link", "forged")
+
+
+def test_a_form_belongs_to_one_session(keys: KeyRing) -> None:
+    link, _ = new_link(keys, MINE, now=NOON)
+    one, other = (new_session(keys, link, MINE, now=NOON, chance=chance) for chance in "12")
+    assert one.has_made(one.form_token)
+    assert not one.has_made(other.form_token)
+    assert not one.has_made("é")
+    assert one.cookie not in repr(one)

@@ -1,0 +1,400 @@
+"""The window's routes on a real ledger, in this process: who gets in, what a browser is told, what a form may do."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+
+from services.device.api import Doors, Throttle, Watch
+from services.device.api import routes as api_routes
+from services.device.decider import DECIDER
+from services.device.outbox import SANDBOX_OUTBOX
+from services.device.store import DeviceStore
+from services.device.window import FORM_BYTES_MAX, PAGES, Window, opening, routes
+from shared.clock import Clock, machine_now
+from shared.codes import new_code
+from shared.command_handler import CommandHandler
+from shared.database import Pool
+from shared.door import Door
+from shared.http import allow_forms, new_app
+from shared.sealing import Sealing
+from shared.signing import KeyRing
+from tests.at_the_door import OPERATOR, OPERATOR_KEY_HASH, nothing, told
+
+ANTIVIRUS = {"product": "antivirus", "region": "DE", "name": "Ada's <notebook>"}
+
+
+class Time:
+    """The machine's time, as the window sees it."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta(0)
+
+    def now(self) -> datetime:
+        return machine_now() + self.ahead
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """The service's doors and its window."""
+
+    app: FastAPI
+    time: Time
+    stopping: asyncio.Event
+
+    def browser(self, url: str = "http://door") -> httpx.AsyncClient:
+        """Return a browser with a jar of cookies of its own."""
+        transport = httpx.ASGITransport(self.app, client=("192.0.2.1", 50_000))
+        return httpx.AsyncClient(transport=transport, base_url=url, timeout=60.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """A device and its token."""
+
+    device_id: str
+    token: str
+
+    @property
+    def page(self) -> str:
+        """Where its window is."""
+        return f"/devices/{self.device_id}/licensing"
+
+
+@pytest.fixture(autouse=True)
+def no_verdict_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody keeps the view here, nor answers."""
+    monkeypatch.setattr(opening, "SETTLE_SECONDS_MAX", 0.0)
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> KeyRing:
+    return KeyRing.kept_in(tmp_path_factory.mktemp("keys") / "device.pem")
+
+
+@pytest.fixture
+async def stand(device_pool: Pool, keys: KeyRing) -> AsyncIterator[Stand]:
+    async with standing(device_pool, keys) as stand:
+        yield stand
+
+
+@asynccontextmanager
+async def standing(pool: Pool, keys: KeyRing | None) -> AsyncIterator[Stand]:
+    handler = CommandHandler(DECIDER, DeviceStore(), SANDBOX_OUTBOX)
+    door, time, stopping = Door(handler, pool=pool, on_append=nothing), Time(), asyncio.Event()
+    doors = Doors(
+        door=door,
+        pool=pool,
+        clock=Clock(sandbox=True),
+        watch=Watch(),
+        sealing=Sealing(pool),
+        enrollments=Throttle(per_minute=100),
+        keys=keys,
+        issuer=SANDBOX_OUTBOX.source,
+        operator_key_hash=OPERATOR_KEY_HASH,
+    )
+    app = new_app(title="tests", version="0", registry=CollectorRegistry(), checks=())
+    app.include_router(api_routes(doors))
+    app.include_router(routes(Window(doors=doors, stopping=stopping, now=time.now)))
+    allow_forms(app, under=PAGES, bytes_max=FORM_BYTES_MAX)
+    serving = asyncio.create_task(door.run())
+    yield Stand(app, time, stopping)
+    serving.cancel()
+    with suppress(asyncio.CancelledError):
+        await serving
+
+
+async def enrolled(stand: Stand) -> Owner:
+    async with stand.browser() as nobody:
+        answer = told(201, await nobody.post("/v1/devices", json=ANTIVIRUS, headers=OPERATOR))
+    return Owner(answer["device_id"], answer["token"])
+
+
+async def link_to(browser: httpx.AsyncClient, owner: Owner) -> str:
+    """Return the path of a fresh link."""
+    headers = {"Authorization": f"Bearer {owner.token}"}
+    answer = told(201, await browser.post(f"/v1/devices/{owner.device_id}/licensing-link", headers=headers))
+    return str(answer["path"])
+
+
+async def opens(browser: httpx.AsyncClient, owner: Owner) -> httpx.Response:
+    """Open the window with a fresh link and return its page."""
+    page = await browser.get(await link_to(browser, owner), follow_redirects=True)
+    assert page.status_code == 200, page.text
+    return page
+
+
+def fields(html: str, action: str) -> dict[str, str]:
+    """Return the hidden fields of the form that goes to `action`."""
+    form = re.search(rf'<form[^>]*action="[^"]*{action}".*?</form>', html, re.DOTALL)
+    assert form is not None, f"no form for {action}"
+    return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', form[0]))
+
+
+async def history(stand: Stand, owner: Owner) -> list[str]:
+    async with stand.browser() as operator:
+        page = told(200, await operator.get(f"/v1/devices/{owner.device_id}/history", headers=OPERATOR))
+    return [event["type"] for event in page["events"]]
+
+
+# --- who gets in -------------------------------------------------------------------------------------
+
+
+async def test_a_link_opens_the_window_and_leaves_nothing_of_itself_in_the_address(stand: Stand) -> None:
+    owner = await enrolled(stand)
+    async with stand.browser() as browser:
+        arrived = await browser.get(await link_to(browser, owner))
+        assert (arrived.status_code, arrived.headers["location"]) == (303, owner.page)
+        page = await browser.get(owner.page)
+        assert page.status_code == 200
+        assert "Ada&#39;s &lt;notebook&gt;" in page.text
+        assert page.text.count("<h1") == 1
+
+
+async def test_the_cookie_is_of_one_window_and_out_of_reach(stand: Stand) -> None:
+    owner = await enrolled(stand)
+    for url, secure in (("http://door", False), ("https://door", True)):
+        async with stand.browser(url) as browser:
+            cookie = (await browser.get(await link_to(browser, owner))).headers["set-cookie"]
+            assert {"HttpOnly", "SameSite=strict", f"Path={owner.page}"} <= set(cookie.split("; "))
+            assert ("Secure" in cookie.split("; ")) == secure
+
+
+async def test_without_a_link_nobody_learns_whether_a_device_exists(stand: Stand) -> None:
+    """R-109."""
+    owner = await enrolled(stand)
+    async with stand.browser() as stranger:
+        for path in ("", "/code", "/added", "/stream"):
+            known = await stranger.get(f"{owner.page}{path}")
+            unknown = await stranger.get(f"/devices/nobody/licensing{path}")
+            assert (known.status_code, unknown.status_code) == (401, 401)
+            assert known.text.replace(owner.device_id, "nobody") == unknown.text
+        assert (await stranger.get("/devices/%00%27/licensing")).status_code == 404
+        assert (await stranger.post("/v1/devices/nobody/licensing-link")).status_code == 401
+
+
+async def test_a_link_that_is_over_or_of_another_device_opens_nothing(stand: Stand) -> None:
+    owner, other = await enrolled(stand), await enrolled(stand)
+    async with stand.browser() as browser:
+        link = await link_to(browser, owner)
+        elsewhere = await browser.get(link.replace(owner.device_id, other.device_id, 1))
+        assert (elsewhere.status_code, "another device" in elsewhere.text) == (403, True)
+        stand.time.ahead = timedelta(minutes=11)
+        late = await browser.get(link)
+        assert (late.status_code, "too old" in late.text) == (401, True)
+        assert not browser.cookies
+        assert (await browser.get(f"{owner.page}?link=x")).status_code == 401
+        assert (await browser.get(f"{owner.page}?link={'x' * 9_000}")).status_code == 404
+
+
+async def test_a_cookie_of_one_device_opens_no_other_window_and_dies_with_the_token(stand: Stand) -> None:
+    """R-83, R-109."""
+    owner, other = await enrolled(stand), await enrolled(stand)
+    async with stand.browser() as browser:
+        await opens(browser, owner)
+        (cookie,) = browser.cookies.jar
+        carried = {"Cookie": f"{cookie.name}={cookie.value}"}
+        assert (await browser.get(other.page, headers=carried)).status_code == 403
+        told(200, await browser.post(f"/v1/devices/{owner.device_id}/token", headers=OPERATOR))
+        assert (await browser.get(owner.page)).status_code == 401
+
+
+async def test_a_session_is_over_after_a_while(stand: Stand) -> None:
+    owner = await enrolled(stand)
+    async with stand.browser() as browser:
+        await opens(browser, owner)
+        stand.time.ahead = timedelta(hours=8, minutes=1)
+        over = await browser.get(owner.page)
+        assert (over.status_code, "closed itself" in over.text) == (401, True)
+
+
+async def test_a_link_in_a_page_of_another_site_works_too(stand: Stand) -> None:
+    owner = await enrolled(stand)
+    async with stand.browser() as browser:
+        arrived = await browser.get(await link_to(browser, owner), headers={"Sec-Fetch-Site": "cross-site"})
+        assert arrived.status_code == 200
+        assert f"0; url={owner.page}" in arrived.text
+        assert (await browser.get(owner.page)).status_code == 200
+
+
+async def test_a_service_without_a_signing_key_says_so(device_pool: Pool) -> None:
+    async with standing(device_pool, None) as stand:
+        owner = await enrolled(stand)
+        async with stand.browser() as browser:
+            page = await browser.get(owner.page)
+            assert (page.status_code, "without a key" in page.text) == (503, True)
+
+
+# --- what a browser is told ------------------------------------------------------------------------------
+
+
+async def test_every_page_has_the_strictest_headers_and_loads_nothing_from_elsewhere(stand: Stand) -> None:
+    owner = await enrolled(stand)
+    async with stand.browser() as browser:
+        await opens(browser, owner)
+        for path in ("", "/code", "/added"):
+            page = await browser.get(f"{owner.page}{path}")
+            policy = page.headers["content-security-policy"]
+            assert "default-src 'none'" in policy
+            assert "frame-ancestors 'none'" in policy
+            assert "unsafe" not in policy
+            assert page.headers["referrer-policy"] == "no-referrer"
+            assert page.headers["cache-control"] == "no-store"
+            assert page.headers["x-content-type-options"] == "nosniff"
+            assert not re.search(r"<style|style=|<script>|\son\w+=|https?://", page.text)
+
+
+async def test_a_page_weighs_little_and_its_files_are_kept_for_ever(stand: Stand) -> None:
+    owner = await enrolled(stand)
+    async with stand.browser() as browser:
+        page = await opens(browser, owner)
+        files = [await browser.get(path) for path in re.findall(r'(?:href|src)="(/licensing-assets/[^"]+)"', page.text)]
+        assert len(files) == 3
+        assert all("immutable" in file.headers["cache-control"] for file in files)
+        assert len(page.content) + sum(len(file.content) for file in files) < 100_000
+        assert (await browser.get("/licensing-assets/style.css")).status_code == 404
+        assert (await browser.get("/licensing-assets/..%2F__init__.py")).status_code == 404
+
+
+async def test_dates_are_told_in_the_readers_language(stand: Stand) -> None:
+    owner = await enrolled(stand)
+    async with stand.browser() as browser:
+        await opens(browser, owner)
+        page = await browser.get(owner.page, headers={"Accept-Language": "de"})
+        assert re.search(
+            r'<time datetime="[^"]+Z" title="[^"]+Z" lang="de" dir="auto">\d+\. \w+ \d+, .* UTC</time>', page.text
+        )
+
+
+# --- what a form may do -------------------------------------------------------------------------------------
+
+
+async def test_a_form_posted_twice_has_one_effect(stand: Stand) -> None:
+    """R-09."""
+    owner, code = await enrolled(stand), new_code().reveal()
+    async with stand.browser() as browser:
+        await opens(browser, owner)
+        form = fields((await browser.get(f"{owner.page}/code")).text, "/code") | {"group1": code}
+        for _ in range(3):
+            done = await browser.post(f"{owner.page}/code", data=form)
+            assert (done.status_code, done.headers["location"]) == (303, f"{owner.page}/added")
+    assert await history(stand, owner) == ["DeviceEnrolled", "CodeAdded"]
+
+
+async def test_a_form_that_comes_back_with_another_code_asks_again(stand: Stand) -> None:
+    """R-09: Back after Add."""
+    owner = await enrolled(stand)
+    async with stand.browser() as browser:
+        await opens(browser, owner)
+        form = fields((await browser.get(f"{owner.page}/code")).text, "/code")
+        await browser.post(f"{owner.page}/code", data=form | {"group1": new_code().reveal()})
+        again = await browser.post(f"{owner.page}/code", data=form | {"group1": new_code().reveal()})
+        assert (again.status_code, "was sent before" in again.text) == (422, True)
+        assert fields(again.text, "/code")["order"] != form["order"]
+    assert await history(stand, owner) == ["DeviceEnrolled", "CodeAdded"]
+
+
+async def without_token(form: dict[str, str]) -> dict[str, Any]:
+    return {"data": {**form, "form": ""}}
+
+
+async def of_nobody(form: dict[str, str]) -> dict[str, Any]:
+    return {"data": {**form, "form": "0" * 64}}
+
+
+async def without_order(form: dict[str, str]) -> dict[str, Any]:
+    return {"data": {**form, "order": ""}}
+
+
+async def from_elsewhere(form: dict[str, str]) -> dict[str, Any]:
+    return {"data": form, "headers": {"Sec-Fetch-Site": "cross-site"}}
+
+
+async def unreadable(_: dict[str, str]) -> dict[str, Any]:
+    return {"content": b"\xff\xfe=\xff", "headers": {"Content-Type": "application/x-www-form-urlencoded"}}
+
+
+async def with_many_fields(form: dict[str, str]) -> dict[str, Any]:
+    return {"data": {**form, **{f"x{number}": "1" for number in range(50)}}}
+
+
+type Forging = Callable[[dict[str, str]], Coroutine[Any, Any, dict[str, Any]]]
+
+
+@pytest.mark.parametrize(
+    "forge", [without_token, of_nobody, without_order, from_elsewhere, unreadable, with_many_fields]
+)
+async def test_a_form_that_the_window_did_not_draw_does_nothing(forge: Forging, stand: Stand) -> None:
+    owner = await enrolled(stand)
+    async with stand.browser() as browser:
+        await opens(browser, owner)
+        form = fields((await browser.get(f"{owner.page}/code")).text, "/code") | {"group1": new_code().reveal()}
+        for path in ("/code", "/code/reading", "/activate-now", "/remove", "/check-now"):
+            refused = await browser.post(f"{owner.page}{path}", **await forge(form))
+            assert (refused.status_code, "Nothing was done" in refused.text) == (403, True)
+    assert await history(stand, owner) == ["DeviceEnrolled"]
+
+
+async def test_a_form_of_another_session_does_nothing(stand: Stand) -> None:
+    owner = await enrolled(stand)
+    async with stand.browser() as browser, stand.browser() as other:
+        await opens(other, owner)
+        page = await opens(browser, owner)
+        refused = await other.post(f"{owner.page}/check-now", data=fields(page.text, "/check-now"))
+        assert refused.status_code == 403
+
+
+async def test_bodies_are_small_forms_there_and_json_everywhere_else(stand: Stand) -> None:
+    owner = await enrolled(stand)
+    async with stand.browser() as browser:
+        await opens(browser, owner)
+        assert (await browser.post(f"{owner.page}/code", json={})).status_code == 415
+        assert (await browser.post(f"{owner.page}/code", data={"a": "x" * 20_000})).status_code == 413
+        assert (await browser.post("/v1/devices", data={"a": "b"})).status_code == 415
+
+
+@pytest.mark.parametrize("typed", ['"><script>alert(1)</script>', "7" * 5_000, "А" * 20, "", "{{7*7}}"])
+async def test_an_odd_text_in_the_code_field_is_shown_as_text_with_what_is_wrong(typed: str, stand: Stand) -> None:
+    """R-06."""
+    owner = await enrolled(stand)
+    async with stand.browser() as browser:
+        await opens(browser, owner)
+        form = fields((await browser.get(f"{owner.page}/code")).text, "/code")
+        page = await browser.post(f"{owner.page}/code", data=form | {"group1": typed})
+        assert page.status_code == 422
+        assert "<script>alert" not in page.text
+        assert "49" not in re.findall(r'value="([^"]*)"', page.text)
+        assert re.search(r'<p class="error" id="group-error" role="alert">[^<]+</p>', page.text)
+        assert len(page.content) < 10_000
+    assert await history(stand, owner) == ["DeviceEnrolled"]
+
+
+async def test_a_code_is_read_without_any_effect(stand: Stand) -> None:
+    """R-05, R-07."""
+    owner, code = await enrolled(stand), new_code().reveal()
+    async with stand.browser() as browser:
+        await opens(browser, owner)
+        form = fields((await browser.get(f"{owner.page}/code")).text, "/code")
+        for typed, complete in ((code, True), (code[:-1], False), ("", False)):
+            answer = told(200, await browser.post(f"{owner.page}/code/reading", data=form | {"group1": typed}))
+            assert answer["complete"] == complete
+    assert await history(stand, owner) == ["DeviceEnrolled"]
+
+
+async def test_a_stream_tells_what_is_shown_and_ends_when_the_service_stops(stand: Stand) -> None:
+    owner = await enrolled(stand)
+    async with stand.browser() as browser:
+        page = await opens(browser, owner)
+        stand.stopping.set()
+        ended = await browser.get(f"{owner.page}/stream")
+        assert ended.headers["content-type"].startswith("text/event-stream")
+        assert ended.text.startswith("retry:")
+        assert "data-etag" in page.text
