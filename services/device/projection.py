@@ -1,33 +1,43 @@
 """What people see of a device: the license view, a fold of the device's events.
 
-Pure but for `fold_batch`, which writes the rows in the consumer's transaction, beside its position
-vector: the same code serves the live view and a rebuild.
+The folds are pure, and one value each is what the live consumer, a rebuild and a verification go by
+(`shared.projector`).
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from services.device.decider import Device, DeviceEvent, evolve
-from shared.consumer import Handled, Source
-from shared.database import Connection
+from services.device.store import row_of
+from shared.command_handler import Stored
+from shared.decider import changed as after
 from shared.inbox import Accepted
+from shared.measures import time_renewals
 from shared.messages import (
     ActivationRefused,
+    AutoRenewalChanged,
+    CloneSuspected,
+    CodeBlocked,
     CodeRejected,
+    CodeUnblocked,
+    DeviceClockObserved,
     DeviceId,
     Event,
+    GuessesThrottled,
     LastGroup,
-    MessageParked,
-    MessageRedriven,
+    LicenseRenewed,
+    PredictionChanged,
+    PurchaseAnnounced,
+    PurchaseCancelled,
     Reason,
     RemovalRefused,
 )
-from shared.orders import read_event
+from shared.projector.projection import Projection, Row, view_of
 
-NOT_ABOUT_DEVICES = frozenset({MessageParked.__name__, MessageRedriven.__name__})
+TOPIC = "device.events.v1"
 
 
 class Refusal(BaseModel):
@@ -43,35 +53,62 @@ class Refusal(BaseModel):
 
 
 class LicenseView(BaseModel):
-    """One row: the device as the rules see it, and what is shown beside it."""
+    """One row: the device as the rules see it, and what is shown beside it.
+
+    `renewal_seconds` went by from the last purchase until it was known here (R-99).
+    """
 
     model_config = ConfigDict(frozen=True)
 
     device: Device = Device()
     last_refusal: Refusal | None = None
+    renewal_seconds: float | None = None
     changed_at: datetime | None = None
 
 
-def project(view: LicenseView, event: DeviceEvent, *, occurred_at: datetime, recorded_at: datetime) -> LicenseView:
+def project(view: LicenseView, event: DeviceEvent, /, *, occurred_at: datetime, recorded_at: datetime) -> LicenseView:
     """Return the row after `event`."""
-    return LicenseView(
+    return after(
+        view,
         device=evolve(view.device, event),
         last_refusal=_refusal(view, event, occurred_at),
+        renewal_seconds=_renewal_seconds(view, event, recorded_at - occurred_at),
         changed_at=recorded_at,
     )
+
+
+def _renewal_seconds(view: LicenseView, event: DeviceEvent, passed: timedelta) -> float | None:
+    return passed.total_seconds() if isinstance(event, LicenseRenewed) else view.renewal_seconds
 
 
 def _refusal(view: LicenseView, event: DeviceEvent, refused_at: datetime) -> Refusal | None:
     match event:
         case CodeRejected():
-            last_group = _last_group(view.device, event.code_ref)
-            return Refusal(what="add", reason=event.reason, refused_at=refused_at, last_group=last_group)
+            return Refusal(
+                what="add",
+                reason=event.reason,
+                refused_at=refused_at,
+                last_group=_last_group(view.device, event.code_ref),
+                available_at=view.device.throttled_until if event.reason == "throttled" else None,
+            )
         case ActivationRefused():
             return Refusal(
                 what="activation", reason=event.reason, refused_at=refused_at, available_at=event.available_at
             )
         case RemovalRefused():
             return Refusal(what="removal", reason=event.reason, refused_at=refused_at)
+        case (
+            GuessesThrottled()
+            | PredictionChanged()
+            | CloneSuspected()
+            | DeviceClockObserved()
+            | PurchaseAnnounced()
+            | PurchaseCancelled()
+            | AutoRenewalChanged()
+            | CodeBlocked()
+            | CodeUnblocked()
+        ):
+            return view.last_refusal  # told from elsewhere: nothing that was asked for succeeded
         case _:
             return None
 
@@ -83,53 +120,27 @@ def _last_group(device: Device, code_ref: str) -> LastGroup | None:
     return None
 
 
-def license_view(topic: str, changed: Callable[[Iterable[DeviceId]], None]) -> Source[Event]:
-    """Return the consumer that keeps table `license_view`; `changed` hears whose rows are new."""
-    return Source(
-        name="license_view",
-        topic=topic,
-        ledger=True,
-        read=read_event,
-        handle=fold_batch,
-        ignored=NOT_ABOUT_DEVICES,
-        derived=True,
-        committed=lambda accepted: changed({entry.envelope.subject for entry in accepted}),
-    )
+LICENSE_VIEW = view_of(name="license_view", topic=TOPIC, key="device_id", initial=LicenseView(), fold=project)
+"""What people see: one row per device."""
 
 
-async def fold_batch(connection: Connection, accepted: Sequence[Accepted[Event]]) -> Handled:
-    """Fold a batch into the rows of its devices."""
-    device_ids = sorted({entry.envelope.subject for entry in accepted})
-    if not device_ids:
-        return Handled()
-    rows = await connection.fetch(
-        "select device_id, version, view from license_view where device_id = any($1::text[])", device_ids
-    )
-    views: dict[DeviceId, tuple[int, LicenseView]] = {
-        row["device_id"]: (row["version"], LicenseView.model_validate_json(row["view"])) for row in rows
-    }
-    for entry in accepted:
-        version, view = views.get(entry.envelope.subject, (0, LicenseView()))
-        view = project(
-            view,
-            entry.message,  # type: ignore[arg-type] # the device topic carries device events
-            occurred_at=entry.envelope.occurred_at,
-            recorded_at=entry.envelope.recorded_at,
-        )
-        views[entry.envelope.subject] = (version + 1, view)
-    await _save(connection, views)
-    return Handled()
+def _evolve(device: Device, event: DeviceEvent, /, **_: datetime) -> Device:
+    return evolve(device, event)
 
 
-async def _save(connection: Connection, views: Mapping[DeviceId, tuple[int, LicenseView]]) -> None:
-    ids = sorted(views)
-    await connection.execute(
-        """
-        insert into license_view (device_id, version, view)
-        select * from unnest($1::text[], $2::int[], $3::jsonb[])
-        on conflict (device_id) do update set version = excluded.version, view = excluded.view
-        """,
-        ids,
-        [views[device_id][0] for device_id in ids],
-        [views[device_id][1].model_dump_json(exclude_none=True) for device_id in ids],
-    )
+def _rows(device_id: DeviceId, version: int, device: Device) -> list[Row]:
+    return [row_of(device_id, Stored(version, device))]
+
+
+DEVICE = Projection(name="device", topic=TOPIC, key=("device_id",), initial=Device(), fold=_evolve, rows=_rows)
+"""What the rules and the timers read: written by the decider with each event, and a fold of the events all the same."""
+
+
+def shown(changed: Callable[[Iterable[DeviceId]], None]) -> Callable[[Sequence[Accepted[Event]]], None]:
+    """Return what follows when events are in the view: `changed` hears whose rows are new, renewals are timed."""
+
+    def committed(accepted: Sequence[Accepted[Event]]) -> None:
+        changed({entry.envelope.subject for entry in accepted})
+        time_renewals(entry.envelope.correlation_id for entry in accepted if isinstance(entry.message, LicenseRenewed))
+
+    return committed

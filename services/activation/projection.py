@@ -1,0 +1,137 @@
+"""What people see of a code, and what the rules read: folds of the code's events.
+
+The folds are pure, and one value each is what the live consumer, a rebuild and a verification go by
+(`shared.projector`).
+"""
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict
+
+from services.activation.decider import Code, CodeEvent, evolve
+from services.activation.store import row_of
+from shared.command_handler import Stored
+from shared.decider import changed
+from shared.messages import CodeRef, CodeVerified, DeviceId, LicenseActivated, Reason, SeatReleased
+from shared.projector.projection import Projection, Row, view_of
+
+TOPIC = "activation.events.v1"
+LAST_EVENTS_MAX = 10
+PROMISED_MAX = 100
+
+
+class Part(BaseModel):
+    """A part of the view."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Holder(Part):
+    """A device that holds a seat, since when, and until when its license runs."""
+
+    device_id: DeviceId
+    activated_at: datetime
+    ends_at: datetime
+
+
+class LastEvent(Part):
+    """One of the last things that happened to a code."""
+
+    type: str
+    occurred_at: datetime
+    device_id: DeviceId | None = None
+    reason: Reason | None = None
+
+
+class CodeView(Part):
+    """One row: the code as the rules see it, and what is shown beside it.
+
+    `promised` are devices that were told that the code is good as a reserve and have not activated it since, the last
+    `PROMISED_MAX` of them: whether they still keep it, only their own log knows.
+    """
+
+    code: Code = Code()
+    holders: tuple[Holder, ...] = ()
+    promised: tuple[DeviceId, ...] = ()
+    last_events: tuple[LastEvent, ...] = ()
+    changed_at: datetime | None = None
+
+
+def project(view: CodeView, event: CodeEvent, /, *, occurred_at: datetime, recorded_at: datetime) -> CodeView:
+    """Return the row after `event`."""
+    last = LastEvent(
+        type=type(event).__name__,
+        occurred_at=occurred_at,
+        device_id=getattr(event, "device_id", None),
+        reason=getattr(event, "reason", None),
+    )
+    return changed(
+        view,
+        code=_code(view, event),
+        holders=_holders(view, event),
+        promised=_promised(view, event),
+        last_events=(*view.last_events, last)[-LAST_EVENTS_MAX:],
+        changed_at=recorded_at,
+    )
+
+
+def _code(view: CodeView, event: CodeEvent) -> Code:
+    # the rules count seats by who holds them, and keep that beside the code
+    holders = frozenset(holder.device_id for holder in view.holders)
+    return evolve(view.code.but(holders=holders), event)
+
+
+def _holders(view: CodeView, event: CodeEvent) -> tuple[Holder, ...]:
+    match event:
+        case LicenseActivated():
+            holder = Holder(device_id=event.device_id, activated_at=event.activated_at, ends_at=event.ends_at)
+            return (*_without(view.holders, event.device_id), holder)
+        case SeatReleased():
+            return _without(view.holders, event.device_id)
+        case _:
+            return view.holders
+
+
+def _without(holders: tuple[Holder, ...], device_id: DeviceId) -> tuple[Holder, ...]:
+    return tuple(holder for holder in holders if holder.device_id != device_id)
+
+
+def _promised(view: CodeView, event: CodeEvent) -> tuple[DeviceId, ...]:
+    match event:
+        case CodeVerified():
+            others = tuple(device_id for device_id in view.promised if device_id != event.device_id)
+            return (*others, event.device_id)[-PROMISED_MAX:]
+        case LicenseActivated():
+            return tuple(device_id for device_id in view.promised if device_id != event.device_id)
+        case _:
+            return view.promised
+
+
+CODE_VIEW = view_of(name="code_view", topic=TOPIC, key="code_ref", initial=CodeView(), fold=project)
+"""What people see: one row per code."""
+
+
+def _evolve(code: Code, event: CodeEvent, /, **_: datetime) -> Code:
+    return evolve(code, event)
+
+
+def _code_rows(code_ref: CodeRef, version: int, code: Code) -> list[Row]:
+    return [row_of(code_ref, Stored(version, code))]
+
+
+def _seat_rows(code_ref: CodeRef, _: int, code: Code) -> list[Row]:
+    return [(code_ref, device_id) for device_id in sorted(code.holders)]
+
+
+def _first_activation_rows(code_ref: CodeRef, _: int, code: Code) -> list[Row]:
+    return [] if code.started_at is None else [(code_ref, code.started_at)]
+
+
+CODE = Projection(name="code", topic=TOPIC, key=("code_ref",), initial=Code(), fold=_evolve, rows=_code_rows)
+SEAT = Projection(
+    name="seat", topic=TOPIC, key=("code_ref", "device_id"), initial=Code(), fold=_evolve, rows=_seat_rows
+)
+FIRST_ACTIVATION = Projection(
+    name="first_activation", topic=TOPIC, key=("code_ref",), initial=Code(), fold=_evolve, rows=_first_activation_rows
+)
+"""What the rules read: written by the decider with each event, and folds of the events all the same."""

@@ -1,0 +1,31 @@
+"""Why does a row differ? Maybe an event was altered in the ledger: its hash is not the one that was recorded."""
+
+from collections.abc import Sequence
+
+from shared.database import Connection
+from shared.ledger import RecordedEvent, chained_hash, from_row, instant
+
+
+async def altered_events(connection: Connection, streams: Sequence[str]) -> list[str]:
+    """Return where in some streams an event was altered, as text."""
+    rows = await connection.fetch(
+        "select * from event where stream_id = any($1::text[]) order by slice, position", list(streams)
+    )
+    return [
+        f"slice {entry.event.slice_number} position {entry.position}: {entry.event.type_name}"
+        f" of stream {entry.event.stream_id} was altered in the ledger"
+        for entry in map(from_row, rows)
+        if _hash_of(entry) != entry.hash
+    ]
+
+
+def _hash_of(entry: RecordedEvent) -> bytes:
+    event = entry.event
+    return chained_hash(
+        entry.prev_hash,
+        event_id=str(event.event_id),
+        type_name=event.type_name,
+        stream_id=event.stream_id,
+        occurred_at=instant(event.occurred_at),
+        data=event.data,
+    )

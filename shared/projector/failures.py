@@ -1,0 +1,37 @@
+"""How a rebuild or a verification comes to nothing: a stable code, and one line that says what and where."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import asyncpg
+from aiokafka.errors import KafkaError
+
+from shared.database import AWAY
+
+
+class ProjectorFailed(Exception):
+    """Nothing was replaced. `code` is stable, `detail` is one line."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+        self.detail = detail
+
+
+@contextmanager
+def told_plainly() -> Iterator[None]:
+    """Turn what may go wrong outside into `ProjectorFailed`."""
+    try:
+        yield
+    except (asyncpg.DiskFullError, asyncpg.OutOfMemoryError) as error:
+        raise ProjectorFailed("disk_full", f"PostgreSQL has no room for the shadow: {_line(error)}") from None
+    except asyncpg.UndefinedFunctionError as error:
+        raise ProjectorFailed("other_release", f"run `perennial migrate`: {_line(error)}") from None
+    except KafkaError as error:
+        raise ProjectorFailed("unreachable", f"Kafka: {_line(error)}") from None
+    except AWAY as error:
+        raise ProjectorFailed("unreachable", f"the ledger: {_line(error)}") from None
+
+
+def _line(error: Exception) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__

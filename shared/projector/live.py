@@ -1,0 +1,48 @@
+"""Keeps a projection up to date: each batch is folded into the rows of its streams, beside the position vector."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from pydantic import BaseModel
+
+from shared.consumer import Handled, Source
+from shared.database import Connection
+from shared.inbox import Accepted
+from shared.messages import Event
+from shared.orders import read_event
+from shared.projector.projection import Projection, Row
+from shared.projector.views import save, states_of
+
+
+def live[View: BaseModel](
+    projection: Projection[View], committed: Callable[[Sequence[Accepted[Event]]], None] = lambda _: None
+) -> Source[Event]:
+    """Return the consumer that keeps a view; `committed` hears of the events that are in it."""
+    return Source(
+        name=projection.name,
+        topic=projection.topic,
+        ledger=True,
+        read=read_event,
+        handle=partial(fold_batch, projection),
+        ignored=projection.ignored,
+        derived=True,
+        committed=committed,
+    )
+
+
+async def fold_batch[View: BaseModel](
+    projection: Projection[View], connection: Connection, accepted: Sequence[Accepted[Event]]
+) -> Handled:
+    """Fold a batch into the rows of its streams, in the caller's transaction."""
+    streams = sorted({entry.envelope.subject for entry in accepted})
+    if not streams:
+        return Handled()
+    states = await states_of(connection, projection, streams)
+    for entry in accepted:
+        envelope = entry.envelope
+        version, view = states.get(envelope.subject, (0, projection.initial))
+        view = projection.fold(view, entry.message, occurred_at=envelope.occurred_at, recorded_at=envelope.recorded_at)
+        states[envelope.subject] = (version + 1, view)
+    rows: list[Row] = [row for stream in streams for row in projection.rows(stream, *states[stream])]
+    await save(connection, projection, rows)
+    return Handled()

@@ -1,0 +1,99 @@
+"""What the live consumer has set aside of the log it folds: a rebuild passes over the same, or takes it in after all.
+
+Parking is an event, so both know. An event that was unknown when it came may be known to a later release; the order to
+rebuild with whatever differs folds it in its place and records that it was handled.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+from aiokafka import ConsumerRecord
+
+from shared.cloudevents import header_texts, read_envelope
+from shared.database import Connection
+from shared.inbox import Record
+from shared.ledger import append
+from shared.messages import UnknownEvent, UnreadableEvent
+from shared.orders import read_event
+from shared.outbox import Cause, Outbox
+from shared.parking import redriven
+from shared.projector.ledger_log import Places
+from shared.projector.projection import Projection
+
+PASSED_OVER = ("unknown_event", "unreadable_event")
+"""Reasons for which a record is parked though its slice goes on: only these leave a hole in the fold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """The order to replace a live table that differs: what it causes in the ledger is recorded so."""
+
+    outbox: Outbox
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedEvent:
+    """An event of the log that was set aside, where it stands, and whether it can be read by now."""
+
+    record: Record
+    slice_number: int
+    position: int
+    readable: bool
+
+
+async def parked_events(connection: Connection, projection: Projection[Any]) -> list[ParkedEvent]:
+    """Return what the live consumer of a projection passed over and nobody took in since."""
+    return [_parked(row) for row in await connection.fetch(PARKED, projection.name, PASSED_OVER)]
+
+
+def places_of(events: Iterable[ParkedEvent]) -> Places:
+    """Return where events stand in the log."""
+    return frozenset((event.slice_number, event.position) for event in events)
+
+
+async def record_redriven(
+    connection: Connection, projection: Projection[Any], events: Sequence[ParkedEvent], acceptance: Acceptance
+) -> None:
+    """Record that events are in the fold after all, in the caller's transaction."""
+    marks = [
+        await redriven(connection, projection.name, event.record, outbox=acceptance.outbox, cause=acceptance.cause)
+        for event in events
+    ]
+    await append(connection, marks)
+
+
+def _parked(row: asyncpg.Record) -> ParkedEvent:
+    headers = [(name, value.encode("latin-1")) for name, value in json.loads(row["headers"])]
+    record: Record = ConsumerRecord(
+        topic=row["topic"],
+        partition=row["partition"],
+        offset=row["offset"],
+        timestamp=0,
+        timestamp_type=0,
+        key=row["key"],
+        value=row["value"],
+        checksum=None,
+        serialized_key_size=len(row["key"] or b""),
+        serialized_value_size=len(row["value"]),
+        headers=headers,
+    )
+    texts = header_texts(headers)
+    return ParkedEvent(record, int(texts["slice"]), int(texts["position"]), _is_readable(record))
+
+
+def _is_readable(record: Record) -> bool:
+    try:
+        read_event(read_envelope(header_texts(record.headers)), record.value or b"")
+    except (UnknownEvent, UnreadableEvent):
+        return False
+    return True
+
+
+PARKED = """
+select topic, partition, "offset", key, headers, value from parked
+where consumer = $1 and reason = any($2::text[]) and redriven_at is null order by partition, "offset"
+"""

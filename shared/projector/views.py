@@ -1,0 +1,42 @@
+"""The rows of a view in PostgreSQL, in the live table or in its shadow: read back as states, written over."""
+
+from collections.abc import Sequence
+
+from shared.database import Connection
+from shared.projector.projection import Projection, Row
+
+
+async def states_of[View](
+    connection: Connection, projection: Projection[View], streams: Sequence[str], *, schema: str = "public"
+) -> dict[str, tuple[int, View]]:
+    """Return the states that are stored of some streams, each with the count of its events."""
+    restore = projection.restore
+    if restore is None:
+        raise NotAView(projection.name)
+    (key,) = projection.key
+    # the names come from our own code, never from outside
+    statement = f"select {key}, version, view from {schema}.{projection.name} where {key} = any($1::text[])"  # noqa: S608
+    rows = await connection.fetch(statement, streams)
+    return {row[0]: (row[1], restore(row[2])) for row in rows}
+
+
+async def save[View](
+    connection: Connection, projection: Projection[View], rows: Sequence[Row], *, schema: str = "public"
+) -> None:
+    """Write rows of a view, over those that are there."""
+    if not rows:
+        return
+    (key,) = projection.key
+    statement = (
+        f"insert into {schema}.{projection.name} ({key}, version, view)"  # noqa: S608 - the names are our own
+        " select * from unnest($1::text[], $2::int[], $3::jsonb[])"
+        f" on conflict ({key}) do update set version = excluded.version, view = excluded.view"
+    )
+    await connection.execute(statement, *zip(*rows, strict=True))
+
+
+class NotAView(Exception):
+    """A table that deciders keep cannot be read back from its rows: it is folded whole or not at all."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"table {name} is kept by the deciders")

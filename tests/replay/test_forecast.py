@@ -1,0 +1,219 @@
+"""What the forecast says of a day, against what that day brings when nobody does anything more."""
+
+import random
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from services.activation.api.forecast import CONTENDERS, PAGE
+from services.activation.decider import BlockCode, RecordPurchase
+from services.activation.forecast import FORECAST, Switchover
+from services.device import decider as device
+from shared.database import Pool
+from shared.ledger import instant
+from tests.at_the_door import OPERATOR, Client, told
+from tests.replay.kept import code_doors, event_of, keep_codes, life_of
+from tests.replay.world import BEGIN, CODES, DAY, HOUR, World, random_world
+
+NOW = BEGIN + 20 * DAY
+UNTIL = BEGIN + 300 * DAY
+
+pytestmark = pytest.mark.timeout(120)
+
+
+def own(number: int) -> str:
+    """Return the code of a device's first license."""
+    return f"{number:032x}"
+
+
+SHARED: Sequence[dict[str, Any]] = (
+    {"seats": 2, "term": "P2M"},
+    {"seats": 3},
+    {"seats": 1},
+    {"seats": 4, "version_min": "2"},
+    {"seats": 5, "term": "P10D"},
+    {"seats": 2, "activate_by": BEGIN + 40 * DAY},
+    {"seats": 3, "kind": "renewal"},
+)
+
+
+def fleet(seed: int, *, size: int = 24) -> World:
+    """Return devices with a license each, some with a reserve that others count on too; the future is left open."""
+    world = World(seed=seed, travel=timedelta(0), slowness=timedelta(0))
+    chance = random.Random(seed)
+    for code_ref, terms in zip(CODES, SHARED, strict=False):
+        world.issue(BEGIN, code_ref, **terms)
+    for number in range(size):
+        name = f"device-{number:02}"
+        world.issue(BEGIN, own(number + 100), term=chance.choice(("P1M", "P35D", "P2M")))
+        world.enroll(BEGIN + HOUR, name, product_version=chance.choice(("1.9", "2.1")))
+        world.add(BEGIN + chance.randrange(2, 200) * HOUR, name, own(number + 100))
+        if chance.random() < 0.85:
+            world.add(BEGIN + 10 * DAY, name, chance.choice(CODES[: len(SHARED)]))
+        if chance.random() < 0.2:
+            bought = {"order_id": "announced", "settled": False, "purchased_at": BEGIN + 19 * DAY}
+            world.on_code(BEGIN + 19 * DAY, RecordPurchase, own(number + 100), **bought)
+        if chance.random() < 0.15:
+            world.on_code(BEGIN + 19 * DAY, BlockCode, own(number + 100), note="stolen")
+    world.on_code(BEGIN + 19 * DAY, BlockCode, CODES[1], note="stolen")
+    world.run(NOW)
+    return world
+
+
+def what_came(world: World, device_id: str) -> dict[str, Any] | None:
+    """Return the first answer to the attempt that an end or a wait started after `NOW`."""
+    for entry in life_of(world.device_log, device_id):
+        event = event_of(entry)
+        if entry.recorded_at <= NOW or getattr(event, "trigger", None) not in ("automatic", "retry"):
+            continue
+        if entry.type_name == "LicenseActivated":
+            return {"outcome": "switches", "ends_at": instant(event.ends_at), "reserve_ref": event.code_ref}
+        if entry.type_name == "ActivationRefused":
+            return {"outcome": "fails", "reason": event.reason, "reserve_ref": event.code_ref}
+    return None
+
+
+async def pages(client: Client, *, limit: int, until: datetime = UNTIL) -> list[dict[str, Any]]:
+    switches: list[dict[str, Any]] = []
+    after: str | None = ""
+    while after is not None:
+        asked: dict[str, str | int] = {"until": instant(until), "limit": limit, "after": after}
+        page = told(200, await client.get("/v1/forecast", params=asked, headers=OPERATOR))
+        switches += page["switches"]
+        after = page["next"]
+    return switches
+
+
+@pytest.fixture
+async def doors(activation_pool: Pool) -> AsyncIterator[Client]:
+    async with code_doors(activation_pool, NOW) as client:
+        yield client
+
+
+@pytest.mark.parametrize("seed", [1, 2, 5])
+async def test_what_is_foreseen_is_what_comes(doors: Client, activation_pool: Pool, seed: int) -> None:
+    """R-31, R-44, R-47, R-70, R-71, R-87, R-105: time, outcome, reason and end, seats taken by others included."""
+    world = fleet(seed)
+    await keep_codes(world, activation_pool)
+    foreseen = {switch["device_id"]: switch for switch in await pages(doors, limit=500)}
+    before = dict(world.devices)
+    world.run(UNTIL)
+    came = {name: what for name in world.devices if (what := what_came(world, name))}
+    assert foreseen.keys() == came.keys()
+    for name, what in came.items():
+        assert {field: foreseen[name].get(field) for field in what} == what
+        assert foreseen[name]["switch_at"] == instant(before[name].license.over_at)  # type: ignore[union-attr]
+    assert {"switches", "fails"} == {switch["outcome"] for switch in foreseen.values()}
+
+
+async def test_a_collision_on_the_last_seat_names_who_comes_first(doors: Client, activation_pool: Pool) -> None:
+    """R-47, R-85: two devices count on one seat; the one whose license ends first will have it."""
+    world = World(travel=timedelta(0), slowness=timedelta(0))
+    world.issue(BEGIN, CODES[2], term="P1Y")
+    for number, term in ((1, "P2M"), (2, "P1M")):
+        world.issue(BEGIN, own(number), term=term)
+        world.enroll(BEGIN, f"device-{number}")
+        world.add(BEGIN + HOUR, f"device-{number}", own(number))
+        world.add(BEGIN + DAY, f"device-{number}", CODES[2])
+    world.run(NOW)
+    await keep_codes(world, activation_pool)
+    first, second = await pages(doors, limit=500)
+    assert (first["device_id"], first["outcome"]) == ("device-2", "switches")
+    assert (second["device_id"], second["outcome"], second["reason"]) == ("device-1", "fails", "seats_exhausted")
+    assert second["rivals"] == ["device-2"]
+    assert "one more seat" in second["change"]
+
+
+async def test_a_purchase_that_is_announced_holds_the_switch_it_foresees(doors: Client, activation_pool: Pool) -> None:
+    """R-70."""
+    world = World(travel=timedelta(0), slowness=timedelta(0))
+    world.issue(BEGIN, CODES[1])
+    world.issue(BEGIN, own(1), term="P21D")
+    world.enroll(BEGIN, "device-1")
+    world.add(BEGIN + HOUR, "device-1", own(1))
+    world.add(BEGIN + DAY, "device-1", CODES[1])
+    world.on_code(NOW - HOUR, RecordPurchase, own(1), order_id="1", settled=False, purchased_at=NOW - HOUR)
+    world.run(NOW)
+    await keep_codes(world, activation_pool)
+    (switch,) = await pages(doors, limit=500)
+    assert (switch["outcome"], switch["hold"]) == ("switches", "purchase_pending")
+    assert switch["held_until"] == instant(NOW - HOUR + 3 * DAY)
+
+
+async def test_pages_and_single_devices_say_the_same_as_the_whole(doors: Client, activation_pool: Pool) -> None:
+    world = fleet(2)
+    await keep_codes(world, activation_pool)
+    whole = await pages(doors, limit=500)
+    assert await pages(doors, limit=3) == whole
+    assert [switch["switch_at"] for switch in whole] == sorted(switch["switch_at"] for switch in whole)
+    middle = datetime.fromisoformat(whole[len(whole) // 2]["switch_at"])
+    early = await pages(doors, limit=2, until=middle)
+    assert early == [switch for switch in whole if switch["switch_at"] < instant(middle)]
+    for switch in whole:
+        one = told(200, await doors.get(f"/v1/forecast/{switch['device_id']}", headers=OPERATOR))
+        assert {**one, "as_of": ""} == {**switch, "as_of": ""}
+
+
+async def test_a_vendor_foresees_its_own_devices_alone(doors: Client, activation_pool: Pool) -> None:
+    """R-108."""
+    await keep_codes(fleet(2), activation_pool)
+    key = told(201, await doors.post("/v1/vendors/acme/keys", headers=OPERATOR))["key"]
+    asked = {"until": instant(UNTIL)}
+    theirs = {"Authorization": f"Bearer {key}"}
+    assert told(200, await doors.get("/v1/forecast", params=asked, headers=theirs))["switches"] == []
+    assert told(404, await doors.get("/v1/forecast/device-01", headers=theirs))["code"] == "unknown_device"
+
+
+@pytest.mark.parametrize(
+    ("asked", "code"),
+    [
+        ({"until": instant(NOW - DAY)}, "in_the_past"),
+        ({"until": "tomorrow"}, "invalid_fields"),
+        ({}, "invalid_fields"),
+        ({"until": instant(UNTIL), "after": "x"}, "invalid_fields"),
+    ],
+)
+async def test_a_forecast_of_no_time_to_come_is_refused(doors: Client, asked: dict[str, str], code: str) -> None:
+    assert told(422, await doors.get("/v1/forecast", params=asked, headers=OPERATOR))["code"] == code
+
+
+def due_by_the_device(state: device.Device) -> datetime | None:
+    """Return when the device service's own rules will try the reserve by themselves."""
+    reserve, current = state.reserve, state.license
+    if reserve is None or reserve.status == "activating":
+        return None
+    if reserve.status == "retrying":
+        return reserve.retry_at
+    return current.over_at if current is not None and not current.expired else None
+
+
+@pytest.mark.parametrize("seed", [1, 3, 4, 8, 9, 12])
+def test_the_fold_agrees_with_the_device_after_every_event(seed: int) -> None:
+    """R-36, R-118: what the activation service makes of a device's log is what the device service made of it."""
+    world = random_world(seed)
+    for name in world.devices:
+        row, state = Switchover(), device.Device()
+        for entry in life_of(world.device_log, name):
+            event = event_of(entry)
+            row = FORECAST.fold(row, event, occurred_at=entry.occurred_at, recorded_at=entry.recorded_at)
+            state = device.evolve(state, event)
+            slots = [slot and slot.code_ref for slot in (state.license, state.reserve, state.incoming)]
+            assert [slot and slot.code_ref for slot in (row.license, row.reserve, row.incoming)] == slots
+            assert row.switch_at == due_by_the_device(state), entry
+            assert FORECAST.restore is not None
+            assert FORECAST.restore(row.model_dump_json(exclude_none=True)) == row
+
+
+async def test_a_page_and_its_rivals_are_found_by_indexes(activation_pool: Pool) -> None:
+    await keep_codes(fleet(2), activation_pool)
+    async with activation_pool.acquire() as connection, connection.transaction():
+        await connection.execute("set local enable_seqscan = off")
+        page = await connection.fetch(f"explain {PAGE}", 2**60, 0, "", None, 100)
+        rivals = await connection.fetch(f"explain {CONTENDERS}", [CODES[0]], 2**60, 100)
+    for plan, index in ((page, "switchover_by_time"), (rivals, "switchover_by_reserve")):
+        text = "\n".join(row[0] for row in plan)
+        assert index in text
+        assert "Seq Scan" not in text
+        assert "Sort" not in text

@@ -1,0 +1,321 @@
+"""What another policy would have done: replays against histories that were really lived under each policy."""
+
+import json
+import os
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from services.activation.decider import BlockCode, RecordPurchase, RecordRefund
+from services.cli.what_if.differences import licensed
+from services.cli.what_if.engine import Happened, Replay
+from services.cli.what_if.plan import Lives, entry_of, plan_of
+from services.cli.what_if.reading import Groups, Ledgers, Together, opened_for_reading
+from services.cli.what_if.run import Question, Tally, ask, replayed
+from shared.ledger import NewEvent
+from shared.policy import POLICY, Policy
+from shared.policy_file import PolicyWrong, parse_policy
+from tests.cli.running import answer, objects
+from tests.conftest import Database, Databases
+from tests.replay.kept import keep_codes, keep_devices
+from tests.replay.world import BEGIN, CODES, DAY, HOUR, World, random_world, world_ends
+
+UNTIL = world_ends()
+AT_ONCE: Mapping[str, Any] = {"travel": timedelta(0), "slowness": timedelta(0)}
+"""A world without latencies: two that lived under two policies differ by these alone."""
+OTHERS: Mapping[str, Mapping[str, Any]] = {
+    "stops at once": {"block_notice": timedelta(0)},
+    "takes trials in reserve": {"reserve_kinds": ("paid", "renewal", "trial", "subscription")},
+    "does not wait for payment": {"settlement_hold": timedelta(0)},
+    "waits longer": {"settlement_hold": timedelta(days=20), "auto_renewal_hold": timedelta(days=10)},
+    "lets nobody guess": {"guesses_free": 1, "guess_window": timedelta(days=30), "guess_delays": (timedelta(days=9),)},
+}
+SEEDS = (3, 8)
+
+pytestmark = pytest.mark.timeout(180)
+
+
+def another(**decisions: Any) -> Policy:
+    return POLICY.model_copy(update={"name": "other", "version": 2, **decisions})
+
+
+def lives_of(world: World) -> Lives:
+    streams: tuple[dict[str, list[Any]], dict[str, list[Any]]] = (defaultdict(list), defaultdict(list))
+    for kept, log in zip(streams, (world.device_log, world.code_log), strict=True):
+        for entry in log:
+            kept[entry.stream_id].append(entry_of(entry))
+    return Lives(*streams)
+
+
+def ran(plan_from: World, policy: Policy, since: datetime | None = None) -> Replay:
+    replay = Replay(plan_of(lives_of(plan_from), since=since), policy, until=UNTIL)
+    replay.run()
+    return replay
+
+
+type Told = tuple[str, datetime, datetime, str]
+
+
+def told(log: Sequence[NewEvent], since: datetime | None = None) -> dict[str, list[Told]]:
+    """Return what a log tells of each device, without ids, and without rules that would have passed or not."""
+    lives: dict[str, list[Told]] = defaultdict(list)
+    for entry in log:
+        if since is None or entry.recorded_at > since:
+            lives[entry.stream_id].append(_told(entry_of(entry).fact, entry.occurred_at, entry.recorded_at))  # type: ignore[union-attr]
+    return lives
+
+
+def replayed_lives(replay: Replay) -> dict[str, list[Told]]:
+    return {name: [_told(*happened) for happened in life] for name, life in replay.lives.items() if life}
+
+
+def _told(event: Any, occurred_at: datetime, recorded_at: datetime) -> Told:
+    facts = event.model_dump_json(exclude={"request_id", "findings", "policy_version"})
+    return type(event).__name__, occurred_at, recorded_at, facts
+
+
+@pytest.mark.parametrize("seed", [*SEEDS, 21, 34])
+def test_the_present_policy_makes_the_log_again_event_by_event(seed: int) -> None:
+    """R-76, R-119: also with answers that take time and timers that are looked at days late."""
+    world = random_world(seed, slowness=timedelta(days=2))
+    assert replayed_lives(ran(world, POLICY)) == told(world.device_log)
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_another_policy_makes_the_log_that_was_lived_under_it(name: str) -> None:
+    policy = another(**OTHERS[name])
+    seed = 2 if name == "lets nobody guess" else 8
+    ours, theirs = random_world(seed, **AT_ONCE), random_world(seed, policy=policy, **AT_ONCE)
+    expected, seen = told(theirs.device_log), replayed_lives(ran(ours, policy))
+    # an order that changed nothing in one of the worlds left no trace there; these worlds have none
+    assert _orders(ours) == _orders(theirs)
+    assert seen == expected
+    assert seen != told(ours.device_log)
+
+
+def _orders(world: World) -> list[tuple[Any, ...]]:
+    plan = plan_of(lives_of(world), since=None)
+    return [
+        (type(order.command).__name__, order.command.model_dump(exclude={"request_id", "last_group"}))
+        for order in plan.orders
+    ]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("type_name", ["CodeAdded", "LicenseExpired", "LicenseRemoved", "LicenseRenewed"])
+def test_a_replay_from_a_time_on_makes_the_rest_of_the_log(seed: int, type_name: str) -> None:
+    """Also what was under way between the services just then: a question, or an answer."""
+    world = random_world(seed, travel=timedelta(seconds=20))
+    asked = [entry for entry in [*world.device_log, *world.code_log] if entry.type_name == type_name]
+    for entry in asked[len(asked) // 2 :][:3]:
+        for moment in (entry.recorded_at, entry.recorded_at + timedelta(seconds=25)):
+            assert replayed_lives(ran(world, POLICY, moment)) == told(world.device_log, moment)
+
+
+# --- what is told of the differences ----------------------------------------------------------------
+
+
+def blocked_world() -> World:
+    """One device, one code, blocked after ten days and never unblocked."""
+    world = World(**AT_ONCE)
+    world.issue(BEGIN, CODES[0])
+    world.enroll(BEGIN + HOUR, "device-1")
+    world.add(BEGIN + 2 * HOUR, "device-1", CODES[0])
+    world.on_code(BEGIN + 10 * DAY, BlockCode, CODES[0], note="stolen")
+    world.run(UNTIL)
+    return world
+
+
+def test_a_shorter_notice_is_told_as_days_without_a_license() -> None:
+    """R-105."""
+    question = Question(present=POLICY, other=another(block_notice=DAY), since=None, until=UNTIL)
+    tally = Tally()
+    (different,) = replayed(lives_of(blocked_world()), question, tally)
+    assert (different.device_id, different.licensed) == ("device-1", -7 * DAY)
+    assert {change.kind for change in different.changes} == {"changed: CodeBlocked", "changed: LicenseExpired blocked"}
+    assert (tally.devices, tally.different, tally.unlike_history) == (1, 1, 0)
+
+
+def refunded_world(policy: Policy) -> World:
+    """One device, one renewal, paid back in part and then as a whole."""
+    world = World(policy=policy, **AT_ONCE)
+    world.issue(BEGIN, CODES[0])
+    world.enroll(BEGIN + HOUR, "device-1")
+    world.add(BEGIN + 2 * HOUR, "device-1", CODES[0])
+    bought = {"order_id": "1", "settled": True, "purchased_at": BEGIN + 9 * DAY, "term": "P3M"}
+    world.on_code(BEGIN + 9 * DAY, RecordPurchase, CODES[0], **bought)
+    world.on_code(BEGIN + 60 * DAY, RecordRefund, CODES[0], order_id="1", note="sent back", term="P1M")
+    world.on_code(BEGIN + 61 * DAY, RecordRefund, CODES[0], order_id="1", note="sent back")
+    world.run(UNTIL)
+    return world
+
+
+def test_a_refund_is_replayed_as_what_was_paid_back() -> None:
+    """R-96: a part, then the rest; under a policy without a notice the license ends at once."""
+    policy = another(refund_notice=timedelta(0))
+    theirs = told(refunded_world(policy).device_log)
+    assert replayed_lives(ran(refunded_world(POLICY), policy)) == theirs
+    assert replayed_lives(ran(refunded_world(POLICY), POLICY)) == told(refunded_world(POLICY).device_log) != theirs
+
+
+def test_the_same_policy_differs_in_nothing() -> None:
+    for seed in SEEDS:
+        question = Question(present=POLICY, other=another(), since=None, until=UNTIL)
+        tally = Tally()
+        assert replayed(lives_of(random_world(seed)), question, tally) == []
+        assert (tally.different, tally.unlike_history) == (0, 0)
+
+
+def test_a_log_that_another_policy_made_is_said_to_be_unlike() -> None:
+    world = World(policy=another(reserve_kinds=("trial",)), **AT_ONCE)
+    world.issue(BEGIN, CODES[0])
+    world.issue(BEGIN, CODES[1], kind="trial", term="P2M")
+    world.enroll(BEGIN, "device-1")
+    for hours, code_ref in enumerate(CODES[:2], 1):
+        world.add(BEGIN + hours * HOUR, "device-1", code_ref)
+    world.run(BEGIN + DAY)
+    tally = Tally()
+    replayed(lives_of(world), Question(present=POLICY, other=POLICY, since=None, until=BEGIN + DAY), tally)
+    assert tally.unlike_history == 1
+
+
+def test_licensed_time_is_from_each_activation_to_its_end() -> None:
+    world = blocked_world()
+    life = [Happened(entry_of(e).fact, e.occurred_at, e.recorded_at) for e in world.device_log]  # type: ignore[union-attr]
+    assert licensed(life, until=UNTIL) == 18 * DAY - 2 * HOUR
+
+
+# --- on real ledgers --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return random_world(8)
+
+
+@pytest.fixture(scope="module")
+async def databases_of_world(databases: Databases, world: World) -> dict[str, Database]:
+    kept = {"device": await databases.fresh("device"), "activation": await databases.fresh("activation")}
+    async with kept["device"].pool() as pool:
+        await keep_devices(world, pool)
+    async with kept["activation"].pool() as pool:
+        await keep_codes(world, pool)
+    return kept
+
+
+@pytest.fixture
+async def ledgers(databases_of_world: dict[str, Database]) -> AsyncIterator[Ledgers]:
+    urls = {name: database.service for name, database in databases_of_world.items()}
+    async with opened_for_reading(urls, until=UNTIL) as opened:  # type: ignore[arg-type]
+        yield opened
+
+
+async def test_two_ledgers_tell_what_the_whole_log_in_memory_tells(ledgers: Ledgers, world: World) -> None:
+    question = Question(present=POLICY, other=another(block_notice=timedelta(0)), since=None, until=UNTIL)
+    tally, in_memory = Tally(), Tally()
+    found = [one async for one in ask(ledgers, await ledgers.everything(), question, tally)]
+    expected = replayed(lives_of(world), question, in_memory)
+    assert sorted(found, key=lambda one: one.device_id) == expected
+    assert found
+    assert (tally.devices, tally.counted) == (in_memory.devices, in_memory.counted)
+
+
+async def test_one_device_is_answered_from_what_belongs_to_it(ledgers: Ledgers) -> None:
+    around = await ledgers.around("device-1")
+    assert around in await ledgers.everything()
+
+
+async def test_a_replay_cannot_write(ledgers: Ledgers) -> None:
+    for connection in (ledgers.device, ledgers.activation):
+        with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+            await connection.execute("insert into inbound_message values ('a', 'b')")
+
+
+def test_what_shares_a_code_belongs_together_and_nothing_else_does() -> None:
+    groups = Groups()
+    for device_id, code_ref in (("d1", "a"), ("d2", "b"), ("d3", "b"), ("d2", "c"), ("d4", "c"), ("d5", "e")):
+        groups.join(("device", device_id), ("code", code_ref))
+    groups.join(("device", "d6"))
+    assert groups.together() == [
+        Together(["d1"], ["a"]),
+        Together(["d2", "d3", "d4"], ["b", "c"]),
+        Together(["d5"], ["e"]),
+        Together(["d6"], []),
+    ]
+
+
+# --- the file of the other policy, and the command line ------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "key", "line"),
+    [
+        ('{\n "name": "x",\n "version": 2,\n "settlement_hodl": "P1D"\n}', "policy_key_unknown", "settlement_hodl", 4),
+        ('{"name": "x",\n "version": 2,\n\n "block_notice": 8}', "policy_value_wrong", "block_notice", 4),
+        ('{"name": "x", "version": 2,\n "retry_delays": ["PT1M",\n "soon"]}', "policy_value_wrong", "retry_delays", 2),
+        ('{"name": "x"}', "policy_key_missing", "version", None),
+        ('{"name": "x",\n "version": 2,\n "name": "y"}', "policy_key_twice", "name", 3),
+        ('{"name": "x",\n version: 2}', "policy_not_json", None, 2),
+        ("[]", "policy_not_an_object", None, 1),
+        ("", "policy_not_json", None, 1),
+        ("[" * 20_000, "policy_not_json", None, 1),
+    ],
+)
+def test_a_typo_in_a_policy_file_is_told_with_its_key_and_line(
+    text: str, code: str, key: str | None, line: int | None
+) -> None:
+    with pytest.raises(PolicyWrong) as wrong:
+        parse_policy(text)
+    assert (wrong.value.code, wrong.value.key, wrong.value.line) == (code, key, line)
+
+
+def test_a_misspelt_key_is_told_with_the_one_that_was_meant() -> None:
+    with pytest.raises(PolicyWrong, match=r"line 1: 'block_notise' is no key of a policy; did you mean block_notice\?"):
+        parse_policy('{"name": "x", "version": 2, "block_notise": "P1D"}')
+
+
+def test_a_good_file_is_the_policy_it_says() -> None:
+    text = '{"name": "strict", "version": 7, "block_notice": "P1D", "reserve_kinds": ["paid"]}'
+    expected = POLICY.model_copy(
+        update={"name": "strict", "version": 7, "block_notice": DAY, "reserve_kinds": ("paid",)}
+    )
+    assert parse_policy(text) == expected
+
+
+@pytest.fixture
+def environment(databases_of_world: dict[str, Database], tmp_path: Path) -> dict[str, str]:
+    return {
+        **os.environ,
+        "PERENNIAL_DATA": str(tmp_path / "nothing-here"),
+        "PERENNIAL_DEVICE_DATABASE_URL": databases_of_world["device"].service,
+        "PERENNIAL_ACTIVATION_DATABASE_URL": databases_of_world["activation"].service,
+    }
+
+
+async def test_the_command_counts_by_kind_and_lists_by_device(environment: dict[str, str], tmp_path: Path) -> None:
+    file = tmp_path / "policy.json"
+    file.write_text(json.dumps({"name": "strict", "version": 2, "block_notice": "PT0S"}))
+    # its services' time is today's
+    rows = objects(environment, "what-if", "--policy", str(file))
+    summary = rows[0]
+    assert (summary["kind"], summary["devices"], summary["devices_unlike_history"]) == ("summary", 6, 0)
+    devices = [row for row in rows if row["kind"] == "device"]
+    changes = {row["change"]: row for row in rows if row["kind"] == "change"}
+    assert len(devices) == summary["devices_different"] > 0
+    for kind, row in changes.items():
+        assert row["devices"] == sum(any(one["change"] == kind for one in each["changes"]) for each in devices)
+
+
+async def test_the_command_says_what_is_wrong_with_the_file(environment: dict[str, str], tmp_path: Path) -> None:
+    file = tmp_path / "policy.json"
+    file.write_text('{\n "name": "x",\n "version": 2,\n "block_notise": "P1D"\n}')
+    outcome = answer(environment, "what-if", "--policy", str(file))
+    assert (outcome.returncode, outcome.stdout) == (1, "")
+    assert "policy_key_unknown" in outcome.stderr
+    assert "line 4" in outcome.stderr
+    assert "did you mean block_notice" in outcome.stderr

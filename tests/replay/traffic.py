@@ -1,0 +1,89 @@
+"""Traffic for a rebuild to go on under: lives begin at a steady rate, and windows are watched."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from itertools import batched
+from time import monotonic
+from uuid import UUID
+
+import httpx
+
+from services.cli.system import System
+from shared.identity import new_id
+from tests.benchmarks.lives import IssuedCode, Life, issue
+from tests.benchmarks.orders import TOPIC, Sender, sender
+from tests.benchmarks.stand import Stand, connected
+
+TICK_SECONDS = 0.05
+WATCHED = 4
+
+
+@dataclass(slots=True)
+class Traffic:
+    """What went on: lives begun, requests answered, and everything that should not have happened."""
+
+    lives: int = 0
+    requests: int = 0
+    seconds: float = 0.0
+    wrong: list[str] = field(default_factory=list)
+
+
+@asynccontextmanager
+async def traffic(system: System, *, lives_per_second: int, seconds_max: float) -> AsyncIterator[Traffic]:
+    """Yield what goes on, until the end of the block; then it is over."""
+    seen = Traffic()
+    async with connected(system) as stand, sender(system.stack.kafka.bootstrap) as orders:
+        issued = await issue(stand, 2 * int(lives_per_second * seconds_max), term="P1Y")
+        codes = [IssuedCode(each["code_ref"], each["last_group"]) for each in issued]
+        lives = [Life(str(UUID(int=new_id().int)), *pair) for pair in batched(codes, 2, strict=True)]
+        began = monotonic()
+        going_on = [asyncio.create_task(_begin(orders, lives, seen, lives_per_second))]
+        going_on += [asyncio.create_task(_watch(stand, seen)) for _ in range(WATCHED)]
+        try:
+            yield seen
+        finally:
+            seen.seconds = monotonic() - began
+            for each in going_on:
+                each.cancel()
+            ended = await asyncio.gather(*going_on, return_exceptions=True)
+            seen.wrong += [repr(each) for each in ended if isinstance(each, Exception)]
+
+
+async def _begin(orders: Sender, lives: list[Life], seen: Traffic, lives_per_second: int) -> None:
+    """Enroll devices and add both of their codes, so many lives a second."""
+    began = monotonic()
+    for some in batched(lives, max(1, round(lives_per_second * TICK_SECONDS)), strict=False):
+        messages = [(life.enroll(), life.add(life.first), life.add(life.second)) for life in some]
+        await orders.send(TOPIC, [message for each in messages for message in each])
+        seen.lives += len(some)
+        await asyncio.sleep(max(0.0, began + seen.lives / lives_per_second - monotonic()))
+
+
+async def _watch(stand: Stand, seen: Traffic) -> None:
+    """Use a device as its owner does: add codes, look at the window, and never see an older state than before."""
+    enrolled = await stand.client.post(
+        stand.url("device", "/v1/devices"), json={"product": "antivirus", "region": "DE"}
+    )
+    device = enrolled.raise_for_status().json()
+    headers = {"Authorization": f"Bearer {device['token']}"}
+    path = stand.url("device", f"/v1/devices/{device['device_id']}")
+    shown = 0
+    while True:
+        (code,) = await issue(stand, 1, term="P1Y")
+        added = await stand.client.post(f"{path}/codes", json={"code": code["code"], "replace": True}, headers=headers)
+        _expect(added, 202, seen)
+        for _ in range(20):
+            window = await stand.client.get(f"{path}/license", headers=headers)
+            _expect(window, 200, seen)
+            version = int(window.headers["ETag"].strip('"').partition("-")[0])
+            if version < shown:
+                seen.wrong.append(f"stale: version {version} was shown after {shown}")
+            shown = version
+
+
+def _expect(answer: httpx.Response, status: int, seen: Traffic) -> None:
+    seen.requests += 1
+    if answer.status_code != status:
+        seen.wrong.append(f"{answer.request.method} {answer.request.url.path}: {answer.status_code} {answer.text}")
