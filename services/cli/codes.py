@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from services.cli.doors import Doors
-from services.cli.histories import After, history_of
+from services.cli.histories import After, At, Known, as_of, history_of
 from services.cli.output import AsJson, say, show, show_rows
 from services.cli.typed import code_ref
 
@@ -42,10 +42,11 @@ def issue(
 
 
 @app.command("show", epilog="Example: perennial code show - < code.txt")
-def show_code(ctx: typer.Context, ref: Ref, as_json: AsJson = False) -> None:
-    """Show a code: its terms, its first activation, its seats."""
+def show_code(ctx: typer.Context, ref: Ref, at: At = None, known: Known = False, as_json: AsJson = False) -> None:
+    """Show a code: its terms, its first activation, its seats; or as it was."""
+    asked = as_of(at, known=known)
     with Doors(ctx.obj) as doors:
-        show(doors.ask("activation", "GET", f"/v1/codes/{code_ref(ref)}"), as_json=as_json)
+        show(doors.ask("activation", "GET", f"/v1/codes/{code_ref(ref)}", params=asked), as_json=as_json)
 
 
 @app.command(epilog='Example: perennial code block 6f0c… --note "chargeback 4711"')
@@ -61,10 +62,18 @@ def unblock(ctx: typer.Context, ref: Ref, note: Note, as_json: AsJson = False) -
 
 
 @app.command(epilog="Example: perennial code history 6f0c… --json | jq .type")
-def history(ctx: typer.Context, ref: Ref, after: After = 0, as_json: AsJson = False) -> None:
+def history(
+    ctx: typer.Context,
+    ref: Ref,
+    after: After = 0,
+    at: At = None,
+    known: Known = False,
+    as_json: AsJson = False,
+) -> None:
     """Show everything that happened to a code, oldest first."""
+    asked = as_of(at, known=known)
     with Doors(ctx.obj) as doors:
-        history_of(doors, "activation", f"/v1/codes/{code_ref(ref)}", after=after, as_json=as_json)
+        history_of(doors, "activation", f"/v1/codes/{code_ref(ref)}", after=after, as_json=as_json, asked=asked)
 
 
 def _order(ctx: typer.Context, what: str, ref: str, note: str, as_json: bool) -> None:

@@ -9,17 +9,21 @@ import typer
 from aiokafka.errors import KafkaError
 from typer.core import TyperGroup
 
-from services.cli import codes, devices, log, parked, schema, topics
+from services.cli import codes, devices, doctor, log, parked, projections, schema, secrets, topics
 from services.cli.connections import Connections
 from services.cli.demo import PORTS, demo, up
 from services.cli.failures import EXIT_CODES, CommandFailed, ExitCode
+from services.cli.forecast import forecast
+from services.cli.recover import recover_ledger
+from services.cli.what_if import what_if
 from shared.database import AWAY
 from shared.local.failures import LocalStackError
 from shared.migrate import SchemaError
+from shared.settings import WrongSetting
 from shared.topics import WrongTopic
 
 UNREACHABLE = (httpx.TransportError, KafkaError, *AWAY)
-REFUSED = (WrongTopic, SchemaError, asyncpg.PostgresError)
+REFUSED = (WrongTopic, SchemaError, WrongSetting, asyncpg.PostgresError)
 
 
 class CommandLine(TyperGroup):
@@ -75,5 +79,11 @@ app.add_typer(codes.app, name="code")
 app.add_typer(devices.app, name="device")
 app.add_typer(parked.app, name="parked")
 app.add_typer(log.app, name="log")
+app.add_typer(projections.app, name="projection")
 app.add_typer(topics.app, name="topics")
+app.add_typer(secrets.app, name="secrets")
+app.command("what-if", epilog="Example: perennial what-if --policy stricter.json --since 2027-01-01")(what_if)
+app.command(epilog="Example: perennial forecast --until 2027-06-30 --failing")(forecast)
 app.command()(schema.migrate)
+app.command("recover", epilog="Example: perennial recover --service device")(recover_ledger)
+app.command(epilog=doctor.EXIT_CODES)(doctor.doctor)

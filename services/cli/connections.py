@@ -8,6 +8,7 @@ from typing import Self
 from services.cli.failures import CommandFailed, ExitCode
 from services.cli.system import HTTP_PORTS, SERVICES, ServiceName, System
 from shared.local.ports import LOOPBACK, Ports
+from shared.settings import secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +30,7 @@ class Connections:
             data=data,
             urls={name: given[name] or f"http://{LOOPBACK}:{port}" for name, port in http_ports().items()},
             kafka=kafka or f"{LOOPBACK}:{Ports.from_environment().kafka}",
-            operator_key=os.environ.get("PERENNIAL_OPERATOR_KEY")
-            or (local.credentials.operator_key if local else None),
+            operator_key=secret("PERENNIAL_OPERATOR_KEY") or (local.credentials.operator_key if local else None),
             database_urls=({name: local.database_url(name) for name in SERVICES} if local else {}) | _given(),
         )
 
@@ -52,6 +52,14 @@ class Connections:
             raise CommandFailed(ExitCode.UNREACHABLE, message)
         return self.database_urls[service]
 
+    def signing_key_file(self, service: ServiceName) -> Path:
+        """Return where a local system keeps the service's signing keys."""
+        return self.data / "keys" / f"{service}.pem"
+
+    def checkpoint_folder(self) -> Path:
+        """Return where a local system exports its checkpoints."""
+        return self.data / "checkpoints"
+
     def key(self) -> str:
         """Return the operator key. Raises `CommandFailed` when there is none."""
         if self.operator_key is None:
@@ -71,7 +79,7 @@ def local_system(data: Path) -> System:
 
 
 def _given() -> dict[ServiceName, str]:
-    return {name: os.environ[_database_variable(name)] for name in SERVICES if _database_variable(name) in os.environ}
+    return {name: url for name in SERVICES if (url := secret(_database_variable(name)))}
 
 
 def _database_variable(service: ServiceName) -> str:

@@ -5,9 +5,10 @@ from typing import Annotated
 import typer
 
 from services.cli.doors import Doors
-from services.cli.histories import After, history_of
+from services.cli.histories import After, At, Known, as_of, history_of
 from services.cli.output import AsJson, say, show
 from services.cli.typed import typed_code
+from services.cli.why import why
 
 app = typer.Typer(no_args_is_help=True, help="Enroll devices, look at their licenses, add codes.")
 
@@ -28,10 +29,13 @@ def enroll(
 
 
 @app.command("show", epilog="Example: perennial device show 0199… --json | jq .status")
-def show_device(ctx: typer.Context, device_id: Id, as_json: AsJson = False) -> None:
-    """Show the license of a device, as its user sees it."""
+def show_device(
+    ctx: typer.Context, device_id: Id, at: At = None, known: Known = False, as_json: AsJson = False
+) -> None:
+    """Show the license of a device, as its user sees it, or as it was."""
+    asked = as_of(at, known=known)
     with Doors(ctx.obj) as doors:
-        show(doors.ask("device", "GET", f"/v1/devices/{device_id}/license"), as_json=as_json)
+        show(doors.ask("device", "GET", f"/v1/devices/{device_id}/license", params=asked), as_json=as_json)
 
 
 @app.command("add-code", epilog="Example: perennial device add-code 0199… < code.txt")
@@ -47,8 +51,23 @@ def add_code(
         show(doors.ask("device", "POST", f"/v1/devices/{device_id}/codes", json=typed), as_json=as_json)
 
 
-@app.command(epilog="Example: perennial device history 0199… --after 3")
-def history(ctx: typer.Context, device_id: Id, after: After = 0, as_json: AsJson = False) -> None:
+@app.command(epilog="Example: perennial device history 0199… --at 2027-03-12")
+def history(
+    ctx: typer.Context,
+    device_id: Id,
+    after: After = 0,
+    at: At = None,
+    known: Known = False,
+    as_json: AsJson = False,
+) -> None:
     """Show everything that happened to a device, oldest first."""
+    asked = as_of(at, known=known)
     with Doors(ctx.obj) as doors:
-        history_of(doors, "device", f"/v1/devices/{device_id}", after=after, as_json=as_json)
+        history_of(doors, "device", f"/v1/devices/{device_id}", after=after, as_json=as_json, asked=asked)
+
+
+@app.command("why", epilog="Example: perennial device why 0199… --at 2027-03-12T10:00:00Z")
+def why_device(ctx: typer.Context, device_id: Id, at: At = None, known: Known = False, as_json: AsJson = False) -> None:
+    """Explain where a device stands: the rules that were looked at, the evidence, and what would change it."""
+    with Doors(ctx.obj) as doors:
+        why(doors, device_id, as_of(at, known=known), as_json=as_json)

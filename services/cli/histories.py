@@ -1,32 +1,54 @@
 """The history of a device or a code, page by page through the doors."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 import typer
 
 from services.cli.doors import Doors
 from services.cli.facts import facts_of
+from services.cli.moments import moment
 from services.cli.output import show_rows
 from services.cli.system import ServiceName
+from shared.ledger import instant
 
 After = Annotated[int, typer.Option(min=0, help="Only what came after this version.")]
+At = Annotated[str | None, typer.Option(help="As of this time, or the beginning of this day, instead of now.")]
+Known = Annotated[bool, typer.Option("--known", help="With --at: what was known then, not what was true then.")]
 PAGE_EVENTS = 500
 
 
-def history_of(doors: Doors, service: ServiceName, path: str, *, after: int, as_json: bool) -> None:
-    """Show the history at `path`, oldest first."""
+def as_of(at: str | None, *, known: bool) -> dict[str, str]:
+    """Return what asks a door about another time than now."""
+    if at is None:
+        return {}
+    return {"at": instant(moment(at)), "sense": "known" if known else "true"}
+
+
+def history_of(
+    doors: Doors,
+    service: ServiceName,
+    path: str,
+    *,
+    after: int,
+    as_json: bool,
+    asked: Mapping[str, str] | None = None,
+) -> None:
+    """Show the history at `path`, oldest first; `asked` may name a time."""
     rows = [
         event if as_json else {**event, "facts": facts_of(event["data"])}
-        for event in events_at(doors, service, path, after=after)
+        for event in events_at(doors, service, path, after=after, asked=asked)
     ]
     show_rows(rows, ("version", "occurred_at", "type", "facts"), as_json=as_json)
 
 
-def events_at(doors: Doors, service: ServiceName, path: str, *, after: int = 0) -> Iterator[dict[str, Any]]:
+def events_at(
+    doors: Doors, service: ServiceName, path: str, *, after: int = 0, asked: Mapping[str, str] | None = None
+) -> Iterator[dict[str, Any]]:
     """Give the events at `path` after a version, asking for page after page."""
     next_after: int | None = after
     while next_after is not None:
-        page = doors.ask(service, "GET", f"{path}/history", params={"after": next_after, "limit": PAGE_EVENTS})
+        params = {"after": next_after, "limit": PAGE_EVENTS, **(asked or {})}
+        page = doors.ask(service, "GET", f"{path}/history", params=params)
         yield from page["events"]
         next_after = page["next"]

@@ -14,7 +14,7 @@ from services.activation import decider as codes
 from services.activation import outbox as activation_outbox
 from services.activation.store import CodeStore
 from services.cli.failures import CommandFailed, ExitCode
-from services.cli.system import ServiceName
+from services.cli.system import MIGRATIONS, ServiceName
 from services.device import consumer as device
 from services.device import decider as devices
 from services.device import outbox as device_outbox
@@ -22,7 +22,8 @@ from services.device.store import DeviceStore
 from shared.clock import Clock
 from shared.command_handler import CommandHandler
 from shared.consumer import Source
-from shared.database import Pool, open_pool
+from shared.database import Connection, Pool, open_pool
+from shared.migrate import SchemaError, check_schema
 from shared.outbox import Outbox
 
 CONSUMERS: Mapping[str, ServiceName] = {
@@ -31,6 +32,8 @@ CONSUMERS: Mapping[str, ServiceName] = {
     "license_view": "device",
     "activation.requests": "activation",
     "activation.purchases": "activation",
+    "code_view": "activation",
+    "switchover_forecast": "activation",
 }
 """Every consumer and the service it belongs to."""
 
@@ -47,7 +50,10 @@ class Ledger:
 
 @asynccontextmanager
 async def opened(service: ServiceName, database_url: str) -> AsyncIterator[Ledger]:
-    """Yield the ledger at `database_url`. Raises `CommandFailed` if it is another service's."""
+    """Yield the ledger at `database_url`.
+
+    Raises `CommandFailed` if it is another service's, or another release's (`other_release`).
+    """
     pool = await open_pool(database_url, connections_max=1, name="perennial operator")
     try:
         row = await pool.fetchrow("select service, mode from ledger")
@@ -55,11 +61,19 @@ async def opened(service: ServiceName, database_url: str) -> AsyncIterator[Ledge
             raise CommandFailed(ExitCode.REFUSED, f"this database is not the {service} ledger")
         clock = Clock(sandbox=row["mode"] == "sandbox")
         async with pool.acquire() as connection:
+            await _check_release(connection, service)
             await clock.refresh(connection)
         outbox = _outbox(service, sandbox=clock.sandbox)
         yield Ledger(pool, clock, outbox, _sources(service, clock, outbox))
     finally:
         pool.terminate()
+
+
+async def _check_release(connection: Connection, service: ServiceName) -> None:
+    try:
+        await check_schema(connection, MIGRATIONS[service])
+    except SchemaError as other:
+        raise CommandFailed(ExitCode.REFUSED, f"other_release: {other}") from None
 
 
 def _outbox(service: ServiceName, *, sandbox: bool) -> Outbox:

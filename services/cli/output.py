@@ -1,6 +1,7 @@
 """How a command answers: data on stdout, for people or as JSON; talk on stderr."""
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
@@ -9,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+PIPE_CHARACTERS = 10_000
 AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON, one object per line.")]
 
 
@@ -35,8 +37,8 @@ def show_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_j
     table = Table(*columns, box=None, header_style="bold", pad_edge=False)
     for row in rows:
         table.add_row(*(Text(_plain(row.get(column))) for column in columns))
-    console = Console(highlight=False)
     # a pipe has no width: nothing is cut for it
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_CHARACTERS)
     console.print(table, soft_wrap=not console.is_terminal)
 
 

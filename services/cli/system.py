@@ -24,6 +24,7 @@ from shared.local.processes import Command
 from shared.local.server import Server
 from shared.local.stack import LocalStack
 from shared.migrate import migrate
+from shared.signing import KeyRing
 from shared.topics import Layout, ensure_topics
 
 ServiceName = Literal["device", "activation"]
@@ -122,7 +123,7 @@ class System:
         try:
             self.stack.start()
             tell("PostgreSQL and Kafka run")
-            asyncio.run(self._provision())
+            asyncio.run(self.provision())
             tell("the ledgers and topics are there")
             with ThreadPoolExecutor(len(SERVICES)) as threads:
                 list(threads.map(lambda name: self.worker(name).start(), SERVICES))
@@ -165,16 +166,24 @@ class System:
             "PERENNIAL_KAFKA_BOOTSTRAP_SERVERS": self.stack.kafka.bootstrap,
             "PERENNIAL_MODE": self.mode,
             "PERENNIAL_OPERATOR_KEY_HASH": hash_of(self.credentials.operator_key).hex(),
+            "PERENNIAL_SIGNING_KEY_FILE": str(self.signing_key_file(service)),
+            "PERENNIAL_CHECKPOINT_FOLDER": str(self.folder / "checkpoints"),
             **self._environment,
         }
+
+    def signing_key_file(self, service: ServiceName) -> Path:
+        """Return the file of the service's signing keys, which the first start makes."""
+        return self.folder / "keys" / f"{service}.pem"
 
     def database_url(self, service: ServiceName) -> str:
         """Return where the service finds its ledger."""
         password = self.credentials.passwords[service]
         return self.stack.postgres.dsn(service, user=f"{service}_service", password=password)
 
-    async def _provision(self) -> None:
-        """Make roles, databases, tables and topics, whatever of it is missing."""
+    async def provision(self) -> None:
+        """Make keys, roles, databases, tables and topics, whatever of it is missing."""
+        for service in SERVICES:
+            KeyRing.kept_in(self.signing_key_file(service))
         await asyncio.gather(
             ensure_topics(self.stack.kafka.bootstrap, Layout(self.partitions)),
             *(self._provision_database(service) for service in SERVICES),

@@ -1,0 +1,64 @@
+"""`perennial log checkpoint` and `log keys`: sign what the log is now, and hand out the keys that check it."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from services.cli.failures import CommandFailed, ExitCode
+from services.cli.ledgers import opened
+from services.cli.log.trust import KeysOption, SigningKeyOption, signing_keys, trusted_keys
+from services.cli.output import AsJson, show
+from services.cli.system import ServiceName
+from shared.ledger import instant
+from shared.proof.checkpoint import Checkpoint, write
+from shared.proof.exporting import new_checkpoint
+from shared.proof.growth import HistoryBroken
+from shared.signing import KeyRing
+
+EXAMPLE = "Example: perennial log checkpoint --service device --to /mnt/elsewhere"
+
+
+def checkpoint(
+    ctx: typer.Context,
+    service: Annotated[ServiceName, typer.Option(help="Whose log.")],
+    to: Annotated[Path | None, typer.Option(help="The folder.", show_default="the local system's")] = None,
+    signing_key: SigningKeyOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a signed checkpoint of a log to a folder; kept out of the database's reach it shows any rewriting."""
+    keys = signing_keys(ctx.obj, service, signing_key)
+    made = asyncio.run(_made(service, ctx.obj.database_url(service), keys))
+    try:
+        file = write(made, to or ctx.obj.checkpoint_folder())
+    except OSError as error:
+        raise CommandFailed(ExitCode.REFUSED, f"not_written: {error.filename or to}: {error.strerror}") from None
+    show(
+        {
+            "ledger": made.ledger,
+            "made_at": instant(made.made_at),
+            "events": made.event_count,
+            "key_id": keys.key_id,
+            "file": str(file),
+        },
+        as_json=as_json,
+    )
+
+
+async def _made(service: ServiceName, url: str, keys: KeyRing) -> Checkpoint:
+    async with opened(service, url) as ledger:
+        try:
+            return await new_checkpoint(ledger.pool, ledger=ledger.outbox.source, keys=keys)
+        except HistoryBroken as broken:
+            raise CommandFailed(ExitCode.REFUSED, f"history_broken: {broken}") from None
+
+
+def keys(
+    ctx: typer.Context,
+    service: Annotated[ServiceName, typer.Option(help="Whose keys.")],
+    file: KeysOption = None,
+) -> None:
+    """Print a service's public keys as a JWKS: what checks checkpoints, proofs and license documents."""
+    typer.echo(json.dumps(trusted_keys(ctx.obj, service, file).jwks(), indent=2))

@@ -1,0 +1,100 @@
+"""`perennial log prove`: a proof of one event that anybody can check offline, and the check of one."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+
+from services.cli.connections import Connections
+from services.cli.failures import CommandFailed, ExitCode
+from services.cli.ledgers import opened
+from services.cli.log.trust import KeysOption, trusted_keys
+from services.cli.output import AsJson, say, show
+from services.cli.system import SERVICES, ServiceName
+from shared.ledger import instant
+from shared.proof.checkpoint import Checkpoint, CheckpointRefused, files_in, read
+from shared.proof.inclusion import NotProved, checked, event_of, proof_of
+from shared.signing import PublicKeys
+
+EXAMPLE = "Example: perennial log prove 0198f2c1-… > proof.json; python docs/verify_event.py proof.json keys.jwks.json"
+
+
+def prove(
+    ctx: typer.Context,
+    event_id: Annotated[UUID, typer.Argument(help="The event's id, as `ce_id` and every history show it.")],
+    checkpoints: Annotated[
+        Path | None, typer.Option(help="A folder with signed checkpoints.", show_default="the local system's")
+    ] = None,
+    keys: KeysOption = None,
+) -> None:
+    """Print a proof that an event is part of a signed history; docs/verify_event.py checks it without us."""
+    folder = checkpoints or ctx.obj.checkpoint_folder()
+    try:
+        proof = asyncio.run(_proved(ctx.obj, event_id, folder, keys))
+    except NotProved as error:
+        raise CommandFailed(ExitCode.REFUSED, f"{error.code}: {error.detail}") from None
+    typer.echo(json.dumps(proof, ensure_ascii=False, indent=2))
+    say(f"check it with docs/verify_event.py and the keys of `perennial log keys`: {len(json.dumps(proof)):,} bytes")
+
+
+def check_proof(
+    ctx: typer.Context,
+    proof: Annotated[Path, typer.Argument(help="What `perennial log prove` printed.")],
+    service: Annotated[ServiceName, typer.Option(help="Whose keys count, without --keys.")] = "device",
+    keys: KeysOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check a proof, offline, as docs/verify_event.py does. Exit code 1 when it proves nothing."""
+    try:
+        included = checked(json.loads(proof.read_bytes()), trusted_keys(ctx.obj, service, keys))
+    except NotProved as error:
+        raise CommandFailed(ExitCode.REFUSED, f"{error.code}: {error.detail}") from None
+    except CheckpointRefused as error:
+        raise CommandFailed(ExitCode.REFUSED, f"checkpoint_{error.code}: {error.detail}") from None
+    except (OSError, ValueError) as error:
+        raise CommandFailed(ExitCode.REFUSED, f"unreadable_proof: {proof}: {error}") from None
+    show(
+        {
+            "proved": True,
+            "ledger": included.ledger,
+            "slice": included.slice_number,
+            "position": included.position,
+            "checkpointed_at": instant(included.checkpointed_at),
+            "event": included.event,
+        },
+        as_json=as_json,
+    )
+
+
+async def _proved(connections: Connections, event_id: UUID, folder: Path, keys: Path | None) -> dict[str, Any]:
+    """Return the proof from the ledger that has the event."""
+    for service in SERVICES:
+        async with opened(service, connections.database_url(service)) as ledger, ledger.pool.acquire() as connection:
+            try:
+                entry = await event_of(connection, event_id)
+            except NotProved:
+                continue
+            trusted = trusted_keys(connections, service, keys)
+            checkpoint = _newest(folder, ledger.outbox.source, trusted, service)
+            return await proof_of(connection, entry, checkpoint)
+    raise NotProved("unknown_event", f"no ledger has an event {event_id}")
+
+
+def _newest(folder: Path, source: str, keys: PublicKeys, service: ServiceName) -> Checkpoint:
+    """Return the newest checkpoint of a ledger that counts."""
+    refusal: CheckpointRefused | None = None
+    for file in reversed(list(files_in(folder))):
+        try:
+            checkpoint = read(file, keys)
+        except CheckpointRefused as refused:
+            refusal = refused
+            continue
+        if checkpoint.ledger == source:
+            return checkpoint
+    if refusal:
+        raise NotProved(f"checkpoint_{refusal.code}", refusal.detail)
+    advice = f"perennial log checkpoint --service {service}"
+    raise NotProved("not_checkpointed_yet", f"{folder} has no checkpoint of {source}; `{advice}` makes one")

@@ -1,0 +1,78 @@
+"""`perennial recover`: a ledger that was restored from a backup gets back what its topic has and it has lost."""
+
+import asyncio
+from collections import defaultdict
+from dataclasses import replace
+from typing import Annotated
+
+import typer
+
+from services.activation.consumer import DEVICES_TOPIC, PURCHASES_TOPIC
+from services.activation.decider import DECIDER as CODES
+from services.activation.decider import Code
+from services.activation.store import CodeStore
+from services.cli.connections import Connections
+from services.cli.failures import CommandFailed, ExitCode
+from services.cli.ledgers import Ledger, opened
+from services.cli.output import AsJson, say, show
+from services.cli.system import ServiceName
+from services.device.consumer import COMMANDS_TOPIC, VERDICTS_TOPIC
+from services.device.decider import DECIDER as DEVICES
+from services.device.store import DeviceStore
+from shared.command_handler import CommandHandler
+from shared.database import Connection
+from shared.lease import LEASE_SECONDS
+from shared.recovery import NotThisHistory, Reads, States, recover
+
+WORKERS = "select count(*) from worker where seen_at > now() - make_interval(secs => $1)"
+HOLDERS = "select code_ref, device_id from seat where code_ref = any($1::text[])"
+
+
+def recover_ledger(
+    ctx: typer.Context,
+    service: Annotated[ServiceName, typer.Option(help="Whose ledger.")],
+    as_json: AsJson = False,
+) -> None:
+    """Append to a restored ledger what only its topic still has; stop all workers of the service first.
+
+    Done twice, nothing changes. What is on no topic does not come back: answers kept under idempotency keys, and the
+    tokens of devices that enrolled since the backup.
+    """
+    connections: Connections = ctx.obj
+    say(f"reading the topic of the {service} service from its first record on")
+    try:
+        recovered = asyncio.run(_recover(service, connections))
+    except NotThisHistory as other:
+        raise CommandFailed(ExitCode.REFUSED, str(other)) from None
+    show({"service": service, "recovered_events": recovered}, as_json=as_json)
+
+
+async def _recover(service: ServiceName, connections: Connections) -> int:
+    async with opened(service, connections.database_url(service)) as ledger:
+        async with ledger.pool.acquire() as connection:
+            if workers := await connection.fetchval(WORKERS, LEASE_SECONDS):
+                raise CommandFailed(ExitCode.REFUSED, f"{workers} {service} workers run: stop them first")
+        return await _recovered(service, ledger, connections.kafka)
+
+
+async def _recovered(service: ServiceName, ledger: Ledger, bootstrap_servers: str) -> int:
+    match service:
+        case "device":
+            devices = CommandHandler(DEVICES, DeviceStore(), ledger.outbox)
+            reads = Reads({"device.verdicts": VERDICTS_TOPIC}, [COMMANDS_TOPIC])
+            return await recover(ledger.pool, bootstrap_servers, devices, reads=reads)
+        case "activation":
+            codes = CommandHandler(CODES, CodeStore(), ledger.outbox)
+            reads = Reads({"activation.requests": DEVICES_TOPIC}, [PURCHASES_TOPIC])
+            return await recover(ledger.pool, bootstrap_servers, codes, reads=reads, complete=_with_holders)
+
+
+async def _with_holders(connection: Connection, states: States[Code]) -> States[Code]:
+    """Add all holders of the codes: their store loads those that a command names, and here is none."""
+    holders: dict[str, set[str]] = defaultdict(set)
+    for row in await connection.fetch(HOLDERS, sorted(states)):
+        holders[row["code_ref"]].add(row["device_id"])
+    return {
+        ref: replace(stored, state=stored.state.model_copy(update={"holders": frozenset(holders[ref])}))
+        for ref, stored in states.items()
+    }

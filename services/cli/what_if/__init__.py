@@ -1,0 +1,149 @@
+"""`perennial what-if`: what another policy would have made of the same history. It writes nothing."""
+
+import asyncio
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from services.cli.bar import Bar
+from services.cli.connections import Connections
+from services.cli.failures import CommandFailed, ExitCode
+from services.cli.ledgers import opened
+from services.cli.moments import moment
+from services.cli.output import AsJson, say, show_rows
+from services.cli.system import SERVICES
+from services.cli.what_if.differences import Different
+from services.cli.what_if.reading import opened_for_reading
+from services.cli.what_if.run import Question, Tally, ask
+from shared.ledger import instant
+from shared.policy import POLICY, Policy
+from shared.policy_file import PolicyWrong, read_policy
+
+__all__ = ["what_if"]
+
+SHOWN_MAX = 50
+"""More devices than these are for programs."""
+
+
+def what_if(
+    ctx: typer.Context,
+    policy: Annotated[Path, typer.Option(help="A file with the other policy.")],
+    since: Annotated[
+        str | None, typer.Option(help="Replay what was recorded after this time; else everything.")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="Only this device, and those that share a code with it.")] = None,
+    present: Annotated[
+        Path | None, typer.Option(envvar="PERENNIAL_POLICY_FILE", help="The present policy.", show_default="standard")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Replay the recorded orders under another policy and under the present one, and list what differs."""
+    other, ours = _read(policy), _read(present) if present else POLICY
+    begins_at = moment(since) if since else None
+    tally = Tally()
+    different = asyncio.run(_ask(ctx.obj, other, ours, begins_at, device, tally))
+    if as_json:
+        _show_json(tally, different, ours=ours, other=other)
+    else:
+        _show_tables(tally, different)
+    _say_summary(tally, ours=ours, other=other)
+
+
+def _read(path: Path) -> Policy:
+    try:
+        return read_policy(path)
+    except PolicyWrong as wrong:
+        raise CommandFailed(ExitCode.REFUSED, f"{wrong.code}: {path}, {wrong}") from None
+    except OSError as error:
+        raise CommandFailed(ExitCode.REFUSED, f"policy_unreadable: {path}: {error.strerror}") from None
+
+
+async def _ask(
+    connections: Connections, other: Policy, ours: Policy, since: datetime | None, device_id: str | None, tally: Tally
+) -> list[Different]:
+    urls = {service: connections.database_url(service) for service in SERVICES}
+    until = await _now(connections)
+    if since is not None and since > until:
+        raise CommandFailed(ExitCode.REFUSED, f"in_the_future: it is {instant(until)}")
+    question = Question(present=ours, other=other, since=since, until=until)
+    async with opened_for_reading(urls, until=until) as ledgers:
+        groups = [await ledgers.around(device_id)] if device_id else await ledgers.everything()
+        with Bar("devices") as bar:
+            found = [one async for one in ask(ledgers, groups, question, tally, bar.tell)]
+    if device_id and tally.orders == 0 and since is None:
+        raise CommandFailed(ExitCode.REFUSED, "unknown_device: nothing was ever recorded of this device")
+    return sorted(found, key=lambda one: one.device_id)
+
+
+async def _now(connections: Connections) -> datetime:
+    """Return the time of the services: what is recorded later is not replayed."""
+    moments = []
+    for service in SERVICES:
+        async with opened(service, connections.database_url(service)) as ledger:
+            moments.append(ledger.clock.now())
+    return max(moments)
+
+
+def _show_json(tally: Tally, different: list[Different], *, ours: Policy, other: Policy) -> None:
+    summary = {"kind": "summary", "present": ours.name, "other": other.name, **_counts(tally)}
+    show_rows([summary], (), as_json=True)
+    show_rows([{"kind": "change", **row} for row in _kinds(tally)], (), as_json=True)
+    show_rows([{"kind": "device", **_device(one)} for one in different], (), as_json=True)
+
+
+def _counts(tally: Tally) -> dict[str, Any]:
+    return {
+        "devices": tally.devices,
+        "codes": tally.codes,
+        "orders": tally.orders,
+        "devices_different": tally.different,
+        "devices_unlike_history": tally.unlike_history,
+    }
+
+
+def _kinds(tally: Tally) -> list[dict[str, Any]]:
+    counted = tally.counted
+    return [{"change": kind, "devices": counted.devices[kind], "facts": n} for kind, n in counted.facts.most_common()]
+
+
+def _device(one: Different) -> dict[str, Any]:
+    return {
+        "device_id": one.device_id,
+        "licensed_days": round(one.licensed.total_seconds() / 86_400, 3),
+        "status": {"present": one.status[0], "other": one.status[1]},
+        "changes": [{"change": change.kind, "what": change.words} for change in one.changes],
+    }
+
+
+def _show_tables(tally: Tally, different: list[Different]) -> None:
+    if not different:
+        return
+    show_rows(_kinds(tally), ("change", "devices", "facts"), as_json=False)
+    typer.echo("")
+    rows = [
+        {
+            "device": one.device_id,
+            "licensed days": f"{_device(one)['licensed_days']:+}",
+            "what": change.kind,
+            "": change.words,
+        }
+        for one in different[:SHOWN_MAX]
+        for change in one.changes
+    ]
+    show_rows(rows, ("device", "licensed days", "what", ""), as_json=False)
+    if len(different) > SHOWN_MAX:
+        say(f"{len(different) - SHOWN_MAX:,} more devices: --json lists all")
+
+
+def _say_summary(tally: Tally, *, ours: Policy, other: Policy) -> None:
+    say(
+        f"{tally.orders:,} orders of {tally.devices:,} devices replayed under {other.name} {other.version} "
+        f"and {ours.name} {ours.version}: {tally.different:,} devices differ; nothing was written"
+    )
+    if tally.unlike_history:
+        say(
+            f"{tally.unlike_history:,} devices stand in the log as neither says: another policy decided there, "
+            "or what left no event was part of it"
+        )

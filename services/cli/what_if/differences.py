@@ -1,0 +1,129 @@
+"""What two replays of the same history did differently, by device and counted by kind. Pure."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from services.cli.what_if.engine import Happened, Replay
+from services.device import decider as device
+from shared.messages import DeviceId, Event
+
+NOT_COMPARED = frozenset({"policy_version", "findings", "request_id", "answer_by", "again_at", "generation"})
+"""What differs between policies without a difference for anybody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One fact that is there in one replay alone, or is another one. `kind` counts alike ones."""
+
+    kind: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Different:
+    """A device whose life would have been another. `licensed` is how much longer (or less) it would have a license."""
+
+    device_id: DeviceId
+    changes: Sequence[Change]
+    licensed: timedelta
+    status: tuple[str, str]
+
+
+@dataclass(slots=True)
+class Counted:
+    """How many devices and facts the changes of each kind concern."""
+
+    devices: Counter[str] = field(default_factory=Counter)
+    facts: Counter[str] = field(default_factory=Counter)
+
+    def add(self, different: Different) -> None:
+        """Count a device."""
+        self.facts.update(change.kind for change in different.changes)
+        self.devices.update({change.kind for change in different.changes})
+
+
+def differences(present: Replay, other: Replay, *, until: datetime) -> Iterator[Different]:
+    """Give the devices that differ, by their ids."""
+    for device_id in sorted(present.devices.keys() | other.devices.keys()):
+        before, after = present.lives[device_id], other.lives[device_id]
+        changes = list(_changes(before, after))
+        states = [replay.devices.get(device_id, device.Device()) for replay in (present, other)]
+        status = (device.status(states[0], until), device.status(states[1], until))
+        if status[0] != status[1]:
+            changes.append(Change(f"ends as {status[1]}, not {status[0]}", f"{status[0]} → {status[1]}"))
+        if changes:
+            gained = licensed(after, until=until) - licensed(before, until=until)
+            yield Different(device_id=device_id, changes=changes, licensed=gained, status=status)
+
+
+def licensed(life: Sequence[Happened], *, until: datetime) -> timedelta:
+    """Return how long the device had a license in force, as its facts tell in their order."""
+    total, state, since = timedelta(0), device.Device(), None
+    for happened in [*life, None]:
+        now = until if happened is None else happened.recorded_at
+        ends_at = device.expires_at(state)
+        if since is not None and ends_at is not None:
+            total += max(min(now, ends_at) - since, timedelta(0))
+        if happened is not None:
+            state = device.evolve(state, happened.event)
+        since = now
+    return total
+
+
+def _changes(before: Sequence[Happened], after: Sequence[Happened]) -> Iterator[Change]:
+    """Give what is gone, what is new, and what is the same fact with another time or content."""
+    olds, news = _by_label(before), _by_label(after)
+    for label in sorted(olds.keys() | news.keys()):
+        old, new = olds[label], news[label]
+        gone, come = _without(old, new), _without(new, old)
+        for was, becomes in zip(gone, come, strict=False):
+            yield Change(f"changed: {label}", _difference(was, becomes))
+        for was in gone[len(come) :]:
+            yield Change(f"gone: {label}", _told(was))
+        for becomes in come[len(gone) :]:
+            yield Change(f"new: {label}", _told(becomes))
+
+
+def _by_label(life: Sequence[Happened]) -> dict[str, list[dict[str, Any]]]:
+    facts: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for happened in life:
+        facts[_label(happened.event)].append(_compared(happened))
+    return facts
+
+
+def _label(event: Event) -> str:
+    words = (getattr(event, name, None) for name in ("reason", "cause", "purpose"))
+    return " ".join((type(event).__name__, *(str(word) for word in words if word is not None)))
+
+
+def _compared(happened: Happened) -> dict[str, Any]:
+    facts = {name: value for name, value in happened.event if name not in NOT_COMPARED}
+    return {"occurred_at": happened.occurred_at, **facts}
+
+
+def _without(facts: list[dict[str, Any]], others: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the facts that the others do not have, each counted once."""
+    left = list(others)
+    rest = []
+    for fact in facts:
+        if fact in left:
+            left.remove(fact)
+        else:
+            rest.append(fact)
+    return rest
+
+
+def _difference(was: Mapping[str, Any], becomes: Mapping[str, Any]) -> str:
+    changed = [name for name in was if was[name] != becomes.get(name)]
+    return ", ".join(f"{name} {_word(was[name])} → {_word(becomes.get(name))}" for name in changed)
+
+
+def _told(fact: Mapping[str, Any]) -> str:
+    return f"{_word(fact['occurred_at'])}, code {str(fact.get('code_ref'))[:8]}…"
+
+
+def _word(value: Any) -> str:
+    return value.isoformat(timespec="seconds").replace("+00:00", "Z") if isinstance(value, datetime) else str(value)

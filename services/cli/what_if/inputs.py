@@ -1,0 +1,163 @@
+"""What came from outside, read off both ledgers: the orders that a history begins with.
+
+An order that changed nothing left no event and is not replayed. What an event does not keep of its order is
+filled in so that the rules of then make the same event of it.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from pydantic import BaseModel
+
+from services.activation import decider as activation
+from services.device import decider as device
+from shared.messages import (
+    ActivateNow,
+    ActivationRefused,
+    AutoRenewalChanged,
+    CloneSuspected,
+    CodeAdded,
+    CodeBlocked,
+    CodeEvent,
+    CodeIssued,
+    CodeRejected,
+    CodeRemoved,
+    CodeUnblocked,
+    CustomerErased,
+    DeviceClockObserved,
+    DeviceEnrolled,
+    DeviceEvent,
+    Event,
+    InstallationChanged,
+    LicenseRemoved,
+    LicenseRenewed,
+    LicenseShortened,
+    OfflineActivationReported,
+    PurchaseAnnounced,
+    PurchaseCancelled,
+    PurchaseRefused,
+    RemovalRefused,
+    SeatReleased,
+)
+
+NO_GROUP = "00000"
+"""For a code that was refused before anybody knew its last group."""
+
+
+def asked_of_device(  # noqa: PLR0911, PLR0912 - one line per event
+    event: DeviceEvent, before: device.Device, order: dict[str, Any]
+) -> device.Command | None:
+    """Return the order that a device's event tells of; None if it followed from another, or from a timer.
+
+    `before` is the device as it was; `order` has `device_id`, `at` and `request_id`. Verdicts of the activation service
+    are not asked about here.
+    """
+    match event:
+        case DeviceEnrolled():
+            return device.EnrollDevice(**_same(event, device.EnrollDevice, order), **order)
+        case InstallationChanged():
+            return device.ReportInstallation(**_same(event, device.ReportInstallation, order), **order)
+        case CodeAdded():
+            return _adding(event, before, order)
+        case CodeRejected():
+            return device.AddCode(code_ref=event.code_ref, last_group=NO_GROUP, **order)
+        case CodeRemoved(cause="removed"):
+            return device.RemoveReserve(**order)
+        case RemovalRefused():
+            return _removing(event, before, order)
+        case LicenseRemoved():
+            offline = event.removed_at if event.cause == "deactivated_offline" else None
+            return device.RemoveLicense(removed_at=offline, **order)
+        case ActivateNow():
+            return device.Activate(code_ref=event.code_ref, **order)
+        case ActivationRefused():
+            return _refused(event, order)
+        case OfflineActivationReported():
+            return device.ReportOfflineActivation(**_same(event, device.ReportOfflineActivation, order), **order)
+        case CloneSuspected():
+            return device.RecordContact(sequence=event.received, last_sequence=event.expected - 1, **order)
+        case DeviceClockObserved():
+            device_time = order["at"] + timedelta(seconds=event.offset_seconds)
+            return device.RecordContact(sequence=0, device_time=device_time, **order)
+        case _:
+            return None
+
+
+def _adding(event: CodeAdded, before: device.Device, order: dict[str, Any]) -> device.Command:
+    return device.AddCode(
+        code_ref=event.code_ref,
+        last_group=event.last_group,
+        # with a full slot nothing else would have been taken (R-20)
+        replace=before.reserve is not None,
+        when="now" if event.ends_trial else "at_end",
+        prior_ref=event.prior_ref,
+        accepts_short_term=event.accepts_short_term,
+        **order,
+    )
+
+
+def _removing(event: RemovalRefused, before: device.Device, order: dict[str, Any]) -> device.Command:
+    reserve = before.reserve
+    if event.reason == "activation_running" and reserve is not None and event.code_ref == reserve.code_ref:
+        return device.RemoveReserve(**order)
+    return device.RemoveLicense(**order)
+
+
+def _refused(event: ActivationRefused, order: dict[str, Any]) -> device.Command | None:
+    if event.trigger == "manual":
+        return device.Activate(code_ref=event.code_ref, **order)
+    if event.trigger == "automatic" and event.available_at is not None:
+        return device.ReportExpiry(ended_at=event.available_at, **order)
+    return None  # what the claim was is not told
+
+
+def asked_of_code(  # noqa: PLR0911 - one line per event
+    event: CodeEvent, order: dict[str, Any]
+) -> activation.Command | None:
+    """Return the order of a shop or an operator that a code's event tells of; None if a device asked.
+
+    `order` has `code_ref` and `at`.
+    """
+    match event:
+        case CodeIssued():
+            return activation.IssueCode(**_same(event, activation.IssueCode, order), **order)
+        case LicenseRenewed():
+            return activation.RecordPurchase(**_same(event, activation.RecordPurchase, order), settled=True, **order)
+        case PurchaseAnnounced():
+            return activation.RecordPurchase(order_id=event.order_id, settled=False, purchased_at=order["at"], **order)
+        case PurchaseCancelled():
+            return activation.CancelPurchase(order_id=event.order_id, note=event.note, **order)
+        case LicenseShortened():
+            return activation.RecordRefund(**_same(event, activation.RecordRefund, order), **order)
+        case PurchaseRefused():
+            return _not_bought(event, order)
+        case AutoRenewalChanged():
+            return activation.SetAutoRenewal(auto_renews=event.auto_renews, **order)
+        case CodeBlocked():
+            return activation.BlockCode(note=event.note, **order)
+        case CodeUnblocked():
+            return activation.UnblockCode(note=event.note, **order)
+        case SeatReleased(cause="operator"):
+            return activation.ReleaseSeat(
+                device_id=event.device_id, note=event.note, keep_reserve=event.keeps_reserve, **order
+            )
+        case CustomerErased():
+            return activation.EraseCustomer(**order)
+        case _:
+            return None
+
+
+def _not_bought(event: PurchaseRefused, order: dict[str, Any]) -> activation.Command:
+    match event.what:
+        case "purchase":
+            bought = {"order_id": event.order_id, "settled": True, "purchased_at": order["at"]}
+            return activation.RecordPurchase(**bought, **order)
+        case "refund":
+            return activation.RecordRefund(order_id=event.order_id, note="replayed", **order)
+        case "cancellation":
+            return activation.CancelPurchase(order_id=event.order_id, **order)
+
+
+def _same(event: Event, command: type[BaseModel], order: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of the event that the command has too, without those that the order gives."""
+    return {name: value for name, value in event if name in command.model_fields and name not in order}

@@ -1,0 +1,123 @@
+"""Checkpoints: what a ledger's slices were at one moment, signed, in a file that leaves the ledger's reach.
+
+    {"checkpoint": "<JWS>", "heads": [[position, hash, root], …]}        (256, in the order of the slices)
+
+The JWS holds `format`, `ledger`, `made_at`, `events` (their number) and `root`: the Merkle root over the heads. It is a
+few hundred bytes, so a proof carries it whole. No database may come in here.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any
+
+from shared.ledger import instant
+from shared.proof.growth import Head
+from shared.proof.merkle import leaf_hash, root_of
+from shared.signing import KeyRing, NotSigned, PublicKeys
+from shared.slices import SLICE_COUNT
+
+KIND = "perennial-checkpoint"
+FORMAT = 1
+SUFFIX = ".checkpoint.json"
+
+
+class CheckpointRefused(Exception):
+    """A checkpoint proves nothing. `code` is stable.
+
+    `unreadable`, `newer_format`, `wrong_root`, or one of `shared.signing.NotSigned`.
+    """
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What was signed: which ledger, when, and the heads of its 256 slices."""
+
+    ledger: str
+    made_at: datetime
+    heads: Sequence[Head]
+    token: str
+
+    @property
+    def event_count(self) -> int:
+        """How many events the ledger had."""
+        return sum(head.position for head in self.heads)
+
+
+def head_leaf(head: Head) -> bytes:
+    """Return the leaf of a slice's head in the tree over all heads."""
+    text = f"{head.slice_number}\n{head.position}\n{head.hash.hex()}\n{head.root.hex()}\n"
+    return leaf_hash(text.encode())
+
+
+def signed(heads: Sequence[Head], *, ledger: str, made_at: datetime, keys: KeyRing) -> Checkpoint:
+    """Return a checkpoint over the heads. `ledger` is the CloudEvents source of its events."""
+    document = {
+        "format": FORMAT,
+        "ledger": ledger,
+        "made_at": instant(made_at),
+        "events": sum(head.position for head in heads),
+        "root": root_of(map(head_leaf, heads)).hex(),
+    }
+    return Checkpoint(ledger, made_at, tuple(heads), keys.sign(document, kind=KIND))
+
+
+def write(checkpoint: Checkpoint, folder: Path) -> Path:
+    """Write the checkpoint as a new file of the folder, whole or not at all. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    name = checkpoint.ledger.strip("/").replace("/", ".")
+    file = folder / f"{name}.{checkpoint.made_at:%Y%m%dT%H%M%S}.{checkpoint.made_at.microsecond // 1000:03}Z{SUFFIX}"
+    heads = [[head.position, head.hash.hex(), head.root.hex()] for head in checkpoint.heads]
+    with NamedTemporaryFile("w", dir=folder, delete_on_close=False) as part:
+        json.dump({"checkpoint": checkpoint.token, "heads": heads}, part, separators=(",", ":"))
+        part.flush()
+        os.fsync(part.fileno())
+        # whoever takes the files away may be another user; nothing in them is secret
+        os.fchmod(part.fileno(), 0o644)
+        os.link(part.name, file)
+    return file
+
+
+def files_in(folder: Path) -> Iterator[Path]:
+    """Return the checkpoint files of a folder, oldest first per ledger."""
+    return iter(sorted(folder.glob(f"*{SUFFIX}")))
+
+
+def read(file: Path, keys: PublicKeys) -> Checkpoint:
+    """Return the checkpoint of a file. Raises `CheckpointRefused` unless it is whole and signed, and OSError."""
+    try:
+        content = json.loads(file.read_bytes())
+        token, heads = content["checkpoint"], [_head(number, *head) for number, head in enumerate(content["heads"])]
+    except (KeyError, RecursionError, TypeError, ValueError):
+        raise CheckpointRefused("unreadable", "this is no checkpoint") from None
+    document = opened(token, keys)
+    if len(heads) != SLICE_COUNT or root_of(map(head_leaf, heads)).hex() != document["root"]:
+        raise CheckpointRefused("wrong_root", "its heads are not those that were signed")
+    return Checkpoint(document["ledger"], datetime.fromisoformat(document["made_at"]), tuple(heads), token)
+
+
+def opened(token: Any, keys: PublicKeys) -> dict[str, Any]:
+    """Return what a checkpoint's JWS says: `ledger`, `made_at`, `events`, `root`. Raises `CheckpointRefused`."""
+    try:
+        document = keys.verify(str(token), kind=KIND)
+    except NotSigned as refusal:
+        raise CheckpointRefused(refusal.code, refusal.detail) from None
+    if document.get("format") != FORMAT:
+        detail = f"it has format {document.get('format')}, this release reads {FORMAT}: a newer release wrote it"
+        raise CheckpointRefused("newer_format", detail)
+    return document
+
+
+def _head(slice_number: int, position: int, chain_hash: str, root: str) -> Head:
+    if not isinstance(position, int):
+        raise TypeError
+    return Head(slice_number, position, bytes.fromhex(chain_hash), bytes.fromhex(root))

@@ -1,0 +1,82 @@
+"""A device ledger with a small history, keys to sign with, and a real Kafka for those who ask."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from shared.database import Pool
+from shared.ledger import NewEvent, append
+from shared.local.kafka import Kafka
+from shared.local.ports import free_port
+from shared.proof.findings import Findings
+from shared.signing import KeyRing
+from tests.conftest import Database
+from tests.shared.records import NOON, packed, stream_in
+
+SLICES = (3, 4, 200)
+STREAMS = {number: stream_in(number) for number in SLICES}
+
+
+@dataclass(frozen=True)
+class History:
+    """A ledger that can be written to and tampered with, from any loop."""
+
+    database: Database
+    pool: Pool
+
+    async def append(self, events: list[NewEvent]) -> None:
+        """Append as the service does."""
+        async with self.database.connected() as connection, connection.transaction():
+            await append(connection, events)
+
+    async def tamper(self, sql: str, *arguments: object) -> None:
+        """Change anything: full access to the database."""
+        async with self.database.connected(owner=True) as connection:
+            await connection.execute(sql, *arguments)
+
+    async def value(self, sql: str, *arguments: object) -> object:
+        """Return one value."""
+        async with self.database.connected() as connection:
+            return await connection.fetchval(sql, *arguments)
+
+
+def events(slice_number: int, first: int, last: int) -> list[NewEvent]:
+    """Return events of versions `first` to `last` of a stream of the slice, a minute after each other."""
+    stream = STREAMS[slice_number]
+    return [
+        packed(stream, version)._replace(occurred_at=NOON + timedelta(minutes=version))
+        for version in range(first, last + 1)
+    ]
+
+
+@pytest.fixture
+async def history(device_database: Database, device_pool: Pool) -> History:
+    """A ledger with 7, 5 and 1 events in three slices."""
+    history = History(device_database, device_pool)
+    await history.append([*events(3, 1, 7), *events(4, 1, 5), *events(200, 1, 1)])
+    return history
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> KeyRing:
+    """The service's keys."""
+    return KeyRing.kept_in(tmp_path / "keys" / "device.pem")
+
+
+@pytest.fixture
+def findings() -> Findings:
+    """What is found."""
+    return Findings("device")
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
+    """A real Kafka."""
+    server = Kafka(tmp_path_factory.mktemp("kafka"), free_port(), free_port())
+    server.start()
+    yield server
+    server.kill()
+    server.erase()
