@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test check faults bench lock clean
+.PHONY: help run test check rules faults nightly bench seed-log test-containers lock clean
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -18,14 +18,14 @@ find_uv = uv=$$(for each in uv .tools/bin/uv; do $$each --version >/dev/null 2>&
 	fi
 
 help:  ## print this
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # The program is make's only child and gets Ctrl-C itself: it ends everything, make waits for it and says nothing more.
 run: $(READY)  ## start PostgreSQL, Kafka and both services, show a license's life; Ctrl-C ends all
 	@exec $(BIN)/perennial demo
 
 test: $(READY)  ## run the tests, with a real Kafka and a real PostgreSQL
-	@$(BIN)/pytest -m "not faults" tests
+	@$(BIN)/pytest -m "not faults and not containers" tests
 
 check: $(READY)  ## check format, lint, types and who imports whom; needs no server
 	@$(BIN)/ruff format --check
@@ -33,16 +33,29 @@ check: $(READY)  ## check format, lint, types and who imports whom; needs no ser
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
+rules: $(READY)  ## print each rule with its tests and the tables state x input; fail on a gap
+	@$(BIN)/python -m tests.rules
+
 faults: $(READY)  ## kill and pause everything, and count that nothing is lost or done twice
-	@$(BIN)/pytest -m faults tests/journeys
+	@$(BIN)/pytest -m faults tests/journeys tests/replay tests/proof
+
+nightly: $(READY)  ## take 200,000 random steps through both services' rules
+	@PERENNIAL_NIGHTLY=1 $(BIN)/pytest tests/test_random_histories.py --timeout 3600
+
+test-containers: $(READY)  ## run the journeys and the fault tests on containers; needs a Docker engine
+	@$(BIN)/pytest -m containers tests/containers
 
 bench: $(READY)  ## measure throughput, latency and replay on this machine
 	@$(BIN)/python -m tests.benchmarks
 
+N := 3000000
+seed-log: $(READY)  ## fill an empty system under .data with N events of devices
+	@$(BIN)/python -m tests.benchmarks.seed $(N)
+
 lock: $(READY)  ## pin all packages and Kafka's jars anew, with hashes
 	@$(find_uv); \
 	$$uv $(COMPILE) --upgrade pyproject.toml -o requirements.txt && \
-	$$uv $(COMPILE) --upgrade pyproject.toml --extra local --extra dev -c requirements.txt -o requirements-dev.txt
+	$$uv $(COMPILE) --upgrade pyproject.toml --extra local --extra export --extra dev -c requirements.txt -o requirements-dev.txt
 	@$(BIN)/python -c "from shared.local.jars import write_pins; write_pins()"
 
 clean:  ## remove the local stack's data and all caches

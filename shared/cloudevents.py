@@ -10,6 +10,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from shared.ledger import RecordedEvent, instant
+from shared.messages import EVENT_TYPES
 from shared.slices import slice_of
 
 type Headers = Sequence[tuple[str, bytes]]
@@ -22,6 +23,8 @@ FIXED: tuple[tuple[str, bytes], ...] = (
     ("ce_specversion", b"1.0"),
     ("content-type", b"application/json"),
 )
+
+IGNORABLE = frozenset(place for place, event in EVENT_TYPES.items() if event.ignorable)
 
 
 def to_headers(entry: RecordedEvent, source: str) -> list[tuple[str, bytes]]:
@@ -46,6 +49,8 @@ def to_headers(entry: RecordedEvent, source: str) -> list[tuple[str, bytes]]:
         headers.append(("ce_causationid", str(event.causation_id).encode()))
     if event.traceparent:
         headers.append(("traceparent", event.traceparent.encode()))
+    if (event.type_name, event.schema_version) in IGNORABLE:
+        headers.append(("ce_ignorable", b"true"))
     return headers
 
 
@@ -65,6 +70,8 @@ class Envelope(NamedTuple):
     recorded_at: datetime
     correlation_id: UUID | None
     traceparent: str | None
+    ignorable: bool = False
+    """Whether a reader that does not know it may pass it over, as its writer says."""
 
 
 class Place(NamedTuple):
@@ -101,7 +108,8 @@ def read_envelope(texts: Mapping[str, str]) -> Envelope:
         occurred_at=_moment("ce_time", occurred_at),
         recorded_at=_moment("ce_recordedtime", texts.get("ce_recordedtime", occurred_at)),
         correlation_id=_id("ce_correlationid", texts.get("ce_correlationid")),
-        traceparent=_traceparent(texts.get("traceparent")),
+        traceparent=read_traceparent(texts.get("traceparent")),
+        ignorable=texts.get("ce_ignorable") == "true",
     )
 
 
@@ -157,8 +165,8 @@ def _id(name: str, text: str | None) -> UUID | None:
         raise UnreadableEnvelope(f"{name} is not a UUID") from None
 
 
-def _traceparent(text: str | None) -> str | None:
-    """A trace that is not one is left out: it says nothing about the event."""
+def read_traceparent(text: str | None) -> str | None:
+    """Return the trace context; one that is none is left out: it says nothing about the event."""
     return text if text and TRACEPARENT.fullmatch(text) else None
 
 

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from shared.database import Connection
 from shared.decider import Decider, Refused
 from shared.ledger import NewEvent
+from shared.measures import DECISIONS
 from shared.messages import Event
 from shared.outbox import Cause, Outbox
 
@@ -90,6 +91,7 @@ class CommandHandler[Command, State]:
         moved = {stream: stored for stream, stored in after.items() if stored is not before.get(stream)}
         if moved:
             await self.store.save(connection, before, moved)
+        DECISIONS.inc(len(orders))
         return decided
 
     def _decide_one(self, order: Order[Command], states: Mapping[str, Stored[State]]) -> Outcome:

@@ -37,6 +37,7 @@ from shared.outbox import Cause, Outbox
 from shared.owned import OwnedPartitions
 from shared.parking import park
 from shared.progress import Claim, NotOwned, Progress, WentBack
+from shared.telemetry import named_in, spans_end_here
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +49,9 @@ RETRY_SECONDS_MAX = 2.0
 COMMIT_INTERVAL_SECONDS = 1.0
 COMMIT_SECONDS_MAX = 2.0
 STALLED_SECONDS = 20.0
+HANDLING_SECONDS_MAX = 15.0
+"""A worker that has a batch in hand for longer (its ledger is out of its reach, Kafka is not) leaves its partitions to
+the others: it stops its heartbeats, and a static member is missed after the session time-out."""
 RECLAIM_SECONDS = 4.0
 RECORD_BYTES_MAX = 1_048_576
 
@@ -111,6 +115,7 @@ class Consumer[Message](ConsumerRebalanceListener):
         self._committed_at = 0.0
         self._subscriber: Any = None
         self._batch_records_max = 1
+        self._handled_at: dict[int, float] = {}
         self.batches = 0
         self.records = 0
 
@@ -128,7 +133,7 @@ class Consumer[Message](ConsumerRebalanceListener):
             ack_policy=AckPolicy.MANUAL,
             session_timeout_ms=6_000,
             heartbeat_interval_ms=1_500,
-            max_poll_interval_ms=300_000,
+            max_poll_interval_ms=int(HANDLING_SECONDS_MAX * 1_000),
             fetch_max_wait_ms=FETCH_WAIT_MS,
             max_partition_fetch_bytes=4 * RECORD_BYTES_MAX,
             listener=self,
@@ -142,6 +147,9 @@ class Consumer[Message](ConsumerRebalanceListener):
 
     async def _next_batch(self, consumer: AIOKafkaConsumer) -> tuple[Record, ...]:
         """Return what has come, as soon as anything has."""
+        if self._claiming and not self._claiming.done():
+            # whoever cannot claim must not go on asking Kafka, or it keeps what others could claim
+            await asyncio.wait([self._claiming])
         fetched = await consumer.getmany(timeout_ms=FETCH_WAIT_MS, max_records=self._batch_records_max)
         return tuple(chain.from_iterable(fetched.values()))
 
@@ -214,7 +222,8 @@ class Consumer[Message](ConsumerRebalanceListener):
         conflicts, pause_seconds = 0, 0.05
         while True:
             try:
-                return await self._handle(records)
+                with spans_end_here():
+                    return await self._handle(records)
             except NotOwned as error:
                 logger.info("%s: %s", self.source.name, error)
                 self._owned.disown([error.partition])
@@ -254,8 +263,10 @@ class Consumer[Message](ConsumerRebalanceListener):
         self._owned.note_committed(offsets)
         self.batches += 1
         self.records += len(records)
+        self._handled_at.update({record.partition: record.timestamp / 1_000 for record in records})
         for entry in parked:
-            logger.error("%s: parked %s: %s", self.source.name, entry.reason, entry.detail)
+            said = named_in(entry.record.headers)
+            logger.error("%s: parked %s: %s", self.source.name, entry.reason, entry.detail, extra=said)
         self.source.committed(sifted.accepted)
         if handled.events or parking:
             self._on_append()
@@ -314,11 +325,26 @@ class Consumer[Message](ConsumerRebalanceListener):
 
     def lag(self) -> int:
         """Return how many records of this worker's partitions are not handled yet, as far as Kafka told."""
+        return sum(self._waiting().values())
+
+    def lag_seconds(self) -> float:
+        """Return for how long records have been waiting: the age of what was handled last where more is there."""
+        now = machine_now().timestamp()
+        moved_at = self._moved_at.timestamp()
+        return max((now - self._handled_at.get(partition, moved_at) for partition in self._waiting()), default=0.0)
+
+    def gap_waits(self) -> int:
+        """Return how many slices wait for a missing position."""
+        return len(self._gaps)
+
+    def _waiting(self) -> dict[int, int]:
+        """Return of each partition that lags how many records wait."""
         consumer = self._subscriber.consumer
-        return sum(
-            max(0, (consumer.highwater(partition) or 0) - self._owned.next_offsets.get(partition.partition, 0))
-            for partition in (consumer.assignment() if consumer else ())
-        )
+        behind = {
+            entry.partition: (consumer.highwater(entry) or 0) - self._owned.committed.get(entry.partition, 0)
+            for entry in (consumer.assignment() if consumer else ())
+        }
+        return {partition: count for partition, count in behind.items() if count > 0}
 
     def problem(self) -> str | None:
         """Return why this consumer makes no progress, or None.

@@ -8,6 +8,8 @@ a switch activates one code and frees the seat on another.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from pydantic import BaseModel
+
 
 class Refused(Exception):
     """An order that concerns nothing known, so that no stream could keep its refusal.
@@ -35,6 +37,20 @@ class Decider[Command, State, Event]:
     decide: Callable[[Command, Mapping[str, State]], Sequence[Event]]
     evolve: Callable[[State, Event], State]
     stream_of: Callable[[Event], str]
+
+
+def changed[Part: BaseModel](part: Part, **changes: object) -> Part:
+    """Return the same part of a state with `changes`, which are facts and not checked again.
+
+    What `model_copy` does, in a quarter of the time: a replay spent a third of its own on it (`make bench`).
+    """
+    made = type(part).__new__(type(part))
+    # frozen models refuse plain assignment
+    object.__setattr__(made, "__dict__", {**part.__dict__, **changes})
+    object.__setattr__(made, "__pydantic_fields_set__", part.__pydantic_fields_set__)
+    object.__setattr__(made, "__pydantic_extra__", part.__pydantic_extra__)
+    object.__setattr__(made, "__pydantic_private__", part.__pydantic_private__)
+    return made
 
 
 def fold[State, Event](evolve: Callable[[State, Event], State], events: Sequence[Event], initial: State) -> State:

@@ -15,6 +15,7 @@ from typing import Any
 from shared.command_handler import CommandHandler, Order, Outcome
 from shared.database import AWAY, CONFLICT, Connection, Pool, transaction
 from shared.ledger import append
+from shared.telemetry import trace_id_of
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +32,10 @@ class LedgerAway(Exception):
 
 class KeyReused(Exception):
     """The idempotency key belongs to another order."""
+
+
+class LookAgain(Exception):
+    """What an order was made from has moved on: `also` raises it, and who gave the order makes it anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +102,12 @@ class Door[Command, State]:
 
     async def _serve_apart(self, tickets: Sequence[Ticket[Command]], error: Exception) -> None:
         """One order of the batch broke something: the others must not suffer for it."""
+        if len(tickets) == 1 and isinstance(error, LookAgain):
+            return _fail(tickets, error)
         if len(tickets) == 1:
-            logger.error("door: unexpected", exc_info=error)
+            cause = tickets[0].order.cause
+            said = {"correlation_id": cause.correlation_id, "trace_id": trace_id_of(cause.traceparent)}
+            logger.error("door: unexpected", exc_info=error, extra=said)
             return _fail(tickets, error)
         for ticket in tickets:
             await self._serve([ticket])

@@ -2,14 +2,14 @@
 
 import hmac
 import json
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import problems
@@ -19,10 +19,16 @@ from shared.decider import Refused
 from shared.door import Answer, Door, Ticket
 from shared.identity import hash_of, new_id
 from shared.ledger import RecordedEvent, instant
+from shared.messages import Reason
 from shared.outbox import Cause
 from shared.problems import Problem, problem_body, problem_response
+from shared.reasons import detail_of
+from shared.reasons_door import reasons_door
+from shared.telemetry import Traces, traceparent
 
 BODY_BYTES_MAX = 65_536
+LARGER_BODIES = "larger_bodies"
+FORMS = "forms"
 KEY_CHARACTERS_MAX = 255
 SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -41,13 +47,26 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _in_calendar(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("a time beyond the calendar") from None
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_calendar)]
+"""A time that can be told in UTC, which it is then in."""
+
+
 def new_app(*, title: str, version: str, registry: CollectorRegistry, checks: Sequence[Check]) -> FastAPI:
     """Return an app with problems as errors, limits, and the routes that machines ask."""
     # the usual documentation pages load scripts from other hosts
     app = FastAPI(title=title, version=version, docs_url=None, redoc_url=None)
     problems.install(app)
     app.add_middleware(Limits)
+    app.add_middleware(Traces)
     _add_health(app, version, registry, checks)
+    app.include_router(reasons_door())
     return app
 
 
@@ -86,25 +105,45 @@ class Limits:
         """Serve one request."""
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        refusal = _refusal_of(scope)
+        bytes_max, media_type = _limits_of(scope)
+        refusal = _refusal_of(scope, bytes_max, media_type)
         if refusal:
             return await refusal(scope, receive, _with_headers(send))
-        return await self.app(scope, _limited(receive), _with_headers(send))
+        return await self.app(scope, _limited(receive, bytes_max), _with_headers(send))
 
 
-def _refusal_of(scope: Scope) -> Response | None:
+def allow_larger_bodies(app: FastAPI, bytes_max: Mapping[str, int]) -> None:
+    """Let the routes at these paths read more than `BODY_BYTES_MAX` bytes."""
+    setattr(app.state, LARGER_BODIES, bytes_max)
+
+
+def allow_forms(app: FastAPI, *, under: str, bytes_max: int) -> None:
+    """Let the routes whose paths begin with `under` read forms of browsers of so many bytes, and nothing else."""
+    setattr(app.state, FORMS, (under, bytes_max))
+
+
+def _limits_of(scope: Scope) -> tuple[int, bytes]:
+    """Return how many bytes a body may have, and of which media type."""
+    state = scope["app"].state
+    forms: tuple[str, int] | None = getattr(state, FORMS, None)
+    if forms and scope["path"].startswith(forms[0]):
+        return forms[1], b"application/x-www-form-urlencoded"
+    return getattr(state, LARGER_BODIES, {}).get(scope["path"], BODY_BYTES_MAX), b"application/json"
+
+
+def _refusal_of(scope: Scope, bytes_max: int, wanted: bytes) -> Response | None:
     headers = dict(scope["headers"])
     length = headers.get(b"content-length", b"0")
-    if not length.isdigit() or int(length) > BODY_BYTES_MAX:
-        return problem_response(413, "body_too_large", f"a body may have {BODY_BYTES_MAX} bytes")
+    if not length.isdigit() or int(length) > bytes_max:
+        return problem_response(413, "body_too_large", f"a body may have {bytes_max} bytes")
     has_body = int(length) > 0 or b"transfer-encoding" in headers
     media_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-    if has_body and media_type != b"application/json":
-        return problem_response(415, "unsupported_media_type", "the body must be application/json")
+    if has_body and media_type != wanted:
+        return problem_response(415, "unsupported_media_type", f"the body must be {wanted.decode()}")
     return None
 
 
-def _limited(receive: Receive) -> Receive:
+def _limited(receive: Receive, bytes_max: int) -> Receive:
     """Count the bytes of a body that did not say its length."""
     seen = 0
 
@@ -112,8 +151,8 @@ def _limited(receive: Receive) -> Receive:
         nonlocal seen
         message = await receive()
         seen += len(message.get("body", b""))
-        if seen > BODY_BYTES_MAX:
-            raise Problem(413, "body_too_large", f"a body may have {BODY_BYTES_MAX} bytes")
+        if seen > bytes_max:
+            raise Problem(413, "body_too_large", f"a body may have {bytes_max} bytes")
         return message
 
     return limited
@@ -226,7 +265,7 @@ async def take_order[Command, State](
 ) -> Answer:
     """Send a command through the door and return its committed answer. Without a key it is an order of its own."""
     correlation_id = new_id()
-    cause = Cause(at=now, recorded_at=now, correlation_id=correlation_id)
+    cause = Cause(at=now, recorded_at=now, correlation_id=correlation_id, traceparent=traceparent())
     ticket = Ticket(
         order=Order(command, cause, if_version=version),
         scope=scope,
@@ -251,7 +290,18 @@ def refusal(status: int, code: str, detail: str, **more: Any) -> Answer:
     return Answer(status, problem_body(status, code, detail, **more))
 
 
-REFUSED_STATUS = {"precondition_failed": 412, "date_out_of_range": 422}
+def refused_for(reason: Reason, **more: Any) -> Answer:
+    """Return the answer to an order that a rule refused, in the words of the catalogue (R-19)."""
+    return refusal(REASON_STATUS.get(reason, 409), reason, detail_of(reason), **more)
+
+
+REASON_STATUS: Mapping[Reason, int] = {"throttled": 429}
+REFUSED_STATUS = {
+    "precondition_failed": 412,
+    "date_out_of_range": 422,
+    "not_a_subscription": 409,
+    "device_exists": 409,
+}
 
 
 def refused_order(refused: Refused) -> Answer:

@@ -14,6 +14,7 @@ from uuid import UUID
 import asyncpg
 
 from shared.database import Connection
+from shared.slices import SLICE_COUNT
 
 GENESIS = bytes(32)
 
@@ -170,10 +171,14 @@ class WrongLedger(Exception):
 async def check_ledger(connection: Connection, *, service: str, mode: str) -> None:
     """Raise `WrongLedger` unless the database is `service`'s ledger and was made for `mode` (design §9)."""
     try:
-        row = await connection.fetchrow("select service, mode from ledger")
+        row = await connection.fetchrow("select service, mode, (select count(*) from slice_head) as slices from ledger")
     except asyncpg.UndefinedTableError:
         raise WrongLedger("this database has no ledger yet; run `perennial migrate`") from None
     if row is None or row["service"] != service:
         raise WrongLedger(f"this database is not the {service} ledger; check its DATABASE_URL")
     if row["mode"] != mode:
         raise WrongLedger(f"this ledger was made for {row['mode']} and stays so; the service was started for {mode}")
+    if row["slices"] != SLICE_COUNT:
+        raise WrongLedger(
+            f"this ledger has {row['slices']} slices and this release {SLICE_COUNT}; run the one it was made by"
+        )

@@ -8,6 +8,8 @@ import hashlib
 from pathlib import Path
 from typing import Literal
 
+import asyncpg
+
 from shared.database import Connection
 
 SHARED = Path(__file__).parent / "migrations"
@@ -47,13 +49,25 @@ async def migrate(
     return missing
 
 
+async def check_schema(connection: Connection, folder: Path) -> None:
+    """Raise `SchemaError` unless the database has the schema of this release: what is unknown is not guessed."""
+    try:
+        rows = await connection.fetch("select name, digest from migration")
+    except asyncpg.UndefinedTableError:
+        raise SchemaError("this database has no tables yet; run `perennial migrate`") from None
+    applied, files = {row["name"]: row["digest"] for row in rows}, _migrations(folder)
+    _check(applied, files)
+    if missing := sorted(set(files) - set(applied)):
+        raise SchemaError(f"the database is of an older release: {missing[0]} is missing; run `perennial migrate`")
+
+
 def _migrations(folder: Path) -> dict[str, str]:
     return {path.name: path.read_text() for path in (*SHARED.glob("*.sql"), *folder.glob("*.sql"))}
 
 
 def _check(applied: dict[str, str], files: dict[str, str]) -> None:
     if newer := sorted(set(applied) - set(files)):
-        raise SchemaError(f"the database is of a newer release: it has {newer[-1]}, unknown here")
+        raise SchemaError(f"the database is of a newer release: it has {newer[-1]}, unknown here; run that release")
     for name, digest in applied.items():
         if _digest(files[name]) != digest:
             raise SchemaError(f"{name} was edited after it was applied; write a new file instead")

@@ -20,6 +20,7 @@ from shared.identity import new_id, uuid_or_none
 from shared.inbox import Accepted, Parked
 from shared.messages import Event, UnknownEvent, UnreadableEvent, decode, first_problem
 from shared.outbox import Cause
+from shared.telemetry import follow
 
 
 def read_event(envelope: Envelope, data: bytes) -> Event:
@@ -34,7 +35,7 @@ def caused_by(envelope: Envelope, *, at: datetime, recorded_at: datetime) -> Cau
         recorded_at=recorded_at,
         correlation_id=envelope.correlation_id or new_id(),
         causation_id=uuid_or_none(envelope.event_id),
-        traceparent=envelope.traceparent,
+        traceparent=follow(envelope),
     )
 
 

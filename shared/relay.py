@@ -76,7 +76,7 @@ class Relay:
             while True:
                 await self._send_or_recover()
         finally:
-            await self._drop_producer()
+            await self.close()
 
     async def _send_or_recover(self) -> None:
         try:
@@ -86,12 +86,12 @@ class Relay:
                 await self._rest()
         except (*AWAY, *CONFLICT) as error:
             logger.warning("relay: waiting, the ledger or Kafka is away: %r", error)
-            await self._drop_producer()
+            await self.close()
             await asyncio.sleep(RETRY_SECONDS)
         except KafkaError as error:
             # after some errors every later send of this producer would fail: out of sequence
             logger.warning("relay: the producer is replaced: %r", error)
-            await self._drop_producer()
+            await self.close()
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _rest(self) -> None:
@@ -112,7 +112,7 @@ class Relay:
             backlog = await self._read(connection)
         if not backlog.events:
             return 0
-        acknowledged = await self._send(backlog.events)
+        acknowledged = await self.send(backlog.events)
         async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as connection:
             await self._note(connection, acknowledged, backlog.published, epochs)
         self.sent += len(backlog.events)
@@ -123,8 +123,11 @@ class Relay:
         rows = await connection.fetch(BACKLOG, self._leases.slices(), EVENTS_PER_SLICE_MAX, self._events_max)
         return Backlog([from_row(row) for row in rows], {row["slice"]: row["published"] for row in rows})
 
-    async def _send(self, events: Sequence[RecordedEvent]) -> dict[int, int]:
-        """Send everything and return the last acknowledged position of each slice. Raises on any doubt."""
+    async def send(self, events: Sequence[RecordedEvent]) -> dict[int, int]:
+        """Send everything and return the last acknowledged position of each slice. Raises on any doubt.
+
+        After an error `close` comes first: the producer may send what it still has, out of order.
+        """
         async with asyncio.timeout(SEND_SECONDS_MAX):
             producer = await self._ready_producer()
             partition_count = len(await producer.partitions_for(self._outbox.topic))
@@ -190,7 +193,8 @@ class Relay:
             self._producer = producer
         return self._producer
 
-    async def _drop_producer(self) -> None:
+    async def close(self) -> None:
+        """Let the producer go; the next `send` makes another."""
         producer, self._producer = self._producer, None
         if producer is not None:
             await _stop(producer)
@@ -204,14 +208,21 @@ async def _stop(producer: AIOKafkaProducer) -> None:
         logger.info("relay: a producer was left behind: %r", error)
 
 
+# only slices that still fit into the limit are read: with a long backlog of all 256, a share of each would be
+# read and thrown away, 25 rows for every one that is sent
 BACKLOG = """
-select e.*, p.position as published
-from slice_head h
-join slice_published p using (slice)
-cross join lateral (
-    select * from event where slice = h.slice and position > p.position order by position limit $2
-) e
-where h.slice = any($1::smallint[]) and h.position > p.position
+with behind as (
+    select h.slice, p.position as published, least(h.position, p.position + $2) as last,
+           sum(least(h.position - p.position, $2)) over (order by h.slice)
+               - least(h.position - p.position, $2) as before
+    from slice_head h
+    join slice_published p using (slice)
+    where h.slice = any($1::smallint[]) and h.position > p.position
+)
+select e.*, b.published
+from behind b
+join event e on e.slice = b.slice and e.position between b.published + 1 and b.last
+where b.before < $3
 order by e.slice, e.position
 limit $3
 """

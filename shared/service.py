@@ -6,10 +6,12 @@ What the parts are is the composition root's business (`__main__`). No rule may 
 import asyncio
 import gc
 import logging
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -20,21 +22,28 @@ from faststream.kafka import KafkaBroker
 from shared import kafka_connection, sandbox
 from shared.clock import Clock
 from shared.consumer import Consumer, Source
-from shared.database import AWAY, NO_ENTRY, Pool, open_pool
+from shared.database import ACQUIRE_TIMEOUT_SECONDS, AWAY, NO_ENTRY, Pool, open_pool
 from shared.http import Check, new_app
 from shared.lease import Leases
 from shared.ledger import WrongLedger, check_ledger
-from shared.metrics import registry_of
+from shared.metrics import ProcessMetrics, Reading, Survey, registry_of
+from shared.migrate import SchemaError, check_schema
 from shared.outbox import Outbox
+from shared.proof.exporting import Exporting
+from shared.recovery import ahead_of
 from shared.relay import Relay
-from shared.settings import ServiceSettings
+from shared.settings import ServiceSettings, WrongSetting, from_environment
+from shared.signing import KeyRing, NoSigningKey
+from shared.telemetry import start_logs, start_traces
 from shared.topics import WrongTopic, check_topics
 
 logger = logging.getLogger(__name__)
 
 CLOCK_REFRESH_SECONDS = 0.1
 RETRY_SECONDS = 1.0
+TAIL_SECONDS_MAX = 5.0
 DERIVED_CONNECTIONS_MAX = 3
+METADATA_SECONDS_MAX = 5
 SILENCE_SECONDS_MAX = 90.0
 """After so long without a fetch that Kafka answered, though it answers others, a consumer stands still for ever."""
 
@@ -65,14 +74,27 @@ class Service:
         )
         # FastStream logs two lines per message unless it is told not to
         self._broker = KafkaBroker(
-            settings.kafka_bootstrap_servers, logger=None, graceful_timeout=settings.stop_seconds_max
+            # FastStream takes one text for one broker
+            settings.kafka_bootstrap_servers.split(","),
+            logger=None,
+            graceful_timeout=settings.stop_seconds_max,
+            # a topic that was lost and made again is heard of by looking; the default is to look every five minutes
+            metadata_max_age_ms=METADATA_SECONDS_MAX * 1_000,
         )
         self._consumers: list[Consumer[Any]] = []
         self._loops: list[Coroutine[Any, Any, None]] = []
+        self._readings: list[Reading] = []
+        self._survey = Survey(pool, clock)
         self._checks: list[Check] = [self._consumers_problem, self.relay.problem]
         self._stop = asyncio.Event()
         self._failure: Exception | None = None
         self._kafka_problem: str | None = "Kafka was not reached yet"
+        self._exporting = self._checkpoints()
+
+    @property
+    def stopping(self) -> asyncio.Event:
+        """Is set when the process begins to stop: what a client may keep open for long has to end then."""
+        return self._stop
 
     def on_append(self) -> None:
         """Tell the relay that there may be something to send."""
@@ -101,10 +123,21 @@ class Service:
         """Add something that runs until the stop."""
         self._loops.append(loop)
 
+    def gauge(self, name: str, meaning: str, read: Callable[[], float]) -> None:
+        """Add a gauge that only this service has to its metrics."""
+        self._readings.append((name, meaning, read))
+
     def new_app(self, title: str, version: str) -> FastAPI:
         """Return the HTTP app, with health, metrics, and the sandbox's routes in a sandbox."""
-        registry = registry_of(self.name, consumers=self._consumers, relay=self.relay, leases=self.leases)
-        app = new_app(title=title, version=version, registry=registry, checks=self._checks)
+        process = ProcessMetrics(
+            consumers=self._consumers,
+            relay=self.relay,
+            leases=self.leases,
+            survey=self._survey,
+            checks=self._checks,
+            readings=self._readings,
+        )
+        app = new_app(title=title, version=version, registry=registry_of(process), checks=self._checks)
         if self.clock.sandbox:
             app.include_router(sandbox.routes(self.clock, self.pool, self.settings.operator_key_hash))
         return app
@@ -115,6 +148,7 @@ class Service:
         Raises what made the process fail.
         """
         _collect_rarely()
+        await self._refuse_restored()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
         server = _Server(
@@ -133,9 +167,11 @@ class Service:
         serving = asyncio.create_task(server.serve())
         serving.add_done_callback(lambda _: self._stop.set())
         consuming = asyncio.create_task(self._start_consumers())
-        keeping = (self._refresh_clock(), self._watch_consumers(), self.leases.keep())
+        keeping = (self._survey.run(), self._refresh_clock(), self._watch_consumers(), self.leases.keep())
         loops = [asyncio.create_task(loop) for loop in (*self._loops, *keeping)]
         relaying = asyncio.create_task(self.relay.run())
+        if self._exporting:
+            loops.append(asyncio.create_task(self._exporting.run()))
         for task in (consuming, *loops, relaying):
             task.add_done_callback(self._watch)
         await self._stop.wait()
@@ -149,6 +185,22 @@ class Service:
             raise self._failure
         serving.result()
 
+    def _checkpoints(self) -> Exporting | None:
+        """Return what exports signed checkpoints, if there is a folder for them. Raises `NoSigningKey`."""
+        settings = self.settings
+        if settings.checkpoint_folder is None:
+            return None
+        if settings.signing_key_file is None:
+            raise NoSigningKey("checkpoints need a key: set PERENNIAL_SIGNING_KEY_FILE")
+        return Exporting(
+            pool=self._derived_pool,
+            leases=self.leases,
+            ledger=self.outbox.source,
+            keys=KeyRing.read(settings.signing_key_file),
+            folder=settings.checkpoint_folder,
+            interval_seconds=settings.checkpoint_seconds,
+        )
+
     def _watch(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()):
             logger.error("%s.%s fails", self.name, self.settings.worker, exc_info=error)
@@ -160,6 +212,7 @@ class Service:
         while self._kafka_problem:
             try:
                 await check_topics(self.settings.kafka_bootstrap_servers, topics)
+                await self._check_tail()
                 await self._broker.start()
                 self._kafka_problem = None
             except WrongTopic as error:
@@ -170,6 +223,25 @@ class Service:
                 logger.warning("%s", self._kafka_problem)
             if self._kafka_problem:
                 await asyncio.sleep(RETRY_SECONDS)
+
+    async def _refuse_restored(self) -> None:
+        """Raise `WrongLedger` before a door opens or a timer fires, if Kafka can tell; else it is told later."""
+        try:
+            async with asyncio.timeout(TAIL_SECONDS_MAX):
+                await self._check_tail()
+        except (KafkaError, *AWAY) as error:
+            logger.warning("whether the topic is ahead of this ledger is not known yet: %r", error)
+
+    async def _check_tail(self) -> None:
+        """Raise `WrongLedger` if the topic has events that the ledger has not: it was restored from a backup."""
+        topic = self.outbox.topic
+        async with self.pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as connection:
+            ahead = await ahead_of(connection, self.settings.kafka_bootstrap_servers, topic)
+        if ahead:
+            raise WrongLedger(
+                f"{topic} has position {ahead.on_topic} of slice {ahead.slice_number}, this ledger ends at"
+                f" {ahead.in_ledger}: was it restored? stop all workers, run `perennial recover --service {self.name}`"
+            )
 
     async def _watch_consumers(self) -> None:
         """Fail when a consumer stands still: aiokafka has ways to stop reading without an error (design §12)."""
@@ -244,15 +316,18 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def opened(name: str, settings: ServiceSettings, outboxes: dict[str, Outbox]) -> AsyncIterator[Service]:
+async def opened(
+    name: str, settings: ServiceSettings, outboxes: dict[str, Outbox], *, migrations: Path
+) -> AsyncIterator[Service]:
     """Yield a service whose ledger is checked: this service's, and of the mode it was started for.
 
-    Raises `WrongLedger`, or an error of the database.
+    `migrations` are the service's own. Raises `WrongLedger`, `SchemaError`, or an error of the database.
     """
     async with AsyncExitStack() as pools:
         pool = await _opened_pool(pools, name, settings, durable=True)
         derived_pool = await _opened_pool(pools, name, settings, durable=False)
         async with pool.acquire() as connection:
+            await check_schema(connection, migrations)
             await check_ledger(connection, service=name, mode=settings.mode)
             clock = Clock(sandbox=settings.mode == "sandbox")
             await clock.refresh(connection)
@@ -272,15 +347,20 @@ async def _opened_pool(pools: AsyncExitStack, name: str, settings: ServiceSettin
     return pool
 
 
-def main(serve: Callable[[ServiceSettings], Coroutine[Any, Any, None]]) -> None:
+def main(name: str, serve: Callable[[ServiceSettings], Coroutine[Any, Any, None]]) -> None:
     """Read the settings and serve. Exits with 1 and one line when the service cannot start or go on."""
-    settings = ServiceSettings()  # its values come from the environment
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("aiokafka").setLevel(logging.WARNING)
+    # the first process of a container has no default action for signals; until the service runs, nothing is in flight
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(128 + signal.SIGTERM))
+    try:
+        settings = from_environment()
+    except WrongSetting as wrong:
+        sys.exit(f"perennial: {wrong}")
+    start_logs(level=settings.log_level, form=settings.log_format, service=name, worker=settings.worker)
+    start_traces(service=name, worker=settings.worker)
     import uvloop  # noqa: PLC0415 - a service's loop; tests and tools use the usual one
 
     kafka_connection.mend()
     try:
         uvloop.run(serve(settings))
-    except (WrongLedger, *NO_ENTRY, *AWAY) as error:
+    except (WrongSetting, WrongLedger, SchemaError, NoSigningKey, *NO_ENTRY, *AWAY) as error:
         sys.exit(f"perennial: {error or type(error).__name__}")

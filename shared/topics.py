@@ -1,9 +1,12 @@
 """The Kafka topics: made once, checked at every start. A topic that could lose history is refused (R-127, R-128)."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from time import monotonic
+from typing import Any
 
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
@@ -11,6 +14,8 @@ from aiokafka.errors import TopicAlreadyExistsError, for_code
 from shared.slices import check_partition_count
 
 SPREAD_SECONDS_MAX = 20.0
+SPREAD_ANSWERS = 3
+"""So many good answers in a row: each question goes to any broker."""
 FOR_EVER = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
 EVENT_TOPICS = ("device.events.v1", "activation.events.v1")
 ORDER_TOPICS = ("device.commands.v1", "store.purchases.v1")
@@ -34,18 +39,64 @@ class Layout:
 
 
 async def ensure_topics(bootstrap_servers: str, layout: Layout) -> list[str]:
-    """Make the topics that are missing and return their names; then check all. Raises `WrongTopic`."""
+    """Make the topics that are missing and return their names; then check that all are laid out so.
+
+    Done twice, nothing changes. Raises `WrongTopic`: what exists is never altered here.
+    """
     check_partition_count(layout.partitions)
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
     await admin.start()
     try:
         missing = sorted({*EVENT_TOPICS, *ORDER_TOPICS} - set(await admin.list_topics()))
         await _create(admin, missing, layout)
-        await _wait_for(admin, missing)
-        await _check(admin, (*EVENT_TOPICS, *ORDER_TOPICS))
+        await _wait_for(admin, missing, layout)
+        await _check(admin, (*EVENT_TOPICS, *ORDER_TOPICS), layout)
     finally:
         await admin.close()
     return missing
+
+
+async def make_topic(bootstrap_servers: str, name: str, layout: Layout) -> bool:
+    """Make one more topic that keeps history for ever, and return whether it was missing. Raises `WrongTopic`."""
+    check_partition_count(layout.partitions)
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    await admin.start()
+    try:
+        missing = [] if name in await admin.list_topics() else [name]
+        await _create(admin, missing, layout)
+        await _wait_for(admin, missing, layout)
+        await _check(admin, [name])
+    finally:
+        await admin.close()
+    return bool(missing)
+
+
+async def layout_of(bootstrap_servers: str, name: str) -> Layout | None:
+    """Return how a topic was made, or None if it does not exist."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    await admin.start()
+    try:
+        if name not in await admin.list_topics():
+            return None
+        (topic,) = await admin.describe_topics([name])
+    finally:
+        await admin.close()
+    return Layout(len(topic["partitions"]), max(len(entry["replicas"]) for entry in topic["partitions"]))
+
+
+async def record_count(bootstrap_servers: str, name: str) -> int:
+    """Return how many records a topic has; 0 if it does not exist."""
+    layout = await layout_of(bootstrap_servers, name)
+    if layout is None:
+        return 0
+    places = [TopicPartition(name, number) for number in range(layout.partitions)]
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        first, end = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
+    finally:
+        await consumer.stop()
+    return sum(end[place] - first[place] for place in places)
 
 
 async def check_topics(bootstrap_servers: str, names: Sequence[str]) -> None:
@@ -69,32 +120,58 @@ async def _create(admin: AIOKafkaAdminClient, names: Sequence[str], layout: Layo
             raise WrongTopic(f"topic {name} could not be made: {error.__name__}")
 
 
-async def _wait_for(admin: AIOKafkaAdminClient, names: Sequence[str]) -> None:
-    """Wait until the cluster has told every broker of the new topics."""
-    async with asyncio.timeout(SPREAD_SECONDS_MAX):
-        while not set(names) <= set(await admin.list_topics()):
-            await asyncio.sleep(0.05)
+async def _wait_for(admin: AIOKafkaAdminClient, names: Sequence[str], layout: Layout) -> None:
+    """Wait until every broker that is asked knows all of the new topics: each hears of them at its own time."""
+    deadline = monotonic() + SPREAD_SECONDS_MAX
+    for _ in range(SPREAD_ANSWERS if names else 0):
+        while True:
+            try:
+                await _check(admin, names, layout)
+                break
+            except WrongTopic:
+                if monotonic() > deadline:
+                    raise
+                await asyncio.sleep(0.05)
 
 
-async def _check(admin: AIOKafkaAdminClient, names: Sequence[str]) -> None:
+async def _check(admin: AIOKafkaAdminClient, names: Sequence[str], layout: Layout | None = None) -> None:
     existing = set(await admin.list_topics())
     if missing := sorted(set(names) - existing):
         raise WrongTopic(f"topic {missing[0]} does not exist; run `perennial topics ensure`")
     for topic in await admin.describe_topics(list(names)):
-        try:
-            check_partition_count(len(topic["partitions"]))
-        except ValueError as error:
-            raise WrongTopic(f"topic {topic['topic']}: {error}; a new topic version is needed") from None
+        _check_partitions(topic["topic"], topic["partitions"], layout)
     resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
     for response in await admin.describe_configs(resources):
         for _, _, _, name, entries in response.resources:  # type: ignore[attr-defined] # the client names no version
-            _check_configs(name, {entry[0]: entry[1] for entry in entries})
+            _check_configs(name, {entry[0]: entry[1] for entry in entries}, layout)
 
 
-def _check_configs(topic: str, configs: dict[str, str | None]) -> None:
-    for name, wanted in FOR_EVER.items():
+def _check_partitions(topic: str, partitions: Sequence[Mapping[str, Any]], layout: Layout | None) -> None:
+    count = len(partitions)
+    try:
+        check_partition_count(count)
+    except ValueError as error:
+        raise WrongTopic(f"topic {topic}: {error}; a new topic version is needed") from None
+    if layout is None:
+        return
+    if count != layout.partitions:
+        raise WrongTopic(
+            f"topic {topic} has {count} partitions, not {layout.partitions}, and keeps them for ever: run this with"
+            f" --partitions {count}, or make a new topic version and republish the ledger to it"
+        )
+    for partition in partitions:
+        if (copies := len(partition["replicas"])) < layout.replicas:
+            raise WrongTopic(
+                f"topic {topic} has {copies} of {layout.replicas} copies of partition {partition['partition']}:"
+                " add brokers to it with Kafka's kafka-reassign-partitions tool, then run this again"
+            )
+
+
+def _check_configs(topic: str, configs: Mapping[str, str | None], layout: Layout | None) -> None:
+    wanted_configs = layout.configs() if layout else FOR_EVER
+    for name, wanted in wanted_configs.items():
         if configs.get(name) != wanted:
             raise WrongTopic(
                 f"topic {topic} could lose history: {name} is {configs.get(name)}, it must be {wanted};"
-                " change it with Kafka's kafka-configs tool before starting"
+                f" run `kafka-configs --alter --topic {topic} --add-config {name}={wanted}`"
             )

@@ -167,6 +167,11 @@ def quick_server(folder: Path) -> Postgres:
     return server
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Know the tests that need a container engine."""
+    config.addinivalue_line("markers", "containers: needs a container engine (`make test-containers`)")
+
+
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     """The run's server; nobody kills it."""

@@ -1,25 +1,34 @@
 """Composition root of the device service: the only place that wires it. `python -m services.device`."""
 
-from services.device.api import Doors, routes
-from services.device.api.watch import Watch
+from pathlib import Path
+
+from services.device.api import LARGER_BODIES, Doors, Throttle, Watch, routes
 from services.device.consumer import commands, verdicts
-from services.device.decider import DECIDER
-from services.device.outbox import OUTBOX, SANDBOX_OUTBOX, TOPIC
-from services.device.projection import license_view
+from services.device.decider import decider
+from services.device.outbox import OUTBOX, SANDBOX_OUTBOX
+from services.device.projection import LICENSE_VIEW, shown
 from services.device.store import DeviceStore
 from services.device.timer import Timer
+from services.device.window import FORM_BYTES_MAX, PAGES, Window
+from services.device.window import routes as window_routes
 from shared.command_handler import CommandHandler
 from shared.door import Door
+from shared.http import allow_forms, allow_larger_bodies
+from shared.projector.live import live
+from shared.sealing import Sealing
 from shared.service import main, opened
 from shared.settings import ServiceSettings
+from shared.signing import KeyRing
 from shared.version import VERSION
+
+MIGRATIONS = Path(__file__).with_name("migrations")
 
 
 async def serve(settings: ServiceSettings) -> None:
     """Run one worker of the device service until it is told to stop."""
     outboxes = {"production": OUTBOX, "sandbox": SANDBOX_OUTBOX}
-    async with opened("device", settings, outboxes) as service:
-        handler = CommandHandler(DECIDER, DeviceStore(), service.outbox)
+    async with opened("device", settings, outboxes, migrations=MIGRATIONS) as service:
+        handler = CommandHandler(decider(settings.policy()), DeviceStore(), service.outbox)
         door = Door(handler, pool=service.pool, on_append=service.on_append)
         timer = Timer(
             handler,
@@ -32,13 +41,31 @@ async def serve(settings: ServiceSettings) -> None:
         watch = Watch()
         service.consume(verdicts(handler, service.clock))
         service.consume(commands(handler, service.clock))
-        service.consume(license_view(TOPIC, watch.changed))
+        service.consume(live(LICENSE_VIEW, shown(watch.changed)))
         service.also(door.run())
         service.also(timer.run())
+        service.gauge(
+            "perennial_timers_overdue_seconds", "How late the last look found a timer", lambda: timer.overdue_seconds
+        )
+        service.gauge("perennial_timers_overdue", "Timers that the last look found due", lambda: timer.overdue)
         app = service.new_app("Perennial device service", VERSION)
-        app.include_router(routes(Doors(door, service.pool, service.clock, watch, settings.operator_key_hash)))
+        doors = Doors(
+            door=door,
+            pool=service.pool,
+            clock=service.clock,
+            watch=watch,
+            sealing=Sealing(service.pool),
+            enrollments=Throttle(per_minute=settings.enrollments_per_minute),
+            keys=KeyRing.read(settings.signing_key_file) if settings.signing_key_file else None,
+            issuer=service.outbox.source,
+            operator_key_hash=settings.operator_key_hash,
+        )
+        app.include_router(routes(doors))
+        app.include_router(window_routes(Window(doors=doors, stopping=service.stopping)))
+        allow_larger_bodies(app, LARGER_BODIES)
+        allow_forms(app, under=PAGES, bytes_max=FORM_BYTES_MAX)
         await service.run(app)
 
 
 if __name__ == "__main__":
-    main(serve)
+    main("device", serve)

@@ -93,6 +93,11 @@ ADDRESSES = (
         rules=("R-125",),
     ),
     ExplainedProblem(
+        word="newer_log",
+        meaning="The log has an event that a newer release wrote, and this one does not guess what it says.",
+        what_to_do="Update the service; the problem names the event and its version.",
+    ),
+    ExplainedProblem(
         word="in_the_past",
         meaning="A forecast is of a time to come, and the one that is asked about has passed.",
         what_to_do="Ask about a time after now; the problem says what time it is.",

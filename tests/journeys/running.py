@@ -1,20 +1,34 @@
-"""A whole system for tests: on ports that nobody uses, in sandbox time, ready when it is handed over."""
+"""A whole system for tests: on ports that nobody uses, in sandbox time, ready when it is handed over.
 
+Its servers are local processes; with PERENNIAL_TEST_SERVERS=containers they are containers, and every test stays as
+it is.
+"""
+
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from services.cli.system import SERVICES, System
 from shared.local.ports import free_port, free_ports
+from shared.local.stack import LocalStack
 from tests.journeys.waiting import until
 
 READY_SECONDS = 60.0
+SERVERS = os.environ.get("PERENNIAL_TEST_SERVERS", "local")
 
 
 def new_system(folder: Path, **options: Any) -> System:
     """Return a system with its data below `folder`, not started; `options` are those of `System`."""
-    return System(folder, **{"ports": free_ports(), "http_ports": {name: free_port() for name in SERVICES}, **options})
+    ports = {name: free_port() for name in SERVICES}
+    system = System(folder, **{"ports": free_ports(), "http_ports": ports, **options})
+    if SERVERS == "containers":
+        from tests.containers.servers import ContainerStack  # noqa: PLC0415 - needs an engine, which most tests do not
+
+        # the same words, said by containers
+        system.stack = cast("LocalStack", ContainerStack(partitions=system.partitions))
+    return system
 
 
 def wait_until_ready(system: System) -> None:

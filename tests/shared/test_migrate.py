@@ -14,7 +14,7 @@ from tests.conftest import ROLE, Database, Databases
 
 FIRST = "create table shelf (number integer);\ngrant select on shelf to current_service;\n"
 SECOND = "create table book (title text);\n"
-SHARED = ["001_ledger.sql"]
+SHARED = sorted(path.name for path in (Path(__file__).parents[2] / "shared/migrations").glob("*.sql"))
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,8 @@ async def empty(library: Database) -> AsyncIterator[Database]:
     yield library
     async with library.connected(owner=True) as connection:
         await connection.execute(
-            "drop schema public cascade; create schema public; grant usage on schema public to public"
+            "drop schema public cascade; drop schema if exists shadow cascade;"
+            "create schema public; grant usage on schema public to public"
         )
 
 

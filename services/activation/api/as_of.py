@@ -11,10 +11,10 @@ from services.activation.api.doors import Doors
 from services.activation.decider import Code, CodeEvent, evolve
 from services.activation.explanation import HOLDERS_MAX, LAST_MAX, Evidence, Need, Told, explain, needs
 from shared.database import Connection
-from shared.history import AsOf, events_as_of, require_within_history
+from shared.history import AsOf, event_in, events_as_of, require_within_history
 from shared.http import as_json
 from shared.ledger import RecordedEvent, from_row, instant
-from shared.messages import CodeRef, MessageParked, MessageRedriven, decode
+from shared.messages import CodeRef, MessageParked, MessageRedriven
 from shared.problems import Problem
 
 SEATS_READ_MAX = 2_000
@@ -107,7 +107,7 @@ def _told(entry: RecordedEvent) -> Told:
 
 
 def _event(entry: RecordedEvent) -> CodeEvent:
-    event = decode(entry.event.type_name, entry.event.schema_version, entry.event.data)
+    event = event_in(entry)
     if isinstance(event, MessageParked | MessageRedriven):
         raise TypeError("a code's stream has the code's events alone")
     return event  # type: ignore[return-value] # the activation service's ledger has its own events

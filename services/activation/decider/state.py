@@ -8,6 +8,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from shared.decider import changed
 from shared.messages import (
     CodeKind,
     CodeRef,
@@ -32,7 +33,7 @@ class Part(BaseModel):
 
     def but(self, **changes: object) -> Self:
         """Return the same with `changes`. The state is made of facts, so nothing is checked again."""
-        return self.model_copy(update=changes)
+        return changed(self, **changes)
 
 
 class PendingPurchase(Part):

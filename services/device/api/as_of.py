@@ -9,10 +9,10 @@ from services.device.api.shown import shown_license
 from services.device.explanation import Explanation, Further, Told, explain
 from services.device.projection import LicenseView, project
 from shared.database import Connection
-from shared.history import AskedAsOf, AsOf, events_as_of, require_within_history
+from shared.history import AskedAsOf, AsOf, event_in, events_as_of, require_within_history
 from shared.http import Bearer, as_json
 from shared.ledger import RecordedEvent, instant
-from shared.messages import DeviceId, decode
+from shared.messages import DeviceId
 from shared.problems import Problem
 
 
@@ -37,9 +37,9 @@ async def license_as_of(doors: Doors, device_id: DeviceId, as_of: AsOf) -> dict[
     """Return the license as it was, or was known, at a time. Raises `Problem`."""
     view, version = LicenseView(), 0
     for entry in await _life(doors, device_id, as_of, given=True):
-        event = decode(entry.event.type_name, entry.event.schema_version, entry.event.data)
+        event: Any = event_in(entry)
         times = {"occurred_at": entry.event.occurred_at, "recorded_at": entry.event.recorded_at}
-        view, version = project(view, event, **times), entry.event.version  # type: ignore[arg-type]
+        view, version = project(view, event, **times), entry.event.version
     shown = shown_license(view, device_id=device_id, now=as_of.at, as_of=as_of.at)
     return {**shown, "sense": as_of.sense, "version": version}
 
@@ -62,7 +62,7 @@ async def _read(connection: Connection, device_id: DeviceId, as_of: AsOf | None)
 def _told(entry: RecordedEvent) -> Told:
     event = entry.event
     return Told(
-        event=decode(event.type_name, event.schema_version, event.data),
+        event=event_in(entry),
         event_id=event.event_id,
         causation_id=event.causation_id,
         version=event.version,

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
+from shared.decider import changed
 from shared.messages import (
     CodeKind,
     CodeRef,
@@ -35,7 +36,7 @@ class Part(BaseModel):
 
     def but(self, **changes: object) -> Self:
         """Return the same with `changes`. The state is made of facts, so nothing is checked again."""
-        return self.model_copy(update=changes)
+        return changed(self, **changes)
 
 
 class AnnouncedPurchase(Part):
