@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from shared.messages import Event, LicenseExpired
+from shared.messages import Event, LicenseExpired, LicenseRemoved
 from shared.outbox import Outbox
 
 TOPIC = "device.events.v1"
@@ -15,8 +15,14 @@ def _event_id(event: Event) -> UUID | None:
 
 
 def _occurred_at(event: Event) -> datetime | None:
-    """An expiry happened at the end of the license, however late it was noticed (R-43)."""
-    return event.ended_at if isinstance(event, LicenseExpired) else None
+    """What a timer noticed or a device told late happened when it did (R-43, R-114, R-125)."""
+    match event:
+        case LicenseExpired():
+            return event.ended_at
+        case LicenseRemoved():
+            return event.removed_at
+        case _:
+            return None
 
 
 OUTBOX = Outbox(source="/perennial/device", topic=TOPIC, event_id=_event_id, occurred_at=_occurred_at)
