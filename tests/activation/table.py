@@ -78,7 +78,7 @@ STATES: dict[str, list[CodeEvent]] = {
     "subscription": [issued(B, kind="subscription")],
     "discounted": [issued(B, kind="renewal")],
     "discounted or short": [issued(B, kind="renewal", short_term="P6M")],
-    "has a customer": [issued(B, sealed_customer="c2VhbGVk")],
+    "has a customer": [issued(B, sealed_customer="k1.c2VhbGVk")],
     "in use elsewhere": [issued(B, seats=2), activated(B, ends=NEXT_END, device=OTHER)],
     "just begun elsewhere": [issued(B, seats=2), activated(B, at=JUST_NOW, ends=NEXT_END, device=OTHER)],
     "no seat free": [issued(B), activated(B, ends=NEXT_END, device=OTHER)],

@@ -143,7 +143,7 @@ EVERYTHING = IssueCode(
     grace_days=7,
     auto_renews=True,
     short_term="P6M",
-    sealed_customer="c2VhbGVk",
+    sealed_customer="k1.c2VhbGVk",
 )
 
 
@@ -161,8 +161,8 @@ def test_a_code_is_issued_with_all_that_was_ordered() -> None:
 def test_a_customer_is_kept_out_of_the_state_and_forgotten_once() -> None:
     """R-115: the sealed words stand in the event alone; the code and its license go on."""
     erase = EraseCustomer(code_ref=A, at=NOON)
-    given: list[CodeEvent] = [issued(A, sealed_customer="c2VhbGVk"), activated(A)]
-    assert "c2VhbGVk" not in state_after(DECIDER, given).model_dump_json()
+    given: list[CodeEvent] = [issued(A, sealed_customer="k1.c2VhbGVk"), activated(A)]
+    assert "k1.c2VhbGVk" not in state_after(DECIDER, given).model_dump_json()
     scenario(DECIDER, given=given, when=erase, then=[forgotten(A)])
     scenario(DECIDER, given=[*given, forgotten(A)], when=erase, then=[])
     scenario(DECIDER, given=[issued(A)], when=erase, then=[])

@@ -75,10 +75,10 @@ HISTORIES: dict[str, list[CodeEvent]] = {
             version_max="22.9",
             grace_days=9,
             short_term="P6M",
-            sealed_customer="c2VhbGVk",
+            sealed_customer="k1.c2VhbGVk",
         )
     ],
-    "forgotten": [issued(A, sealed_customer="c2VhbGVk"), forgotten(A)],
+    "forgotten": [issued(A, sealed_customer="k1.c2VhbGVk"), forgotten(A)],
     "blocked": [issued(A), blocked(A, stops=END)],
     "unblocked": [issued(A), blocked(A, stops=END), unblocked(A)],
     "renews itself": [issued(A, kind="subscription", auto_renews=True)],
