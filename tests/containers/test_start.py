@@ -69,7 +69,9 @@ async def test_a_database_of_a_newer_release_is_refused(deployment: Deployment) 
 
 def test_without_a_broker_a_worker_lives_and_stays_not_ready(deployment: Deployment) -> None:
     with worker(deployment, PERENNIAL_KAFKA_BOOTSTRAP_SERVERS="nowhere:9092") as container:
-        assert "nowhere:9092 is not reached" in until(lambda: not_ready(container), lambda said: "not reached" in said)
+        assert "nowhere:9092 is not reached" in until(
+            lambda: not_ready(container), lambda said: "is not reached" in said
+        )
 
 
 @pytest.mark.timeout(150)

@@ -92,7 +92,8 @@ class Http:
             else:
                 if answer.status_code < httpx.codes.INTERNAL_SERVER_ERROR:
                     return answer
-                assert answer.status_code == httpx.codes.SERVICE_UNAVAILABLE, f"{answer.status_code} {answer.text}"
+                # 502: what stands between lost the worker in the middle of an answer
+                assert answer.status_code in {502, 503}, f"{answer.status_code} {answer.text}"
             self.repeated += 1
             await asyncio.sleep(PAUSE_SECONDS)
         raise StillWaiting(f"{method} {path} of {service} has no answer after {PATIENCE_SECONDS:.0f} seconds")

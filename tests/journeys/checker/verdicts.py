@@ -20,8 +20,6 @@ from shared.messages import (
 )
 from tests.journeys.checker.findings import Finding, Name, ServiceName
 
-NO_POLICY = 0
-
 
 class Verdicts:
     """The questions and answers of both ledgers; the device ledger is seen first."""
@@ -38,8 +36,6 @@ class Verdicts:
         match event:
             case CodeAdded() | ActivateNow() | ActivationRetried() | LicenseExpired(reserve_ref=str()):
                 self._asked[event.request_id] = _where(entry)
-            case CodeRejected() | ActivationRefused() if event.policy_version == NO_POLICY:
-                pass  # the device service's own answer, nobody was asked
             case (
                 CodeVerified()
                 | CodeRejected()
@@ -82,6 +78,8 @@ class Verdicts:
     def _of_causes(self) -> list[Finding]:
         found = []
         for entry, event in self._received:
+            if isinstance(event, CodeRejected | ActivationRefused) and event.request_id not in self._answers:
+                continue  # the device service's own answer: the activation service was not asked
             cause = self._said.get(entry.event.causation_id) if entry.event.causation_id else None
             if cause is None:
                 detail = f"{entry.event.type_name} names {entry.event.causation_id}"
