@@ -158,7 +158,7 @@ async def _in_processes(
                 done(counter.value)
         except BaseException:
             stop.set()
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(wait=True, cancel_futures=True)
             raise
     return [future.result() for future in futures]
 

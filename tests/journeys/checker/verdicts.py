@@ -80,6 +80,8 @@ class Verdicts:
         for entry, event in self._received:
             if isinstance(event, CodeRejected | ActivationRefused) and event.request_id not in self._answers:
                 continue  # the device service's own answer: the activation service was not asked
+            if isinstance(event, ActivationDelayed) and event.cause == "no_answer":
+                continue  # the device service's own word that no answer came in time
             cause = self._said.get(entry.event.causation_id) if entry.event.causation_id else None
             if cause is None:
                 detail = f"{entry.event.type_name} names {entry.event.causation_id}"
