@@ -25,8 +25,6 @@ CONSUMERS: tuple[tuple[str, ServiceName, ServiceName], ...] = (
     ("activation.requests", "activation", "device"),
     ("device.verdicts", "device", "activation"),
     ("license_view", "device", "device"),
-    ("code_view", "activation", "activation"),
-    ("switchover_forecast", "activation", "device"),
 )
 """Each consumer of a ledger's events, the ledger that keeps its position vector, and the ledger that it reads."""
 
@@ -96,10 +94,11 @@ class _Inspection:
         event = _decoded(entry)
         if event is None:
             return  # the chain tells
-        self.folds.see(service, entry)
         if service == "device":
+            self.folds.see_device(entry, event)
             self.verdicts.see_device(entry, event)
         else:
+            self.folds.see_activation(entry, event)
             self.verdicts.see_activation(entry, event)
             self.seats.see(entry, event)
 

@@ -32,7 +32,6 @@ Name = Literal[
     "first_activation_table_differs",
     "view_differs_from_topic",
     "view_differs_from_ledger",
-    "code_view_differs_from_ledger",
     "device_table_differs",
     "code_table_differs",
     "request_without_verdict",
