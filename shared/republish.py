@@ -49,8 +49,9 @@ async def relay_runs(connection: Connection) -> bool:
 async def rewind_readers(connection: Connection) -> list[str]:
     """Let every consumer of this database that reads a ledger read it from the first record; return their names.
 
-    Offsets of a topic that is gone say nothing. Who runs is fenced by the epoch and claims again; what was handled is
-    known from positions and dropped.
+    Offsets of a topic that is gone say nothing. Who runs sees with its next batch that the database went back and reads
+    again from there; what was handled is known from positions and dropped. Owners stay owners: a new epoch would take
+    their partitions from them one after the other.
     """
     return sorted({row["consumer"] for row in await connection.fetch(REWIND)})
 
@@ -110,7 +111,7 @@ from slice_head h join slice_published p using (slice)
 
 # who reads outside messages has no positions; its offsets are all it has
 REWIND = """
-update inbound_partition p set epoch = epoch + 1, next_offset = 0
+update inbound_partition p set next_offset = 0
 where exists (select from inbound_slice s where s.consumer = p.consumer and s.position > 0)
 returning consumer
 """
