@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from dateutil.relativedelta import relativedelta
 
@@ -32,6 +33,7 @@ def earlier_by(ends_at: datetime, term: Term) -> datetime:
         return CALENDAR_START
 
 
+@lru_cache(maxsize=1_024)
 def _span(term: Term) -> relativedelta:
     parts = _TERM.fullmatch(term)
     years, months, days = (int(part or 0) for part in parts.groups()) if parts is not None else (0, 0, 0)
