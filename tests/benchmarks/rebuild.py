@@ -1,0 +1,243 @@
+"""How fast a projection is made anew from a long log, what it takes, and where the time goes.
+
+`python -m tests.benchmarks.rebuild --data FOLDER` works on a local system that `make seed-log` filled and whose
+services do not run. Both copies of the log are folded, compared with the live table and swapped in.
+"""
+
+import argparse
+import asyncio
+import gc
+import json
+import os
+import resource
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+import asyncpg
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+from services.cli.connections import local_system
+from services.cli.system import System
+from services.device.projection import LICENSE_VIEW
+from shared.messages import decode
+from shared.projector import Subject, rebuilt
+from shared.projector.fetching import StoredRecord, topic
+from shared.projector.folding import Entry, Folding
+from shared.projector.kafka_log import PartitionSift
+from shared.projector.ledger_log import LedgerLog
+from shared.projector.shadow import LogName, Passed
+from tests.benchmarks.talk import say, step
+from tests.benchmarks.usage import Meter
+
+MIB = 2**20
+SAMPLE_SECONDS = 0.2
+SAMPLE_EVENTS = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One rebuild: from which log, how many events and rows, how long, and what it used."""
+
+    source: str
+    events: int
+    rows: int
+    fold_seconds: float
+    seconds: float
+    cpu_seconds: dict[str, float]
+    others_share: float
+    memory_peak_bytes: int
+    swapped: bool
+
+    @property
+    def per_second(self) -> float:
+        """Return the rate of reading, folding and writing."""
+        return self.events / self.fold_seconds
+
+
+@dataclass(slots=True)
+class Peak:
+    """The most memory that this process and its children had together."""
+
+    bytes: int = 0
+
+    def look(self) -> None:
+        """Look once."""
+        total = 0
+        for process in (psutil.Process(), *psutil.Process().children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                # the stack's servers are our children too
+                if process.name().startswith("python"):
+                    total += process.memory_info().rss
+        self.bytes = max(self.bytes, total)
+
+
+@contextmanager
+def peak() -> Iterator[Peak]:
+    """Yield the peak, looked at until the end."""
+    seen, ended = Peak(), Event()
+
+    def watch() -> None:
+        while not ended.wait(SAMPLE_SECONDS):
+            seen.look()
+
+    thread = Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        ended.set()
+        thread.join()
+
+
+def run(system: System, source: LogName, processes: int | None) -> Run:
+    """Make the license view anew."""
+    url = system.database_url("device")
+    subject = Subject(
+        projection=LICENSE_VIEW,
+        database_url=url,
+        ledger_url=url,
+        source=source,
+        bootstrap_servers=system.stack.kafka.bootstrap,
+        processes=processes,
+    )
+    meter, children = Meter(system), _children_seconds()
+    with peak() as memory, step(f"license_view from {source}", 100) as progress:
+        outcome = asyncio.run(rebuilt(subject, tell=lambda done, total: progress(100 * done // max(1, total))))
+    used = meter.read()
+    return Run(
+        source=source,
+        events=outcome.events,
+        rows=outcome.comparison.rows,
+        fold_seconds=outcome.seconds,
+        seconds=used.seconds,
+        cpu_seconds={**used.cpu_seconds, "rebuild": _children_seconds() - children},
+        others_share=used.others_share,
+        memory_peak_bytes=memory.bytes,
+        swapped=outcome.swapped,
+    )
+
+
+def _children_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+# --- where the time goes ----------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Parts:
+    """Microseconds of one core per event, by what they are spent on."""
+
+    of: dict[str, float] = field(default_factory=dict)
+
+    def time(self, name: str, events: int, work: Callable[[], Any]) -> Any:
+        """Do something and note what it took."""
+        began = time.process_time()
+        answer = work()
+        self.of[name] = 1e6 * (time.process_time() - began) / events
+        return answer
+
+
+async def parts(system: System) -> Parts:
+    """Take the first events of the log through each step alone, in this process."""
+    found = Parts()
+    gc.disable()
+    entries = await _from_kafka(system, found)
+    await _from_ledger(system, found)
+    found.time("decode JSON (pydantic)", len(entries), lambda: [decode(each[5], each[6], each[9]) for each in entries])
+    folding = Folding(LICENSE_VIEW)
+    found.time("decode and fold", len(entries), lambda: folding.fold(entries))
+    found.time("rows as JSON", len(entries), folding.checkpoint)
+    return found
+
+
+async def _from_kafka(system: System, found: Parts) -> Sequence[Entry]:
+    async with topic(system.stack.kafka.bootstrap, LICENSE_VIEW.topic) as opened:
+        records: list[StoredRecord] = []
+        began, end = time.process_time(), 1
+        while len(records) < min(SAMPLE_EVENTS, end):
+            more, end = await opened.fetch(0, records[-1].offset + 1 if records else 0)
+            records += more
+        found.of["Kafka: fetch, unpack"] = 1e6 * (time.process_time() - began) / len(records)
+        upto = dict.fromkeys(range(0, 256, opened.partition_count), 1_000_000_000)
+        sift = PartitionSift(opened.name, 0, opened.partition_count, upto, {}, Passed())
+        entries: Sequence[Entry] = found.time("Kafka: headers, hash chain", len(records), lambda: sift.take(records))
+    return entries
+
+
+async def _from_ledger(system: System, found: Parts) -> None:
+    connection = await asyncpg.connect(system.database_url("device"))
+    server = psutil.Process(await connection.fetchval("select pg_backend_pid()"))
+    heads = await connection.fetch("select slice, position from slice_head where position > 0 order by slice")
+    upto = {row["slice"]: row["position"] for row in islice(heads, max(1, 256 * SAMPLE_EVENTS // _total(heads)))}
+    began, served, events = time.process_time(), sum(server.cpu_times()[:2]), 0
+    async for chunk in LedgerLog(connection).whole_streams(upto):
+        events += chunk.events
+    found.of["ledger: unpack rows"] = 1e6 * (time.process_time() - began) / events
+    found.of["ledger: PostgreSQL reads, sorts"] = 1e6 * (sum(server.cpu_times()[:2]) - served) / events
+    await connection.close()
+
+
+def _total(heads: Sequence[Any]) -> int:
+    return sum(row["position"] for row in heads)
+
+
+# --- what is shown ----------------------------------------------------------------------------
+
+
+def show(runs: Sequence[Run], found: Parts) -> None:
+    """Print the tables."""
+    table = Table("log", "events", "rows", "fold, s", "events/s", "all, s", "CPU, s", "MiB at most", "others")
+    for each in runs:
+        cpu = ", ".join(f"{name} {seconds:.0f}" for name, seconds in each.cpu_seconds.items() if seconds >= 1)
+        table.add_row(
+            each.source,
+            f"{each.events:,}",
+            f"{each.rows:,}",
+            f"{each.fold_seconds:.1f}",
+            f"{each.per_second:,.0f}",
+            f"{each.seconds:.1f}",
+            cpu,
+            f"{each.memory_peak_bytes / MIB:.0f}",
+            f"{each.others_share:.0%}",
+        )
+    steps = Table("step", "µs of one core per event")
+    for name, microseconds in found.of.items():
+        steps.add_row(name, f"{microseconds:.2f}")
+    console = Console(width=None if Console().is_terminal else 130)
+    console.print(table)
+    console.print(steps)
+
+
+def main() -> None:
+    """Measure, print, and write the file that was asked for."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.rebuild", description=main.__doc__)
+    parser.add_argument("--data", type=Path, default=Path(".data"), help="the folder of a system that was seeded")
+    parser.add_argument("--processes", type=int, help="how many at once (one per core)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything to FILE too")
+    asked = parser.parse_args()
+    system = local_system(asked.data)
+    system.stack.start()
+    try:
+        say(f"{len(os.sched_getaffinity(0))} cores, load average before {os.getloadavg()[0]:.1f}")
+        sources: tuple[LogName, ...] = ("ledger", "kafka", "ledger", "kafka")
+        runs = [run(system, source, asked.processes) for source in sources]
+        found = asyncio.run(parts(system))
+    finally:
+        system.stack.stop()
+    show(runs, found)
+    if asked.json:
+        asked.json.write_text(json.dumps({"runs": [asdict(each) for each in runs], "parts": found.of}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
