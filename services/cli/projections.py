@@ -113,7 +113,8 @@ def _subject(
         projection=projection,
         database_url=url,
         ledger_url=connections.database_url(LOGS[projection.topic]),
-        source=source,
+        # a decider's row is written with its event: Kafka comes later
+        source=source if projection.restore else "ledger",
         bootstrap_servers=connections.kafka,
         processes=processes,
     )

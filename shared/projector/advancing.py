@@ -9,7 +9,7 @@ from shared.projector.chunks import Chunk
 from shared.projector.folding import Folding
 from shared.projector.shadow import Passed, Shadow
 
-CHECKPOINT_SECONDS = 10.0
+CHECKPOINT_SECONDS = 5.0
 """So much work is lost at most when a rebuild is killed."""
 
 type Tell = Callable[[int], None]

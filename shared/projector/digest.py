@@ -5,7 +5,6 @@ the order of their keys, a table's over its buckets: so two tables of any size a
 differs is found without sending the rest.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -75,10 +74,8 @@ def digest_of(buckets: Buckets) -> str:
 async def compared(
     projection: Projection[Any], *, stored: tuple[Connection, str], folded: tuple[Connection, str]
 ) -> Comparison:
-    """Compare two tables of a projection, each given by a connection and a schema."""
-    here, there = await asyncio.gather(
-        *(buckets_of(connection, projection, schema) for connection, schema in (stored, folded))
-    )
+    """Compare two tables of a projection, each given by a connection in a transaction and a schema."""
+    here, there = [await buckets_of(connection, projection, schema) for connection, schema in (stored, folded)]
     comparison = Comparison(sum(rows for rows, _ in here.values()), digest_of(here), digest_of(there))
     differing = sorted(number for number in here.keys() | there.keys() if here.get(number) != there.get(number))
     if differing:
@@ -111,9 +108,8 @@ async def _texts(
         f"select {_key(projection)}, t::text from {schema}.{projection.name} t"  # noqa: S608 - the names are our own
         f" where {_bucket(projection)} = any($1::int[]) order by {_order(projection)}"
     )
-    async with connection.transaction():
-        async for row in connection.cursor(statement, list(buckets), prefetch=ROWS_PER_ROUND_TRIP):
-            yield row[0], row[1]
+    async for row in connection.cursor(statement, list(buckets), prefetch=ROWS_PER_ROUND_TRIP):
+        yield row[0], row[1]
 
 
 async def texts_of(

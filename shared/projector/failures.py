@@ -25,6 +25,8 @@ def told_plainly() -> Iterator[None]:
         yield
     except (asyncpg.DiskFullError, asyncpg.OutOfMemoryError) as error:
         raise ProjectorFailed("disk_full", f"PostgreSQL has no room for the shadow: {_line(error)}") from None
+    except asyncpg.IntegrityConstraintViolationError as error:
+        raise ProjectorFailed("breaks_schema", f"the log says what the table forbids: {_line(error)}") from None
     except asyncpg.UndefinedFunctionError as error:
         raise ProjectorFailed("other_release", f"run `perennial migrate`: {_line(error)}") from None
     except KafkaError as error:

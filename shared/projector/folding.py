@@ -63,16 +63,18 @@ class Changes:
 
 @dataclass(slots=True)
 class Folding[State]:
-    """One worker's share of a projection."""
+    """One worker's share of a projection. Streams that come whole, or all fit, need no `restore`."""
 
     projection: Projection[State]
+    at_hand_max: int = AT_HAND_MAX
+    resting_max: int = RESTING_MAX
     _at_hand: dict[str, AtHand[State]] = field(default_factory=dict)
     _resting: dict[str, Resting] = field(default_factory=dict)
 
     @property
     def full(self) -> bool:
         """Whether a checkpoint is due, so that memory stays bounded."""
-        return len(self._resting) > RESTING_MAX
+        return len(self._resting) > self.resting_max
 
     def forgotten(self, entries: Entries) -> list[str]:
         """Return the streams whose beginning was folded earlier, and is not in memory any more."""
@@ -102,7 +104,7 @@ class Folding[State]:
                 raise ProjectorFailed("unreadable_event", f"{error}; slice {number} position {position}") from None
             state = fold(before.state, event, occurred_at=occurred_at, recorded_at=recorded_at)
             at_hand[stream_id] = AtHand(before.version + 1, state, before.stored)
-        if len(at_hand) > AT_HAND_MAX:
+        if len(at_hand) > self.at_hand_max:
             self._rest()
 
     def checkpoint(self) -> Changes:
@@ -118,7 +120,7 @@ class Folding[State]:
             self._resting = {}
             return changes
         self._resting |= {key: Resting(each.rows, stored=True, changed=False) for key, each in written.items()}
-        for stream_id in list(islice(self._resting, max(0, len(self._resting) - RESTING_MAX // 2))):
+        for stream_id in list(islice(self._resting, max(0, len(self._resting) - self.resting_max // 2))):
             del self._resting[stream_id]
         return changes
 

@@ -116,8 +116,9 @@ class Making:
             target = await standing(snapshot, self.projection)
             await self.bring(positions(target))
             self._check_history(target, await self.shadow.heads(self.at.writing))
-            stored, folded = (snapshot, "public"), (self.at.writing, SCHEMA)
-            return await compared(self.projection, stored=stored, folded=folded)
+            async with self.at.writing.transaction():
+                stored, folded = (snapshot, "public"), (self.at.writing, SCHEMA)
+                return await compared(self.projection, stored=stored, folded=folded)
 
     def _check_history(self, live: Vector, folded: Vector) -> None:
         for number, (position, last_hash) in sorted(live.items()):
@@ -141,6 +142,10 @@ async def begun(subject: Subject, *, tell: Tell, anew: bool, accept: Acceptance 
     Raises `ProjectorFailed`.
     """
     name = subject.projection.name
+    if subject.source == "kafka" and subject.projection.restore is None:
+        raise ProjectorFailed(
+            "ledger_only", f"{name} is kept by the deciders: it can be verified from the ledger alone"
+        )
     task = Task(
         projection=subject.projection,
         epoch=0,

@@ -110,6 +110,8 @@ async def _from_kafka(task: Task, advance: Advance[Any], log: KafkaLog) -> None:
     for partition in range(log.topic.partition_count):
         upto = {number: task.upto[number] for number in log.slices(partition) if number in task.upto}
         here = {number: heads[number] for number in log.slices(partition) if number in heads}
+        if all(number in here and here[number][0] >= position for number, position in upto.items()):
+            continue
         await advance.through(log.partition(partition, upto, here, passed.get(partition, Passed())))
 
 

@@ -12,7 +12,6 @@ from services.device.projection import DEVICE, LICENSE_VIEW
 from shared.ledger import NewEvent
 from shared.messages import decode
 from shared.projector import Projection
-from shared.projector import folding as room
 from shared.projector.folding import Entry, Folding
 from shared.projector.projection import Row
 from tests.replay.seeded import WRITTEN
@@ -83,12 +82,10 @@ class Table:
     ("at_hand", "resting", "chunk"), [(10**6, 10**6, 10**6), (7, 10**6, 50), (3, 10, 11), (1, 1, 1)]
 )
 def test_the_rows_are_the_same_however_little_is_held_in_memory(
-    projection: Projection[Any], at_hand: int, resting: int, chunk: int, monkeypatch: pytest.MonkeyPatch
+    projection: Projection[Any], at_hand: int, resting: int, chunk: int
 ) -> None:
     """R-118: streams rest as text, are forgotten, and are read back from their rows."""
-    monkeypatch.setattr(room, "AT_HAND_MAX", at_hand)
-    monkeypatch.setattr(room, "RESTING_MAX", resting)
-    folding, table = Folding(projection), Table(projection)
+    folding, table = Folding(projection, at_hand, resting), Table(projection)
     for entries in batched(entries_of(LOGS[projection.topic]), chunk, strict=False):
         folding.remember(table.states(folding.forgotten(entries)))
         folding.fold(entries)

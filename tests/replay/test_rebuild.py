@@ -131,6 +131,11 @@ async def test_tables_that_deciders_keep_are_not_replaced(device_database: Datab
         await rebuild(device_database, DEVICE)
 
 
+async def test_tables_that_deciders_keep_are_not_made_from_kafka(device_database: Database) -> None:
+    with pytest.raises(ProjectorFailed, match=r"^ledger_only"):
+        await verify(device_database, DEVICE, source="kafka")
+
+
 @pytest.mark.parametrize("name", ["device", "event", "license_view; drop table event"])
 async def test_no_other_table_can_be_put_in_a_place(device_pool: Pool, name: str) -> None:
     """Who has the services' password must not get the owner's rights by it."""
