@@ -9,9 +9,10 @@ import typer
 from aiokafka.errors import KafkaError
 from typer.core import TyperGroup
 
-from services.cli import codes, devices, doctor, log, parked, projections, schema, secrets, topics
+from services.cli import codes, devices, doctor, log, parked, projections, reasons, schema, secrets, topics
 from services.cli.connections import Connections
 from services.cli.demo import PORTS, demo, up
+from services.cli.examples import PARAGRAPH, examples
 from services.cli.failures import EXIT_CODES, CommandFailed, ExitCode
 from services.cli.forecast import forecast
 from services.cli.recover import recover_ledger
@@ -55,7 +56,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     no_args_is_help=True,
     help="Activate and renew software licenses: the system on this machine, and an operator's daily work.",
-    epilog=EXIT_CODES,
+    epilog=PARAGRAPH.join((EXIT_CODES, examples("perennial demo --once", "perennial code issue --help"))),
 )
 
 
@@ -73,17 +74,18 @@ def facts(
     ctx.obj = Connections.found(data=data, device_url=device_url, activation_url=activation_url, kafka=kafka)
 
 
-app.command(epilog=PORTS)(demo)
-app.command(epilog=PORTS)(up)
+app.command(epilog=PARAGRAPH.join((PORTS, examples("perennial demo", "perennial demo --once --json"))))(demo)
+app.command(epilog=PARAGRAPH.join((PORTS, examples("perennial up"))))(up)
 app.add_typer(codes.app, name="code")
 app.add_typer(devices.app, name="device")
 app.add_typer(parked.app, name="parked")
 app.add_typer(log.app, name="log")
 app.add_typer(projections.app, name="projection")
+app.add_typer(reasons.app, name="reason")
 app.add_typer(topics.app, name="topics")
 app.add_typer(secrets.app, name="secrets")
-app.command("what-if", epilog="Example: perennial what-if --policy stricter.json --since 2027-01-01")(what_if)
-app.command(epilog="Example: perennial forecast --until 2027-06-30 --failing")(forecast)
-app.command()(schema.migrate)
-app.command("recover", epilog="Example: perennial recover --service device")(recover_ledger)
-app.command(epilog=doctor.EXIT_CODES)(doctor.doctor)
+app.command("what-if", epilog=examples("perennial what-if --policy stricter.json --since 2027-01-01"))(what_if)
+app.command(epilog=examples("perennial forecast --until 2027-06-30 --failing"))(forecast)
+app.command(epilog=examples("perennial migrate --service device"))(schema.migrate)
+app.command("recover", epilog=examples("perennial recover --service device"))(recover_ledger)
+app.command(epilog=doctor.EXAMPLES)(doctor.doctor)

@@ -10,6 +10,8 @@ from services.cli.system import HTTP_PORTS, SERVICES, ServiceName, System
 from shared.local.ports import LOOPBACK, Ports
 from shared.settings import secret
 
+PORT_MAX = 65_535
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connections:
@@ -70,7 +72,14 @@ class Connections:
 
 def http_ports() -> dict[ServiceName, int]:
     """Return where the services of the local system listen: PERENNIAL_DEVICE_PORT and PERENNIAL_ACTIVATION_PORT."""
-    return {name: int(os.environ.get(f"PERENNIAL_{name.upper()}_PORT", port)) for name, port in HTTP_PORTS.items()}
+    return {name: _port(f"PERENNIAL_{name.upper()}_PORT", port) for name, port in HTTP_PORTS.items()}
+
+
+def _port(variable: str, default: int) -> int:
+    text = os.environ.get(variable, str(default))
+    if not (text.isascii() and text.isdecimal() and int(text) <= PORT_MAX):
+        raise CommandFailed(ExitCode.USAGE, f"{variable} is no port: a number up to {PORT_MAX}")
+    return int(text)
 
 
 def local_system(data: Path) -> System:

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from services.cli.doors import Doors
+from services.cli.examples import examples
 from services.cli.histories import After, At, Known, as_of, history_of
 from services.cli.output import AsJson, say, show
 from services.cli.typed import typed_code
@@ -15,7 +16,7 @@ app = typer.Typer(no_args_is_help=True, help="Enroll devices, look at their lice
 Id = Annotated[str, typer.Argument(help="The device's id.")]
 
 
-@app.command(epilog="Example: perennial device enroll --product antivirus --region DE")
+@app.command(epilog=examples("perennial device enroll --product antivirus --region DE"))
 def enroll(
     ctx: typer.Context,
     product: Annotated[str, typer.Option(help="What runs on the device.")],
@@ -28,7 +29,12 @@ def enroll(
     say("keep the token: only its hash is stored")
 
 
-@app.command("show", epilog="Example: perennial device show 0199… --json | jq .status")
+@app.command(
+    "show",
+    epilog=examples(
+        "perennial device show 0199… --json | jq .status", "perennial device show 0199… --at 2027-03-12 --known"
+    ),
+)
 def show_device(
     ctx: typer.Context, device_id: Id, at: At = None, known: Known = False, as_json: AsJson = False
 ) -> None:
@@ -38,7 +44,7 @@ def show_device(
         show(doors.ask("device", "GET", f"/v1/devices/{device_id}/license", params=asked), as_json=as_json)
 
 
-@app.command("add-code", epilog="Example: perennial device add-code 0199… < code.txt")
+@app.command("add-code", epilog=examples("perennial device add-code 0199… < code.txt"))
 def add_code(
     ctx: typer.Context,
     device_id: Id,
@@ -51,7 +57,7 @@ def add_code(
         show(doors.ask("device", "POST", f"/v1/devices/{device_id}/codes", json=typed), as_json=as_json)
 
 
-@app.command(epilog="Example: perennial device history 0199… --at 2027-03-12")
+@app.command(epilog=examples("perennial device history 0199… --at 2027-03-12"))
 def history(
     ctx: typer.Context,
     device_id: Id,
@@ -66,7 +72,9 @@ def history(
         history_of(doors, "device", f"/v1/devices/{device_id}", after=after, as_json=as_json, asked=asked)
 
 
-@app.command("why", epilog="Example: perennial device why 0199… --at 2027-03-12T10:00:00Z")
+@app.command(
+    "why", epilog=examples("perennial device why 0199…", "perennial device why 0199… --at 2027-03-12T10:00:00Z")
+)
 def why_device(ctx: typer.Context, device_id: Id, at: At = None, known: Known = False, as_json: AsJson = False) -> None:
     """Explain where a device stands: the rules that were looked at, the evidence, and what would change it."""
     with Doors(ctx.obj) as doors:

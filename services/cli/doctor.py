@@ -14,7 +14,8 @@ from aiokafka.errors import KafkaError
 
 from services.cli.connections import Connections
 from services.cli.diagnosis import Finding, Readings, of_kafka, of_ledger, of_reading
-from services.cli.failures import CommandFailed
+from services.cli.examples import PARAGRAPH, examples
+from services.cli.failures import CommandFailed, ExitCode
 from services.cli.output import AsJson, show_rows
 from services.cli.system import MIGRATIONS, SERVICES, ServiceName
 from shared.clock import machine_now
@@ -23,11 +24,18 @@ from shared.migrate import SchemaError, check_schema
 from shared.topics import EVENT_TOPICS, ORDER_TOPICS, WrongTopic, check_topics
 from shared.version import VERSION
 
-EXIT_CODES = "Exit codes: 0 well (warnings may stand), 1 something is wrong, 2 wrong usage, 3 a part cannot be reached."
+EXAMPLES = PARAGRAPH.join(
+    (
+        "Exit codes: 0 well (warnings may stand), 1 something is wrong, 2 wrong usage, 3 a part cannot be reached.",
+        examples(
+            "perennial doctor",
+            "perennial --kafka broker-1:9092 doctor --replicas 3 --json | jq 'select(.state != \"well\")'",
+        ),
+    )
+)
 ASK_SECONDS = 5.0
 SKEW_SECONDS_MAX = 2.0
 COLUMNS = ("state", "part", "found", "do")
-UNREACHABLE, WRONG = 3, 1
 
 
 def doctor(
@@ -39,9 +47,9 @@ def doctor(
     findings = asyncio.run(examine(ctx.obj, replicas))
     show_rows([finding.row() for finding in findings], COLUMNS, as_json=as_json)
     if any(finding.state == "away" for finding in findings):
-        raise typer.Exit(UNREACHABLE)
+        raise typer.Exit(ExitCode.UNREACHABLE)
     if any(finding.state == "wrong" for finding in findings):
-        raise typer.Exit(WRONG)
+        raise typer.Exit(ExitCode.REFUSED)
 
 
 async def examine(connections: Connections, replicas: int) -> list[Finding]:

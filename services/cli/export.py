@@ -19,6 +19,7 @@ import typer
 
 from services.cli.bar import Bar
 from services.cli.connections import Connections
+from services.cli.examples import examples
 from services.cli.failures import CommandFailed, ExitCode
 from services.cli.ledgers import Ledger, opened
 from services.cli.moments import moment
@@ -27,7 +28,10 @@ from services.cli.system import SERVICES, ServiceName
 from services.cli.typed import code_ref
 from shared.ledger import instant
 
-EXAMPLE = "Example: perennial log export --format parquet --since 2026-03-01 --to events.parquet"
+EXAMPLES = examples(
+    "perennial log export --format parquet --since 2026-03-01 --to events.parquet",
+    "perennial log export --format jsonl --device 0199… --to device.jsonl",
+)
 CHUNK_EVENTS = 5_000
 GROUP_EVENTS = 50_000
 """Rows of one Parquet row group: what is held in memory, and what a reader can skip at once."""

@@ -6,15 +6,17 @@ from typing import Any
 
 
 class ExitCode(IntEnum):
-    """The exit codes of every command. 0 is done, also when Ctrl-C ended what runs until then; 2 is wrong usage."""
+    """The exit codes of every command. 0 is also that of `up` and `demo` when Ctrl-C ended them."""
 
+    DONE = 0
     REFUSED = 1
+    USAGE = 2
     UNREACHABLE = 3
     NOT_STARTED = 4
 
 
 EXIT_CODES = (
-    "Exit codes: 0 done, 1 refused (the reason is on stderr), 2 wrong usage, "
+    "Exit codes: 0 done, 1 refused, different or wrong (stderr says what), 2 wrong usage, "
     "3 a service, ledger or Kafka cannot be reached, 4 the local system did not start or lost a part."
 )
 

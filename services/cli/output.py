@@ -1,6 +1,7 @@
 """How a command answers: data on stdout, for people or as JSON; talk on stderr."""
 
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
@@ -37,9 +38,21 @@ def show_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_j
     table = Table(*columns, box=None, header_style="bold", pad_edge=False)
     for row in rows:
         table.add_row(*(Text(_plain(row.get(column))) for column in columns))
-    # a pipe has no width: nothing is cut for it
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_CHARACTERS)
+    console = stdout_console()
     console.print(table, soft_wrap=not console.is_terminal)
+
+
+def stdout_console() -> Console:
+    """Return what prints tables and sentences: as wide as the terminal, and in colours only there, unless NO_COLOR."""
+    terminal = sys.stdout.isatty()
+    return Console(
+        highlight=False,
+        # a pipe has no width: nothing is cut for it
+        width=None if terminal else PIPE_CHARACTERS,
+        force_terminal=terminal,
+        # without any system not even bold is left
+        color_system=None if os.environ.get("NO_COLOR") else "auto",
+    )
 
 
 def _flat(answer: Mapping[str, Any], prefix: str = "") -> Sequence[tuple[str, str]]:

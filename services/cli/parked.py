@@ -7,6 +7,8 @@ from typing import Annotated, Any
 import asyncpg
 import typer
 
+from services.cli.completions import parking_words
+from services.cli.examples import examples
 from services.cli.failures import CommandFailed, ExitCode
 from services.cli.ledgers import CONSUMERS, opened
 from services.cli.output import AsJson, say, show, show_rows
@@ -19,22 +21,25 @@ app = typer.Typer(no_args_is_help=True, help="Look at parked records and handle 
 Name = Annotated[str, typer.Argument(metavar="ID", help="CONSUMER:PARTITION:OFFSET, as `parked list` shows it.")]
 
 
-@app.command("list", epilog="Example: perennial parked list --json | jq -r 'select(.reason == \"unknown_device\").id'")
+@app.command(
+    "list", epilog=examples("perennial parked list", "perennial parked list --reason unknown_device --json | jq -r .id")
+)
 def list_parked(
     ctx: typer.Context,
     service: Annotated[ServiceName | None, typer.Option(help="Only this service's.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Only those for it.", autocompletion=parking_words)] = None,
     every: Annotated[bool, typer.Option("--all", help="Also those that were redriven.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """List parked records, oldest first."""
     rows: list[dict[str, Any]] = []
     for each in (service,) if service else SERVICES:
-        found = asyncio.run(_fetch(each, ctx.obj.database_url(each), LIST, every))
+        found = asyncio.run(_fetch(each, ctx.obj.database_url(each), LIST, every, reason))
         rows += [_summary(row) for row in found]
     show_rows(rows, ("id", "parked_at", "reason", "detail", "redriven_at"), as_json=as_json)
 
 
-@app.command("show", epilog="Example: perennial parked show device.commands:3:17")
+@app.command("show", epilog=examples("perennial parked show device.commands:3:17"))
 def show_parked(ctx: typer.Context, name: Name, as_json: AsJson = False) -> None:
     """Show a parked record with its headers and body."""
     parked = _named(name)
@@ -53,7 +58,7 @@ def show_parked(ctx: typer.Context, name: Name, as_json: AsJson = False) -> None
     show({**_summary(row), **body}, as_json=as_json)
 
 
-@app.command(epilog="Example: perennial parked redrive device.commands:3:17 device.commands:3:18")
+@app.command(epilog=examples("perennial parked redrive device.commands:3:17 device.commands:3:18"))
 def redrive(
     ctx: typer.Context,
     names: Annotated[list[str], typer.Argument(metavar="ID...", help="Which, as `parked list` shows them.")],
@@ -104,7 +109,8 @@ def _summary(row: asyncpg.Record) -> dict[str, Any]:
 
 LIST = """
 select consumer, topic, partition, "offset", reason, detail, parked_at, redriven_at from parked
-where $1 or redriven_at is null order by parked_at, consumer, partition, "offset"
+where ($1 or redriven_at is null) and ($2::text is null or reason = $2)
+order by parked_at, consumer, partition, "offset"
 """
 
 SHOW = 'select * from parked where consumer = $1 and partition = $2 and "offset" = $3'

@@ -11,6 +11,7 @@ from services.activation.forecast import FORECAST
 from services.activation.projection import CODE, CODE_VIEW, FIRST_ACTIVATION, SEAT
 from services.cli.bar import Bar
 from services.cli.connections import Connections
+from services.cli.examples import examples
 from services.cli.failures import CommandFailed, ExitCode
 from services.cli.ledgers import opened
 from services.cli.output import AsJson, say, show, show_rows
@@ -37,17 +38,19 @@ LOGS: Mapping[str, ServiceName] = {"device.events.v1": "device", "activation.eve
 Processes = Annotated[int | None, typer.Option(min=1, help="How many at once.", show_default="one per core")]
 
 
-@app.command("list", epilog="Example: perennial projection list --json")
+@app.command("list", epilog=examples("perennial projection list --json"))
 def list_projections(ctx: typer.Context, as_json: AsJson = False) -> None:
     """List the tables that are folds: who keeps them, how far they are behind, and rebuilds that were interrupted."""
     rows = [asyncio.run(_standing(ctx.obj, name)) for name in PROJECTIONS]
     show_rows(rows, ("name", "service", "kept_by", "events", "behind", "rebuild"), as_json=as_json)
 
 
-@app.command(epilog="Example: perennial projection rebuild license_view --from kafka")
+@app.command(epilog=examples("perennial projection rebuild license_view --from kafka"))
 def rebuild(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="Which, as `projection list` shows them.")],
+    name: Annotated[
+        str, typer.Argument(help="Which, as `projection list` shows them.", autocompletion=lambda: [*PROJECTIONS])
+    ],
     source: Annotated[
         Literal["kafka", "ledger"], typer.Option("--from", help="Which copy of the log is read.")
     ] = "kafka",
@@ -71,10 +74,15 @@ def rebuild(
         raise CommandFailed(ExitCode.REFUSED, f"differs: {detail}")
 
 
-@app.command(epilog="Example: perennial projection verify --all --json")
+@app.command(
+    epilog=examples("perennial projection verify --all --json", "perennial projection verify license_view seat")
+)
 def verify(
     ctx: typer.Context,
-    names: Annotated[list[str] | None, typer.Argument(metavar="NAME...", help="Which.", show_default=False)] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="NAME...", help="Which.", show_default=False, autocompletion=lambda: [*PROJECTIONS]),
+    ] = None,
     every: Annotated[bool, typer.Option("--all", help="Every table that is a fold.")] = False,
     source: Annotated[
         Literal["kafka", "ledger"], typer.Option("--from", help="Which copy of the log is read.")

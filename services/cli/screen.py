@@ -1,12 +1,12 @@
 """What `perennial up` and `demo` show while they run: lines for people, or one JSON object per line."""
 
 import json
-import sys
 from time import monotonic
 from typing import Any
 
-from rich.console import Console
 from rich.text import Text
+
+from services.cli.output import stdout_console
 
 LABEL_CHARACTERS = 11
 
@@ -16,7 +16,7 @@ class Screen:
 
     def __init__(self, *, as_json: bool) -> None:
         self._as_json = as_json
-        self._console = Console(highlight=False, soft_wrap=True, force_terminal=sys.stdout.isatty())
+        self._console = stdout_console()
         self._since = monotonic()
 
     def tell(self, kind: str, label: str, text: str, *, style: str = "", **facts: Any) -> None:
@@ -25,7 +25,7 @@ class Screen:
             print(json.dumps({"kind": kind, **facts}), flush=True)
             return
         line = Text(f"{label:<{LABEL_CHARACTERS}} ", style=style)
-        self._console.print(line.append(Text(text, style="")))
+        self._console.print(line.append(Text(text, style="")), soft_wrap=True)
 
     def progress(self, what: str) -> None:
         """Tell what was reached, and how many seconds it took since the last time."""

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from services.cli.examples import examples
 from services.cli.output import AsJson, show
 from services.cli.system import SERVICES, ServiceName
 from shared.identity import hash_of, new_secret
@@ -17,7 +18,7 @@ READABLE = 0o444
 """Whoever has the folder may read: what keeps others out is who gets which folder."""
 
 
-@app.command(epilog="Example: perennial secrets make /secrets --device-host db-1 --activation-host db-2")
+@app.command(epilog=examples("perennial secrets make /secrets --device-host db-1 --activation-host db-2"))
 def make(
     folder: Annotated[Path, typer.Argument(help="Gets one folder for each who may know something.")],
     device_host: Annotated[str, typer.Option(help="Where the device ledger will be.")] = "postgres-device",

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from services.cli.examples import examples
 from services.cli.failures import CommandFailed, ExitCode
 from services.cli.output import AsJson, show
 from shared.topics import EVENT_TOPICS, ORDER_TOPICS, Layout, ensure_topics
@@ -12,7 +13,7 @@ from shared.topics import EVENT_TOPICS, ORDER_TOPICS, Layout, ensure_topics
 app = typer.Typer(no_args_is_help=True, help="Make and check the Kafka topics.")
 
 
-@app.command(epilog="Example: perennial --kafka broker-1:9092 topics ensure --partitions 64 --replicas 3")
+@app.command(epilog=examples("perennial --kafka broker-1:9092 topics ensure --partitions 64 --replicas 3"))
 def ensure(
     ctx: typer.Context,
     partitions: Annotated[int, typer.Option(help="A power of two up to 256, fixed for ever.")] = 64,

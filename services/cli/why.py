@@ -1,6 +1,5 @@
 """`perennial device why`: what both services say about why a device stands where it stands, as one answer."""
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -12,7 +11,7 @@ from rich.text import Text
 
 from services.cli.doors import Doors
 from services.cli.failures import RefusedByService
-from services.cli.output import PIPE_CHARACTERS, say, show
+from services.cli.output import say, show, stdout_console
 
 type Said = dict[str, Any]
 
@@ -34,8 +33,7 @@ def why(doors: Doors, device_id: str, asked: Mapping[str, str], *, as_json: bool
     if as_json:
         show(said, as_json=True)
     else:
-        # a pipe has no width: nothing is broken for it
-        print_why(said, Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_CHARACTERS))
+        print_why(said, stdout_console())
 
 
 def _told_further(doors: Doors, further: Sequence[Said]) -> Iterator[Said]:

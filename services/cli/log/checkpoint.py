@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from services.cli.examples import examples
 from services.cli.failures import CommandFailed, ExitCode
 from services.cli.ledgers import opened
 from services.cli.log.trust import KeysOption, SigningKeyOption, signing_keys, trusted_keys
@@ -18,7 +19,8 @@ from shared.proof.exporting import new_checkpoint
 from shared.proof.growth import HistoryBroken
 from shared.signing import KeyRing
 
-EXAMPLE = "Example: perennial log checkpoint --service device --to /mnt/elsewhere"
+EXAMPLES = examples("perennial log checkpoint --service device --to /mnt/elsewhere")
+KEYS_EXAMPLES = examples("perennial log keys --service device > device.jwks.json")
 
 
 def checkpoint(

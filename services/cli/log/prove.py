@@ -9,6 +9,7 @@ from uuid import UUID
 import typer
 
 from services.cli.connections import Connections
+from services.cli.examples import examples
 from services.cli.failures import CommandFailed, ExitCode
 from services.cli.ledgers import opened
 from services.cli.log.trust import KeysOption, trusted_keys
@@ -19,7 +20,8 @@ from shared.proof.checkpoint import Checkpoint, CheckpointRefused, files_in, rea
 from shared.proof.inclusion import NotProved, checked, event_of, proof_of
 from shared.signing import PublicKeys
 
-EXAMPLE = "Example: perennial log prove 0198f2c1-… > proof.json; python docs/verify_event.py proof.json keys.jwks.json"
+EXAMPLES = examples("perennial log prove 0198f2c1-7d2a-7c41-9b1e-3f5a6c7d8e9f > proof.json")
+CHECK_EXAMPLES = examples("perennial log check-proof proof.json --keys device.jwks.json")
 
 
 def prove(

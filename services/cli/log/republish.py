@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError
 
 from services.cli.bar import Bar
 from services.cli.connections import Connections
+from services.cli.examples import examples
 from services.cli.failures import CommandFailed, ExitCode
 from services.cli.ledgers import Ledger, opened
 from services.cli.output import AsJson, say, show
@@ -32,9 +33,10 @@ from shared.republish import (
 from shared.slices import SLICE_COUNT, check_partition_count
 from shared.topics import EVENT_TOPICS, ORDER_TOPICS, Layout, layout_of, make_topic, record_count
 
-EXAMPLE = (
-    "Examples: perennial log republish --service device   (its topic was lost)   "
-    "perennial log republish --service device --to-topic device.events.v2 --partitions 64"
+EXAMPLES = examples(
+    "perennial log republish --service device",
+    "perennial log republish --service device --slice 17 --from-position 4711",
+    "perennial log republish --service device --to-topic device.events.v2 --partitions 64",
 )
 POLL_SECONDS = 0.3
 SILENCE_SECONDS_MAX = 60.0

@@ -8,6 +8,7 @@ import typer
 
 from services.cli.bar import Bar
 from services.cli.connections import Connections
+from services.cli.examples import examples
 from services.cli.failures import CommandFailed, ExitCode
 from services.cli.ledgers import opened
 from services.cli.log.trust import KeysOption, trusted_keys
@@ -19,7 +20,10 @@ from shared.proof.expectations import Expectations
 from shared.proof.findings import Finding, Findings
 from shared.proof.verification import Outcome, Subject, verified
 
-EXAMPLE = "Example: perennial log verify --service device --checkpoints /mnt/elsewhere --keys device.jwks.json"
+EXAMPLES = examples(
+    "perennial log verify",
+    "perennial log verify --service device --checkpoints /mnt/elsewhere --keys device.jwks.json",
+)
 
 
 def verify(

@@ -1,0 +1,148 @@
+"""The command line as it describes itself: every command is walked over, so that none can be forgotten."""
+
+import os
+import shlex
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+from typer.testing import CliRunner, Result
+
+from services.cli import app
+from services.cli.examples import examples_in
+from services.cli.failures import EXIT_CODES, ExitCode
+from tests.cli.running import PERENNIAL
+
+ROOT: Any = typer.main.get_command(app)
+SHELL_ENDS = {"|", "<", ">"}
+ALWAYS_JSON = {"perennial log keys", "perennial log prove"}
+"""What is a JSON document and nothing else needs no option for it."""
+
+
+def leaves(command: Any, name: str = "perennial") -> Iterator[tuple[str, Any]]:
+    """Give every command that does something, by its full name."""
+    if not hasattr(command, "commands"):
+        yield name, command
+    for word, inner in getattr(command, "commands", {}).items():
+        yield from leaves(inner, f"{name} {word}")
+
+
+LEAVES = dict(leaves(ROOT))
+
+
+def called(*words: str, **environment: str) -> Result:
+    """Return what the command line answers, called inside this process: it asks nobody."""
+    return CliRunner().invoke(app, words, prog_name="perennial", env=environment)
+
+
+def test_there_are_commands_to_walk_over() -> None:
+    """The other tests of this file look at nothing without them."""
+    assert len(LEAVES) > 30
+
+
+@pytest.mark.parametrize("name", LEAVES)
+def test_every_command_says_what_it_does_and_shows_examples_that_parse(name: str) -> None:
+    command = LEAVES[name]
+    assert command.help.strip()
+    lines = examples_in(command.epilog or "")
+    assert lines
+    for line in lines:
+        assert parsed(line) == name
+
+
+def parsed(line: str) -> str:
+    """Return the full name of the command that a line calls; the command line itself reads all its options."""
+    words = shlex.split(line)
+    ends = [words.index(end) for end in SHELL_ENDS if end in words]
+    command, name, rest = ROOT, words[0], words[1 : min(ends, default=len(words))]
+    while True:
+        context = command.make_context(name, list(rest), parent=None)
+        if not hasattr(command, "commands"):
+            return name
+        word, command, rest = command.resolve_command(context, [*context._protected_args, *context.args])
+        name = f"{name} {word}"
+
+
+@pytest.mark.parametrize("name", LEAVES)
+def test_every_command_answers_in_json_and_explains_each_option(name: str) -> None:
+    options = {option for parameter in LEAVES[name].params for option in parameter.opts}
+    assert ("--json" in options) is (name not in ALWAYS_JSON)
+    assert [parameter.name for parameter in LEAVES[name].params if not (parameter.help or "").strip()] == []
+
+
+def test_the_help_of_the_program_documents_every_exit_code() -> None:
+    told = " ".join(called("--help").stdout.split())
+    assert EXIT_CODES in told
+    assert [f"{code:d} " in EXIT_CODES for code in ExitCode] == [True] * len(ExitCode)
+
+
+def test_wrong_usage_is_2_and_says_so_on_stderr_alone() -> None:
+    for words in (
+        ["code", "issue"],
+        ["nonsense"],
+        ["code", "show", "--nonsense"],
+        ["parked", "list", "--service", "x"],
+    ):
+        outcome = called(*words)
+        assert (outcome.exit_code, outcome.stdout) == (ExitCode.USAGE, ""), words
+        assert outcome.stderr
+
+
+def test_a_port_that_is_none_is_wrong_usage_in_one_line() -> None:
+    outcome = called("code", "show", "0" * 32, PERENNIAL_DEVICE_PORT="http")
+    assert outcome.exit_code == ExitCode.USAGE
+    assert outcome.stderr == "perennial: PERENNIAL_DEVICE_PORT is no port: a number up to 65535\n"
+
+
+def test_a_word_is_explained_without_asking_anybody() -> None:
+    """R-19."""
+    outcome = called("reason", "show", "throttled")
+    assert outcome.exit_code == ExitCode.DONE
+    assert "throttled" in outcome.stdout
+    assert called("reason", "show", "unheard_of").exit_code == ExitCode.REFUSED
+
+
+# --- completion ---------------------------------------------------------------------------------
+
+TYPED = {
+    "proj": "projection",
+    "projection rebuild license": "license_view",
+    "reason show seats_": "seats_exhausted",
+    "parked list --reason position": "position_gap",
+    "code issue --kind sub": "subscription",
+}
+"""What was typed when the Tab key was pressed, and the one thing that bash must offer then."""
+
+PRESS_TAB = """
+eval "$(perennial --show-completion bash)"
+press() {
+    COMP_WORDS=(perennial "$@") COMP_CWORD=$#
+    $(complete -p perennial | sed -E 's/.*-F ([^ ]+).*/\\1/') perennial "${COMP_WORDS[COMP_CWORD]}"
+    echo "${COMPREPLY[*]}"
+}
+"""
+
+
+def test_bash_completes_commands_options_and_names() -> None:
+    presses = "\n".join(f"press {typed}" for typed in TYPED)
+    # the script asks for the program by the name that people type
+    path = f"{Path(PERENNIAL).parent}:{os.environ['PATH']}"
+    outcome = subprocess.run(
+        ["/bin/bash", "--norc", "-c", PRESS_TAB + presses],
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    assert dict(zip(TYPED, outcome.stdout.splitlines(), strict=True)) == TYPED
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_there_for_each_shell(shell: str) -> None:
+    script = called("--show-completion", shell)
+    assert script.exit_code == 0
+    assert "_PERENNIAL_COMPLETE" in script.stdout
