@@ -4,8 +4,9 @@
 `sentences`. It decides nothing: its forms become the orders of the API, and its buttons follow what the API says.
 """
 
-from services.device.window.forms import FORM_BYTES_MAX, PAGES
+from services.device.window.forms import PAGES
 from services.device.window.opening import Window
 from services.device.window.routes import routes
+from shared.pages import FORM_BYTES_MAX
 
 __all__ = ["FORM_BYTES_MAX", "PAGES", "Window", "routes"]

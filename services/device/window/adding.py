@@ -7,12 +7,13 @@ from fastapi import Request
 
 from services.device.api.orders import AddNamed
 from services.device.decider import AddCode
-from services.device.window.forms import Form, Typed, Wrong, order_of, read_typed
+from services.device.window.forms import Typed, Wrong, read_typed
 from services.device.window.opening import Window
 from shared.codes import Code
 from shared.door import Answer
 from shared.identity import new_id
 from shared.messages import DeviceId
+from shared.pages.forms import Form, order_of
 
 PRIOR_CHARACTERS_MAX = 200
 

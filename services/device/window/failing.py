@@ -9,13 +9,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from services.device.window.drawing import Drawing
-from services.device.window.forms import NotOurForm
 from services.device.window.links import NotOpened
 from services.device.window.opening import window_path
 from services.device.window.sentences import Closed, closed, not_opened
 from shared.database import AWAY
 from shared.door import LedgerAway
+from shared.pages import Drawing, NotOurForm
 from shared.problems import Problem
 
 logger = logging.getLogger(__name__)

@@ -1,49 +1,16 @@
-"""What the window's forms send: read with limits, before anything believes it. No rule may come in here."""
+"""What the window's forms say: a code as it was typed, or what is wrong with it. No rule may come in here."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import parse_qsl
 
-from fastapi import Request
-
-from services.device.window.links import Session
 from shared.codes import TYPED_CHARACTERS_MAX, Code, MalformedCode, read_code
+from shared.pages.forms import Form
 
 PAGES = "/devices/"
 """Where the window's pages are: only there a body may be a form."""
-FORM_BYTES_MAX = 16_384
-FIELDS_MAX = 20
-ORDER_CHARACTERS_MAX = 64
 GROUP_COUNT = 4
 GROUP_LENGTH = 5
 ALL_FIELDS = (1, 2, 3, 4)
 ORDINALS = ("first", "second", "third", "fourth")
-
-type Form = Mapping[str, str]
-
-
-class NotOurForm(Exception):
-    """The form cannot be read, or was not drawn for this session: another page may have made the browser send it."""
-
-
-async def read_form(request: Request, session: Session) -> Form:
-    """Return the fields of a form that this session's page drew. Raises `NotOurForm`."""
-    # a browser that says where a request comes from is believed before any token
-    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-        raise NotOurForm
-    try:
-        body = (await request.body()).decode()
-        form = dict(parse_qsl(body, keep_blank_values=True, max_num_fields=FIELDS_MAX))
-    except ValueError:
-        raise NotOurForm from None
-    if not session.has_made(form.get("form", "")) or not order_of(form):
-        raise NotOurForm
-    return form
-
-
-def order_of(form: Form) -> str:
-    """Return the key under which the form is done once, however often it is sent (R-09)."""
-    return form.get("order", "")[:ORDER_CHARACTERS_MAX]
 
 
 @dataclass(frozen=True, slots=True)

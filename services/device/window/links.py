@@ -5,13 +5,12 @@ A window is never opened by the id of its device alone (R-109). Times are the ma
 ahead closes no window.
 """
 
-import hmac
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from shared.identity import hash_of
 from shared.messages import DeviceId
+from shared.pages.forms import form_token_of
 from shared.signing import KeyRing, NotSigned
 
 LINK = "perennial-licensing-link"
@@ -49,12 +48,8 @@ class Session:
 
     @property
     def form_token(self) -> str:
-        """What every form of this session carries: nobody makes it without the cookie, which no script can read."""
-        return hash_of(f"form:{self.cookie}").hex()
-
-    def has_made(self, form_token: str) -> bool:
-        """Tell whether a form was drawn for this session."""
-        return hmac.compare_digest(form_token.encode(), self.form_token.encode())
+        """What every form of this session carries."""
+        return form_token_of(self.cookie)
 
 
 def new_link(keys: KeyRing, key: Key, *, now: datetime) -> tuple[str, datetime]:

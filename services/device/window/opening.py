@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -13,17 +14,18 @@ from services.device.api.doors import Doors
 from services.device.api.enrollment import enrollment_of
 from services.device.api.shown import Shown, shown_of
 from services.device.api.watch import next_look
-from services.device.window.assets import read_assets
-from services.device.window.drawing import Drawing
 from services.device.window.links import SESSION_VALID, Key, Session, session_of
 from services.device.window.page import is_pending, page_of
 from services.device.window.values import Page
 from shared.clock import machine_now
 from shared.identity import new_secret
 from shared.messages import DeviceId
+from shared.pages import Drawing
 from shared.sealing import NotSealed
 
 COOKIE = "perennial_licensing"
+ROOM = Path(__file__).parent
+ASSETS = "/licensing-assets"
 SETTLE_SECONDS_MAX = 1.5
 """So long a pressed button waits for its verdict, which is usually there in a twentieth of that."""
 
@@ -35,7 +37,7 @@ class Window:
     doors: Doors
     stopping: asyncio.Event
     now: Callable[[], datetime] = machine_now
-    drawing: Drawing = field(default_factory=lambda: Drawing(read_assets()))
+    drawing: Drawing = field(default_factory=lambda: Drawing(ROOM, prefix=ASSETS))
 
     async def key_of(self, device_id: DeviceId) -> Key:
         """Return what a window of the device is opened for."""

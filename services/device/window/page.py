@@ -20,8 +20,8 @@ from services.device.window.sentences import (
     of_throttling,
     why_unavailable,
 )
-from services.device.window.texts import Masked, Moment, Text, text
 from services.device.window.values import ActivateNow, AddOn, Entry, Fact, Page, Slot, Step
+from shared.pages.texts import Masked, Moment, Text, text
 
 KINDS = {"paid": "", "trial": "Trial", "subscription": "Subscription", "renewal": "Discounted renewal"}
 TRIES = ("activating", "verifying")

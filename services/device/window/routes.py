@@ -9,23 +9,21 @@ from pydantic import ValidationError
 from services.device.api.orders import ActivateRequest
 from services.device.decider import Activate, Command, Expire, RemoveReserve
 from services.device.window.adding import Asked, Entered, add
-from services.device.window.assets import PREFIX
-from services.device.window.drawing import HEADERS
 from services.device.window.failing import pages
 from services.device.window.following import Streams
-from services.device.window.forms import Form, NotOurForm, Typed, order_of, read_form
+from services.device.window.forms import Typed
 from services.device.window.links import new_link, new_session
-from services.device.window.opening import Window, keep, window_path
+from services.device.window.opening import ASSETS, Window, keep, window_path
 from shared.door import KeyReused
 from shared.http import Bearer, request_hash
 from shared.identity import new_id, new_secret
 from shared.ledger import instant
 from shared.messages import DeviceId
+from shared.pages import HEADERS, Form, NotOurForm, add_assets, order_of, read_form
 from shared.problems import Problem
 
 SEE_OTHER = 303
 UNPROCESSABLE = 422
-FOR_EVER = "public, max-age=31536000, immutable"
 SENT_TWICE = "This form was sent before, with another code. Nothing was done now; press Add again if it is wanted."
 
 Link = Annotated[str | None, Query(max_length=4_000)]
@@ -41,7 +39,7 @@ def routes(window: Window) -> APIRouter:
     router = APIRouter()
     router.include_router(people)
     _add_link(router, window)
-    _add_assets(router, window)
+    add_assets(router, window.drawing.assets, prefix=ASSETS)
     return router
 
 
@@ -101,7 +99,7 @@ def _add_entry(router: APIRouter, window: Window) -> None:
     @router.post("/{device_id}/licensing/code")
     async def enter_code(request: Request, device_id: DeviceId) -> Response:
         session = await window.session(request, device_id)
-        form = await read_form(request, session)
+        form = await read_form(request, session.cookie)
         entered, problem = Entered.of(form), None
         try:
             if await add(window, request, device_id, form, entered):
@@ -117,7 +115,7 @@ def _add_entry(router: APIRouter, window: Window) -> None:
 
     @router.post("/{device_id}/licensing/code/reading")
     async def reading(request: Request, device_id: DeviceId) -> Response:
-        form = await read_form(request, await window.session(request, device_id))
+        form = await read_form(request, (await window.session(request, device_id)).cookie)
         wrong = Entered.of(form).wrong
         told: dict[str, Any] = {"complete": wrong is None}
         if wrong is not None:
@@ -128,7 +126,7 @@ def _add_entry(router: APIRouter, window: Window) -> None:
 def _add_buttons(router: APIRouter, window: Window) -> None:
     @router.post("/{device_id}/licensing/activate-now")
     async def activate_now(request: Request, device_id: DeviceId) -> Response:
-        form = await read_form(request, await window.session(request, device_id))
+        form = await read_form(request, (await window.session(request, device_id)).cookie)
         asked = _shown_code(form)
         command = Activate(
             device_id=device_id, at=window.doors.clock.now(), request_id=new_id(), code_ref=asked.code_ref
@@ -137,13 +135,13 @@ def _add_buttons(router: APIRouter, window: Window) -> None:
 
     @router.post("/{device_id}/licensing/remove")
     async def remove(request: Request, device_id: DeviceId) -> Response:
-        form = await read_form(request, await window.session(request, device_id))
+        form = await read_form(request, (await window.session(request, device_id)).cookie)
         command = RemoveReserve(device_id=device_id, at=window.doors.clock.now(), request_id=new_id())
         return await _pressed(window, request, form, command)
 
     @router.post("/{device_id}/licensing/check-now")
     async def check_now(request: Request, device_id: DeviceId) -> Response:
-        form = await read_form(request, await window.session(request, device_id))
+        form = await read_form(request, (await window.session(request, device_id)).cookie)
         # an end that is due is recorded, and what is recorded is waited for
         return await _pressed(window, request, form, Expire(device_id=device_id, at=window.doors.clock.now()))
 
@@ -182,14 +180,3 @@ def _add_stream(router: APIRouter, window: Window) -> None:
             return Response(status_code=503, headers={"Retry-After": "5"})
         told = streams.follow(window, session)
         return StreamingResponse(told, headers={**HEADERS, "X-Accel-Buffering": "no"}, media_type="text/event-stream")
-
-
-def _add_assets(router: APIRouter, window: Window) -> None:
-    by_name = {asset.name: asset for asset in window.drawing.assets.values()}
-
-    @router.get(PREFIX + "/{name}", include_in_schema=False)
-    async def asset(name: str) -> Response:
-        if (found := by_name.get(name)) is None:
-            raise Problem(404, "not_found", "There is nothing at this address")
-        headers = {"Cache-Control": FOR_EVER, "Cross-Origin-Resource-Policy": "same-origin"}
-        return Response(found.content, headers=headers, media_type=found.media_type)

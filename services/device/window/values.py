@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from services.device.window.sentences import Said
-from services.device.window.texts import Text, plain
 from shared.messages import CodeRef, DeviceId
+from shared.pages.texts import Text, plain
 
 
 @dataclass(frozen=True, slots=True)

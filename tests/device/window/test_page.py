@@ -6,9 +6,9 @@ import pytest
 
 from services.device.window.page import page_of
 from services.device.window.sentences import Said
-from services.device.window.texts import Masked, Moment, Text, plain
 from services.device.window.values import Page
 from shared.messages import Notice
+from shared.pages import Masked, Moment, Text, plain
 from tests.device import histories
 from tests.device.window.samples import NAMED, page, shown, state
 from tests.scenarios import END, NEXT_END, NOON, A, B, activated, added, enrolled, last_group, rejected, verified

@@ -9,8 +9,8 @@ from services.device.window.links import Why
 from services.device.window.sentences import closed, not_opened, of_notices, of_refusal, of_slot
 from services.device.window.sentences.closed import CLOSED
 from services.device.window.sentences.refused import HAPPENED, why_unavailable
-from services.device.window.texts import Masked, Moment, plain, text
 from shared.messages import Notice, Reason
+from shared.pages import Masked, Moment, plain, text
 from shared.reasons import EXPLAINED_NOTICES, EXPLAINED_REASONS
 from tests.device.window.samples import NAMED, shown
 from tests.scenarios import END, NOON

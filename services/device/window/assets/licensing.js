@@ -1,17 +1,6 @@
 // Makes the window better where scripts run; every page works without. It holds no words and no rule of licensing.
 "use strict";
 
-// --- times in the reader's zone and language ---------------------------------------------------
-
-const local = new Intl.DateTimeFormat(undefined, { dateStyle: "long", timeStyle: "short" });
-
-function tellTimes(where) {
-  for (const time of where.querySelectorAll("time[datetime]")) {
-    time.textContent = local.format(new Date(time.dateTime));
-    time.removeAttribute("lang");
-  }
-}
-
 // --- the page follows the log --------------------------------------------------------------------
 
 const RETRY_MILLISECONDS = 5000;
@@ -164,7 +153,6 @@ function takeCodes(form) {
 
 // --- begin ---------------------------------------------------------------------------------------------
 
-tellTimes(document);
 const live = document.getElementById("live");
 if (live) follow(live.dataset.stream);
 const codes = document.querySelector("form[data-reading]");

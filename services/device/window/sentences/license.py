@@ -6,7 +6,7 @@ from typing import assert_never
 
 from services.device.decider import License, LicenseStatus, Reserve
 from services.device.window.sentences.said import NOTHING_TO_DO, ON_ITS_WAY, Said
-from services.device.window.texts import Text, text
+from shared.pages.texts import Text, text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from services.device.window.sentences.said import NOTHING_TO_DO, Said
-from services.device.window.texts import text
+from shared.pages.texts import text
 from shared.reasons import EXPLAINED_REASONS
 
 HOUR_SECONDS = 3_600

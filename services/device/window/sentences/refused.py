@@ -6,8 +6,8 @@ from datetime import datetime
 from services.device.decider import Reserve
 from services.device.projection import Refusal
 from services.device.window.sentences.said import Said
-from services.device.window.texts import Masked, Text, text
 from shared.messages import Notice, Reason
+from shared.pages.texts import Masked, Text, text
 from shared.reasons import EXPLAINED_NOTICES, EXPLAINED_REASONS
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from services.device.window.texts import Text, text
+from shared.pages.texts import Text, text
 
 Tone = Literal["calm", "warn", "bad"]
 

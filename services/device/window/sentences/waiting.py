@@ -5,7 +5,7 @@ from typing import assert_never
 
 from services.device.decider import Reserve
 from services.device.window.sentences.said import NOTHING_TO_DO, Said
-from services.device.window.texts import text
+from shared.pages.texts import text
 from shared.reasons import EXPLAINED_REASONS
 
 

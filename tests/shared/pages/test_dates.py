@@ -4,8 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from services.device.window.dates import Dates
-from services.device.window.texts import Masked, Moment
+from shared.pages import Dates, Masked, Moment
 
 AT = datetime(2027, 3, 1, 12, 30, tzinfo=UTC)
 

@@ -7,7 +7,7 @@ from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_time, get_datetime_format
 from markupsafe import Markup
 
-from services.device.window.texts import Masked, Moment, Text
+from shared.pages.texts import Masked, Moment, Text
 
 HEADER_CHARACTERS_MAX = 200
 LANGUAGES_MAX = 10

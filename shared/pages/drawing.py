@@ -1,16 +1,15 @@
-"""Draws the window's pages: HTML from values, all of it escaped, nothing inline, so that the strictest policy holds."""
+"""Draws pages: HTML from values, all of it escaped, nothing inline, so that the strictest policy holds."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from fastapi import Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from services.device.window.assets import Asset
-from services.device.window.dates import Dates
+from shared.pages.assets import read_assets
+from shared.pages.dates import Dates
 
-TEMPLATES = Path(__file__).with_name("templates")
+SHARED = Path(__file__).parent
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -27,19 +26,19 @@ HEADERS = {
 
 
 class Drawing:
-    """The templates, and where the static files are."""
+    """The templates of a room before the shared ones, and its static files beside them, served below `prefix`."""
 
-    def __init__(self, assets: Mapping[str, Asset]) -> None:
-        self.assets = assets
+    def __init__(self, room: Path, *, prefix: str) -> None:
+        self.assets = read_assets((SHARED / "assets", room / "assets"), prefix=prefix)
         self._environment = Environment(
-            loader=FileSystemLoader(TEMPLATES),
+            loader=FileSystemLoader([room / "templates", SHARED / "templates"]),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
             auto_reload=False,
         )
-        self._environment.globals["asset"] = lambda name: assets[name].path
+        self._environment.globals["asset"] = lambda name: self.assets[name].path
 
     def text(self, template: str, *, accept_language: str | None, **shown: Any) -> str:
         """Return a page as HTML."""

@@ -1,0 +1,46 @@
+"""Goes out: the static files of pages, named by their content, so that browsers may keep them for ever."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from fastapi import APIRouter, Response
+
+from shared.problems import Problem
+
+MEDIA_TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+FOR_EVER = "public, max-age=31536000, immutable"
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """One file, and where it is served."""
+
+    content: bytes
+    media_type: str
+    path: str
+
+
+def read_assets(folders: Iterable[Path], *, prefix: str) -> dict[str, Asset]:
+    """Return the files by the names they have in their folders."""
+    files = [file for folder in folders for file in sorted(folder.iterdir()) if file.suffix in MEDIA_TYPES]
+    return {file.name: _read(file, prefix) for file in files}
+
+
+def _read(file: Path, prefix: str) -> Asset:
+    content = file.read_bytes()
+    digest = sha256(content).hexdigest()[:16]
+    return Asset(content, MEDIA_TYPES[file.suffix], f"{prefix}/{file.stem}.{digest}{file.suffix}")
+
+
+def add_assets(router: APIRouter, assets: Mapping[str, Asset], *, prefix: str) -> None:
+    """Add the route that serves the files."""
+    by_path = {asset.path: asset for asset in assets.values()}
+
+    @router.get(prefix + "/{name}", include_in_schema=False)
+    async def asset(name: str) -> Response:
+        if (found := by_path.get(f"{prefix}/{name}")) is None:
+            raise Problem(404, "not_found", "There is nothing at this address")
+        headers = {"Cache-Control": FOR_EVER, "Cross-Origin-Resource-Policy": "same-origin"}
+        return Response(found.content, headers=headers, media_type=found.media_type)
