@@ -2,13 +2,14 @@
 
 The real deciders make the events, side by side in one process per core. They are copied into both ledgers and sent to
 both topics, with the state rows beside them; each service has heard the other. The projections are still empty: their
-consumers catch up by themselves, or `perennial projection rebuild` fills them.
+consumers catch up by themselves, or `perennial projection rebuild` fills them. A log that has events already gets more,
+if the seed is another one.
 """
 
 import argparse
 import asyncio
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -27,6 +28,7 @@ from shared.database import Connection
 from shared.ledger import GENESIS, NewEvent, RecordedEvent, chained_hash, instant
 from shared.slices import partition_of
 from tests.benchmarks.histories import Written, cohorts
+from tests.benchmarks.twins import Twin
 
 BATCH_BYTES_MAX = 900_000
 TOPICS: Mapping[ServiceName, str] = {"device": "device.events.v1", "activation": "activation.events.v1"}
@@ -36,7 +38,10 @@ OTHER: Mapping[ServiceName, ServiceName] = {"device": "activation", "activation"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """One process's part: its slices, of a log of so many events of devices, in cohorts of so many lives."""
+    """One process's part: its slices, of a log of so many events of devices, in cohorts of so many lives.
+
+    Each cohort is written with so many `twins`, of whose lives the rules are not asked again.
+    """
 
     dsns: Mapping[ServiceName, str]
     bootstrap_servers: str
@@ -44,8 +49,21 @@ class Task:
     seed: int
     device_events: int
     lives: int
+    twins: int
     part: int
     parts: int
+
+    def owns(self, slice_number: int) -> bool:
+        """Tell whether a slice is one of its own."""
+        return slice_number % self.parts == self.part
+
+    def written(self) -> Iterator[Written]:
+        """Yield what its cohorts and their twins write."""
+        asked = self.device_events // (1 + self.twins)
+        for original in cohorts(self.seed, asked, lives=self.lives, part=self.part, parts=self.parts):
+            yield original
+            for number in range(self.twins):
+                yield Twin(number, owns=self.owns).written(original)
 
 
 @dataclass(slots=True)
@@ -57,6 +75,11 @@ class Log:
     producer: AIOKafkaProducer
     partitions: int
     heads: dict[int, tuple[int, bytes]] = field(default_factory=dict)
+
+    async def begin(self, owns: Callable[[int], bool]) -> None:
+        """Go on where the ledger ends, in our slices."""
+        rows = await self.connection.fetch("select slice, position, hash from slice_head where position > 0")
+        self.heads = {row["slice"]: (row["position"], row["hash"]) for row in rows if owns(row["slice"])}
 
     async def write(self, events: Sequence[NewEvent]) -> None:
         """Copy events into the ledger and send them to the topic, both in their order."""
@@ -121,8 +144,10 @@ async def _fill(task: Task) -> int:
     await producer.start()
     connections = {name: await asyncpg.connect(task.dsns[name]) for name in SERVICES}
     logs = {name: Log(name, connections[name], producer, task.partitions) for name in SERVICES}
+    for log in logs.values():
+        await log.begin(task.owns)
     count = 0
-    for written in cohorts(task.seed, task.device_events, lives=task.lives, part=task.part, parts=task.parts):
+    for written in task.written():
         await logs["device"].write(written.device)
         await logs["activation"].write(written.activation)
         await _write_states(connections, written)
@@ -156,6 +181,8 @@ async def hear(system: System) -> None:
         there = await asyncpg.connect(system.stack.postgres.dsn(OTHER[service]))
         heads = await there.fetch("select slice, position, hash from slice_head")
         ends = await _ends(system, TOPICS[OTHER[service]])
+        for table in ("inbound_slice", "inbound_partition"):
+            await here.execute(f"delete from {table} where consumer = $1", HEARS[service])
         await here.executemany(
             "insert into inbound_slice values ($1, $2, $3, $4)", [(HEARS[service], *h) for h in heads]
         )
@@ -176,8 +203,8 @@ async def _ends(system: System, topic: str) -> Mapping[int, int]:
     return {place.partition: end for place, end in ends.items()}
 
 
-def seed(system: System, *, device_events: int, lives: int, seed: int, parts: int) -> int:
-    """Fill a system whose servers run and whose ledgers are empty; return how many events of devices it has."""
+def seed(system: System, *, device_events: int, lives: int, seed: int, parts: int, twins: int = 0) -> int:
+    """Write into a system whose servers run and whose services do not; return how many events of devices are new."""
     dsns = {name: system.stack.postgres.dsn(name) for name in SERVICES}
     tasks = [
         Task(
@@ -187,6 +214,7 @@ def seed(system: System, *, device_events: int, lives: int, seed: int, parts: in
             seed=seed,
             device_events=device_events // parts,
             lives=lives,
+            twins=twins,
             part=part,
             parts=parts,
         )
@@ -209,22 +237,30 @@ update slice_published p set position = heads.position from heads where p.slice 
 
 
 def main() -> None:
-    """Fill the local system of a folder."""
+    """Fill the local system of a folder, whose servers do not run."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.seed", description=main.__doc__)
     parser.add_argument("device_events", type=int, help="how many events of devices (those of codes come on top)")
-    parser.add_argument("--data", type=Path, default=Path(".data"), help="the system's folder; its ledgers are empty")
-    parser.add_argument("--seed", type=int, default=1, help="the same seed makes the same events (1)")
+    parser.add_argument("--data", type=Path, default=Path(".data"), help="the system's folder")
+    parser.add_argument("--seed", type=int, default=1, help="the same seed makes the same events, another one more (1)")
     parser.add_argument("--lives", type=int, default=20_000, help="how many lives run side by side (20000)")
+    parser.add_argument("--twins", type=int, default=0, help="how often each life is lived again by others (0)")
     asked = parser.parse_args()
     system = local_system(asked.data)
     system.stack.start()
     try:
         asyncio.run(system.provision())
         parts = os.cpu_count() or 1
-        count = seed(system, device_events=asked.device_events, lives=asked.lives, seed=asked.seed, parts=parts)
+        count = seed(
+            system,
+            device_events=asked.device_events,
+            lives=asked.lives,
+            seed=asked.seed,
+            parts=parts,
+            twins=asked.twins,
+        )
     finally:
         system.stack.stop()
-    print(f"{count:,} events of devices lie in {asked.data}")
+    print(f"{count:,} more events of devices lie in {asked.data}")
 
 
 if __name__ == "__main__":
