@@ -20,6 +20,7 @@ from shared.door import Answer, Door, Ticket
 from shared.identity import hash_of, new_id
 from shared.ledger import RecordedEvent, instant
 from shared.messages import Reason
+from shared.operators import OperatorTokens
 from shared.outbox import Cause
 from shared.problems import Problem, problem_body, problem_response
 from shared.reasons import detail_of
@@ -184,19 +185,21 @@ async def bearer(authorization: Annotated[str | None, Header()] = None) -> str:
 Bearer = Annotated[str, Depends(bearer)]
 
 
-def operator_check(operator_key_hash: str) -> Callable[[str], Awaitable[None]]:
-    """Return the dependency that lets only the operator in."""
+def operator_check(operator_key_hash: str, tokens: OperatorTokens | None = None) -> Callable[[str], Awaitable[None]]:
+    """Return the dependency that lets only the operator in, and whom the console speaks for by `tokens`."""
 
     async def operator(credential: Bearer) -> None:
-        if not is_operator(credential, operator_key_hash):
+        if not is_operator(credential, operator_key_hash, tokens):
             raise Problem(403, "not_the_operator", "this needs the operator key")
 
     return operator
 
 
-def is_operator(credential: str, operator_key_hash: str) -> bool:
-    """Tell whether `credential` is the operator key."""
-    return bool(operator_key_hash) and hmac.compare_digest(hash_of(credential).hex(), operator_key_hash.lower())
+def is_operator(credential: str, operator_key_hash: str, tokens: OperatorTokens | None = None) -> bool:
+    """Tell whether `credential` is the operator key, or one of the `tokens` that stand for it."""
+    if operator_key_hash and hmac.compare_digest(hash_of(credential).hex(), operator_key_hash.lower()):
+        return True
+    return tokens is not None and tokens.operator_of(credential) is not None
 
 
 # --- conditions and repetition -----------------------------------------------------------------

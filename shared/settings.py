@@ -41,6 +41,11 @@ class ServiceSettings(BaseSettings):
     """SHA-256 of the operator key, hexadecimal. Empty: nobody is an operator."""
     signing_key_file: Path | None = None
     """PEM file with the service's Ed25519 keys, the first of which signs. None: nothing is signed."""
+    console_keys_file: Path | None = None
+    """PEM file with the public key of the console, that is of the activation service: whose operator tokens the device
+    service believes. None: nobody's."""
+    device_url: str = "http://127.0.0.1:8101"
+    """Where the console finds the device service's doors."""
     policy_file: Path | None = None
     """JSON file with the vendor's policy (`shared.policy`). None: the standard one."""
     enrollments_per_minute: int = Field(default=600, ge=1, le=1_000_000)

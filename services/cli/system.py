@@ -167,6 +167,8 @@ class System:
             "PERENNIAL_MODE": self.mode,
             "PERENNIAL_OPERATOR_KEY_HASH": hash_of(self.credentials.operator_key).hex(),
             "PERENNIAL_SIGNING_KEY_FILE": str(self.signing_key_file(service)),
+            "PERENNIAL_CONSOLE_KEYS_FILE": str(self.signing_key_file("activation")),
+            "PERENNIAL_DEVICE_URL": f"http://127.0.0.1:{self._http_ports['device']}",
             "PERENNIAL_CHECKPOINT_FOLDER": str(self.folder / "checkpoints"),
             **self._environment,
         }

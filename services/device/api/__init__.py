@@ -14,7 +14,7 @@ from services.device.api.license import add_reads
 from services.device.api.orders import add_orders
 from services.device.api.reports import add_reports
 from services.device.api.shown import shown_license
-from services.device.api.throttle import Throttle
+from shared.throttle import Throttle
 from services.device.api.watch import Watch
 
 __all__ = ["LARGER_BODIES", "Doors", "Throttle", "Watch", "routes", "shown_license"]

@@ -1,8 +1,6 @@
 """Turns what goes wrong on a page into a page that says so: people are not shown problem documents. No rule here."""
 
 import logging
-from collections.abc import Callable, Coroutine
-from typing import Any
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -15,29 +13,15 @@ from services.device.window.sentences import Closed, closed, not_opened
 from shared.database import AWAY
 from shared.door import LedgerAway
 from shared.pages import Drawing, NotOurForm
+from shared.pages.failing import page_route
 from shared.problems import Problem
 
 logger = logging.getLogger(__name__)
 
-type Handler = Callable[[Request], Coroutine[Any, Any, Response]]
-
 
 def pages(drawing: Drawing) -> type[APIRoute]:
     """Return the kind of route whose failures are pages."""
-
-    class PageRoute(APIRoute):
-        def get_route_handler(self) -> Handler:
-            handle = super().get_route_handler()
-
-            async def handled(request: Request) -> Response:
-                try:
-                    return await handle(request)
-                except Exception as error:  # noqa: BLE001 - what is unexpected is logged, and said
-                    return _page(drawing, request, _closed(error))
-
-            return handled
-
-    return PageRoute
+    return page_route(lambda request, error: _page(drawing, request, _closed(error)))
 
 
 def _page(drawing: Drawing, request: Request, told: Closed) -> Response:

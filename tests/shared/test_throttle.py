@@ -2,8 +2,8 @@
 
 import pytest
 
-from services.device.api import throttle
-from services.device.api.throttle import Throttle
+from shared import throttle
+from shared.throttle import Throttle
 
 
 class Watch:

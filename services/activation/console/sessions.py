@@ -1,0 +1,59 @@
+"""Who is logged in: the browser keeps a random secret, the database its hash. A logout ends it for every copy.
+
+Times are the machine's: that a sandbox goes a year ahead logs nobody out.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from services.activation.console.logins import Operator
+from shared.database import Pool
+from shared.identity import hash_of, new_secret
+
+VALID = timedelta(hours=8)
+COOKIE_CHARACTERS_MAX = 100
+
+
+class NotLoggedIn(Exception):
+    """The browser shows no session, or one that is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """An operator at a browser."""
+
+    operator: Operator
+    cookie: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Sessions:
+    """Table `console_session`. `opened_with` names the credential of all logins: another one ends all sessions."""
+
+    pool: Pool
+    opened_with: str = field(repr=False)
+
+    async def open(self, operator: Operator, *, now: datetime) -> Session:
+        """Return a new session, and forget those that are over."""
+        session = Session(operator, new_secret())
+        await self.pool.execute("delete from console_session where ends_at <= $1", now)
+        await self.pool.execute(OPEN, hash_of(session.cookie), operator.name, self.opened_with, now + VALID)
+        return session
+
+    async def find(self, cookie: str | None, *, now: datetime) -> Session:
+        """Return the session of a cookie. Raises `NotLoggedIn`."""
+        if not cookie or len(cookie) > COOKIE_CHARACTERS_MAX:
+            raise NotLoggedIn
+        name = await self.pool.fetchval(FIND, hash_of(cookie), self.opened_with, now)
+        if name is None:
+            raise NotLoggedIn
+        return Session(Operator(name), cookie)
+
+    async def close(self, session: Session) -> None:
+        """End a session."""
+        await self.pool.execute("delete from console_session where token_hash = $1", hash_of(session.cookie))
+
+
+OPEN = "insert into console_session (token_hash, operator, opened_with, ends_at) values ($1, $2, $3, $4)"
+
+FIND = "select operator from console_session where token_hash = $1 and opened_with = $2 and ends_at > $3"

@@ -1,0 +1,149 @@
+"""The console on a real ledger, in this process: its routes, the API beside them, and browsers with cookie jars.
+
+The device service is away here, unless a test says what its doors answer (`Stand.devices`): both services together
+are the journeys' subject.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+
+from services.activation.api import Doors
+from services.activation.api import routes as api_routes
+from services.activation.console import PAGES, Console, DeviceDoors, key_login, routes
+from services.activation.decider import DECIDER
+from services.activation.outbox import SANDBOX_OUTBOX
+from services.activation.store import CodeStore
+from shared.clock import Clock, machine_now
+from shared.command_handler import CommandHandler
+from shared.database import Pool
+from shared.door import Door
+from shared.http import allow_forms, new_app
+from shared.pages import FORM_BYTES_MAX
+from shared.sealing import Sealing
+from shared.signing import KeyRing
+from tests.at_the_door import OPERATOR, OPERATOR_KEY, OPERATOR_KEY_HASH, nothing, told
+
+FIELD = re.compile(r'<input[^>]*type="hidden"[^>]*>')
+
+
+class Time:
+    """The machine's time, as the console sees it."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta(0)
+
+    def now(self) -> datetime:
+        return machine_now() + self.ahead
+
+
+@dataclass(slots=True)
+class Devices:
+    """What the device service answers: nobody is there until a test puts an answer."""
+
+    answers: Callable[[httpx.Request], httpx.Response] | None = None
+    asked: list[httpx.Request] = field(default_factory=list)
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.asked.append(request)
+        if self.answers is None:
+            raise httpx.ConnectError("nobody is there")
+        return self.answers(request)
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """The activation service's doors and its console."""
+
+    app: FastAPI
+    time: Time
+    devices: Devices
+    pool: Pool
+    keys: KeyRing
+
+    def browser(self, url: str = "http://door", address: str = "192.0.2.1") -> "Browser":
+        """Return a browser with a jar of cookies of its own."""
+        transport = httpx.ASGITransport(self.app, client=(address, 50_000))
+        return Browser(transport=transport, base_url=url, timeout=60.0)
+
+    async def operator(self, name: str = "Ada") -> "Browser":
+        """Return a browser in which the operator is logged in."""
+        browser = self.browser()
+        response = await browser.log_in(name=name)
+        assert response.status_code == 303, response.text
+        return browser
+
+    async def issue(self, **terms: Any) -> dict[str, Any]:
+        """Return a new code, as the API issues it."""
+        body = {"product": "antivirus", "term": "P1Y", **terms}
+        async with self.browser() as api:
+            code: dict[str, Any] = told(201, await api.post("/v1/codes", json=body, headers=OPERATOR))["codes"][0]
+        return code
+
+    async def history(self, code_ref: str) -> list[dict[str, Any]]:
+        """Return the life of a code, as the API tells it."""
+        async with self.browser() as api:
+            body = told(200, await api.get(f"/v1/codes/{code_ref}/history", headers=OPERATOR))
+        return list(body["events"])
+
+
+class Browser(httpx.AsyncClient):
+    """A browser without scripts: it fills in the forms of the page that it shows."""
+
+    async def log_in(self, *, name: str = "Ada", key: str = OPERATOR_KEY, **more: str) -> httpx.Response:
+        """Fill in the login form and send it."""
+        page = await self.get("/console/login")
+        return await self.send_form("/console/login", page, name=name, key=key, **more)
+
+    async def send_form(self, path: str, page: httpx.Response, **fields: str) -> httpx.Response:
+        """Send the form of a page that goes to `path`, with its hidden fields and these."""
+        return await self.post(path, data={**hidden_of(page, path), **fields})
+
+
+def hidden_of(page: httpx.Response, path: str) -> dict[str, str]:
+    """Return the hidden fields of the form of a page that goes to `path`."""
+    form = re.search(rf'<form[^>]*action="{re.escape(path)}"[^>]*>.*?</form>', page.text, re.DOTALL)
+    assert form, f"no form for {path} in {page.status_code} {page.text[:2_000]}"
+    fields = [(re.search(r'name="([^"]*)"', tag), re.search(r'value="([^"]*)"', tag)) for tag in FIELD.findall(form[0])]
+    return {unescape(name[1]): unescape(value[1]) for name, value in fields if name and value}
+
+
+@asynccontextmanager
+async def standing(pool: Pool, keys_folder: Path) -> AsyncIterator[Stand]:
+    """Yield the console on a ledger."""
+    keys, devices, time = KeyRing.kept_in(keys_folder / "activation.pem"), Devices(), Time()
+    door = Door(CommandHandler(DECIDER, CodeStore(), SANDBOX_OUTBOX), pool=pool, on_append=nothing)
+    doors = Doors(
+        door=door,
+        pool=pool,
+        clock=Clock(sandbox=True),
+        sealing=Sealing(pool),
+        operator_key_hash=OPERATOR_KEY_HASH,
+    )
+    client = httpx.AsyncClient(transport=httpx.MockTransport(devices), base_url="http://device")
+    console = Console(
+        doors=doors,
+        devices=DeviceDoors(client=client, keys=keys, now=time.now),
+        login=key_login(OPERATOR_KEY_HASH),
+        now=time.now,
+    )
+    app = new_app(title="tests", version="0", registry=CollectorRegistry(), checks=())
+    app.include_router(api_routes(doors))
+    app.include_router(routes(console))
+    allow_forms(app, under=PAGES, bytes_max=FORM_BYTES_MAX)
+    serving = asyncio.create_task(door.run())
+    yield Stand(app, time, devices, pool, keys)
+    serving.cancel()
+    with suppress(asyncio.CancelledError):
+        await serving
+    await client.aclose()
