@@ -10,6 +10,7 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any
 
 from shared.command_handler import CommandHandler, Order, Outcome
@@ -24,6 +25,8 @@ WAITING_MAX = 2_000
 ATTEMPTS_MAX = 8
 RETRY_SECONDS = 0.25
 DEADLINE_SECONDS = 10.0
+FAILURE_TOLD_SECONDS = 30.0
+"""So long a door without new orders tells of one that the ledger did not take."""
 
 
 class LedgerAway(Exception):
@@ -68,6 +71,14 @@ class Door[Command, State]:
         self._pool = pool
         self._on_append = on_append
         self._waiting: asyncio.Queue[Ticket[Command]] = asyncio.Queue(WAITING_MAX)
+        self._failed_at: float | None = None
+        self._why = ""
+
+    def problem(self) -> str | None:
+        """Return why the last orders were not taken, or None."""
+        if self._failed_at is None or monotonic() - self._failed_at > FAILURE_TOLD_SECONDS:
+            return None
+        return f"the ledger takes no orders: {self._why}"
 
     async def submit(self, ticket: Ticket[Command]) -> Answer:
         """Return the answer, committed. Raises `LedgerAway` or `KeyReused`."""
@@ -95,6 +106,7 @@ class Door[Command, State]:
                 logger.info("door: conflict, deciding again: %r", error)
             except AWAY as error:
                 logger.warning("door: the ledger is away: %r", error)
+                self._failed_at, self._why = monotonic(), str(error) or type(error).__name__
                 await asyncio.sleep(RETRY_SECONDS * attempt)
             except Exception as error:  # noqa: BLE001 - it is told to those who wait, one by one
                 return await self._serve_apart(tickets, error)
@@ -124,6 +136,7 @@ class Door[Command, State]:
                 answers[ticket.scope, ticket.key] = (ticket.request_hash, ticket.answer(outcome))
             await self._remember(connection, fresh, answers)
             await append(connection, decided.events)
+        self._failed_at = None
         if decided.events:
             self._on_append()
         for ticket in tickets:

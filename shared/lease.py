@@ -8,6 +8,7 @@ so a worker's own clock does not matter.
 import asyncio
 import logging
 from collections.abc import Callable
+from time import monotonic
 
 from shared.database import AWAY, CONFLICT, Connection, Pool, transaction
 
@@ -33,6 +34,15 @@ class Leases:
         self._on_change = on_change
         self.epochs: dict[int, int] = {}
         self.changes = 0
+        self._kept_at = monotonic()
+        self._why = "not tried yet"
+
+    def problem(self) -> str | None:
+        """Return why this worker keeps no lease, or None: nothing else writes to the ledger of an idle worker."""
+        silence_seconds = monotonic() - self._kept_at
+        if silence_seconds > LEASE_SECONDS:
+            return f"the ledger has taken no write for {silence_seconds:.0f} seconds: {self._why}"
+        return None
 
     def slices(self) -> list[int]:
         """Return the slices of the owned groups, as far as this worker knows."""
@@ -51,7 +61,9 @@ class Leases:
             except (*AWAY, *CONFLICT) as error:
                 # the leases run out by the database's clock; whoever acts on one checks its epoch
                 logger.warning("leases cannot be renewed: %r", error)
+                self._why = str(error) or type(error).__name__
             else:
+                self._kept_at = monotonic()
                 self._note(epochs)
             await asyncio.sleep(RENEW_SECONDS)
 

@@ -28,8 +28,11 @@ from shared.lease import Leases
 from shared.ledger import WrongLedger, check_ledger
 from shared.metrics import ProcessMetrics, Reading, Survey, registry_of
 from shared.migrate import SchemaError, check_schema
+from shared.operations import Operations, ParkedMessages, Projections, Readings
 from shared.outbox import Outbox
+from shared.projector import Projection
 from shared.proof.exporting import Exporting
+from shared.proof.latest import LatestCheckpoint
 from shared.recovery import ahead_of
 from shared.relay import Relay
 from shared.settings import ServiceSettings, WrongSetting, from_environment
@@ -85,11 +88,18 @@ class Service:
         self._loops: list[Coroutine[Any, Any, None]] = []
         self._readings: list[Reading] = []
         self._survey = Survey(pool, clock)
-        self._checks: list[Check] = [self._consumers_problem, self.relay.problem]
+        self._checks: list[Check] = [self._consumers_problem, self.relay.problem, self.leases.problem]
         self._stop = asyncio.Event()
         self._failure: Exception | None = None
         self._kafka_problem: str | None = "Kafka was not reached yet"
         self._exporting = self._checkpoints()
+        self._latest_checkpoint = LatestCheckpoint(outbox.source, settings.checkpoint_folder)
+        if settings.checkpoint_folder:
+            self.gauge(
+                "perennial_checkpoint_age_seconds",
+                "How long ago the latest exported checkpoint was made",
+                self._latest_checkpoint.age_seconds,
+            )
 
     @property
     def stopping(self) -> asyncio.Event:
@@ -123,9 +133,51 @@ class Service:
         """Add something that runs until the stop."""
         self._loops.append(loop)
 
+    def check(self, problem: Check) -> None:
+        """Add what keeps this worker from being ready while it returns a reason."""
+        self._checks.append(problem)
+
     def gauge(self, name: str, meaning: str, read: Callable[[], float]) -> None:
         """Add a gauge that only this service has to its metrics."""
         self._readings.append((name, meaning, read))
+
+    def operate(self, *projections: Projection[Any]) -> Operations:
+        """Return what an operator can look at and order, with these projections; what it needs runs until the stop."""
+        sources = [consumer.source for consumer in self._consumers]
+        readings = Readings(
+            pool=self._derived_pool,
+            worker=self.settings.worker,
+            consumers=self._consumers,
+            relay=self.relay,
+            survey=self._survey,
+            leases=self.leases,
+        )
+        parked = ParkedMessages(
+            pool=self.pool,
+            sources={source.name: source for source in sources},
+            outbox=self.outbox,
+            clock=self.clock,
+            on_append=self.on_append,
+        )
+        anew = Projections(
+            pool=self.pool,
+            known={projection.name: projection for projection in projections},
+            database_url=self.settings.database_url.get_secret_value(),
+            bootstrap_servers=self.settings.kafka_bootstrap_servers,
+            outbox=self.outbox,
+            clock=self.clock,
+        )
+        for loop in (readings.run(), anew.run(), self._latest_checkpoint.run()):
+            self.also(loop)
+        return Operations(
+            service=self.name,
+            pool=self.pool,
+            sources=sources,
+            topic=self.outbox.topic,
+            parked=parked,
+            projections=anew,
+            checkpoints=self._latest_checkpoint,
+        )
 
     def new_app(self, title: str, version: str) -> FastAPI:
         """Return the HTTP app, with health, metrics, and the sandbox's routes in a sandbox."""

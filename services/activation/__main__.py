@@ -3,18 +3,26 @@
 from pathlib import Path
 
 from services.activation.api import Doors, routes
+from services.activation.console import PAGES, Console, DeviceDoors, device_client, key_login
+from services.activation.console import routes as console_routes
 from services.activation.consumer import purchases, requests
 from services.activation.decider import decider
 from services.activation.forecast import FORECAST
 from services.activation.outbox import OUTBOX, SANDBOX_OUTBOX
-from services.activation.projection import CODE_VIEW
+from services.activation.projection import CODE, CODE_VIEW, FIRST_ACTIVATION, SEAT
+from services.activation.reference import APPLICATION, ROUTES
 from services.activation.store import CodeStore
 from shared.command_handler import CommandHandler
 from shared.door import Door
+from shared.http import allow_forms
+from shared.operations import operations_door
+from shared.pages import FORM_BYTES_MAX
 from shared.projector.live import live
+from shared.reference import reference_door
 from shared.sealing import Sealing
 from shared.service import main, opened
 from shared.settings import ServiceSettings
+from shared.signing import KeyRing
 from shared.version import VERSION
 
 MIGRATIONS = Path(__file__).with_name("migrations")
@@ -23,7 +31,11 @@ MIGRATIONS = Path(__file__).with_name("migrations")
 async def serve(settings: ServiceSettings) -> None:
     """Run one worker of the activation service until it is told to stop."""
     outboxes = {"production": OUTBOX, "sandbox": SANDBOX_OUTBOX}
-    async with opened("activation", settings, outboxes, migrations=MIGRATIONS) as service:
+    keys = KeyRing.read(settings.signing_key_file) if settings.signing_key_file else None
+    async with (
+        opened("activation", settings, outboxes, migrations=MIGRATIONS) as service,
+        device_client(settings.device_url) as client,
+    ):
         handler = CommandHandler(decider(settings.policy()), CodeStore(), service.outbox)
         door = Door(handler, pool=service.pool, on_append=service.on_append)
         for source in (requests(handler, service.clock), purchases(handler, service.clock)):
@@ -31,6 +43,8 @@ async def serve(settings: ServiceSettings) -> None:
         service.consume(live(CODE_VIEW))
         service.consume(live(FORECAST))
         service.also(door.run())
+        service.check(door.problem)
+        operations = service.operate(CODE_VIEW, FORECAST, CODE, SEAT, FIRST_ACTIVATION)
         app = service.new_app("Perennial activation service", VERSION)
         doors = Doors(
             door=door,
@@ -41,6 +55,15 @@ async def serve(settings: ServiceSettings) -> None:
             policy=settings.policy(),
         )
         app.include_router(routes(doors))
+        app.include_router(operations_door(operations, settings.operator_key_hash))
+        console = Console(
+            doors=doors,
+            devices=DeviceDoors(client=client, keys=keys),
+            login=key_login(settings.operator_key_hash),
+        )
+        app.include_router(console_routes(console))
+        allow_forms(app, under=PAGES, bytes_max=FORM_BYTES_MAX)
+        app.include_router(reference_door(app, APPLICATION, ROUTES))
         await service.run(app)
 
 

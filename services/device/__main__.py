@@ -6,7 +6,8 @@ from services.device.api import LARGER_BODIES, Doors, Throttle, Watch, routes
 from services.device.consumer import commands, verdicts
 from services.device.decider import decider
 from services.device.outbox import OUTBOX, SANDBOX_OUTBOX
-from services.device.projection import LICENSE_VIEW, shown
+from services.device.projection import DEVICE, LICENSE_VIEW, shown
+from services.device.reference import APPLICATION, ROUTES
 from services.device.store import DeviceStore
 from services.device.timer import Timer
 from services.device.window import FORM_BYTES_MAX, PAGES, Window
@@ -14,14 +15,24 @@ from services.device.window import routes as window_routes
 from shared.command_handler import CommandHandler
 from shared.door import Door
 from shared.http import allow_forms, allow_larger_bodies
+from shared.operations import operations_door
+from shared.operators import OperatorTokens
 from shared.projector.live import live
+from shared.reference import reference_door
 from shared.sealing import Sealing
 from shared.service import main, opened
 from shared.settings import ServiceSettings
-from shared.signing import KeyRing
+from shared.signing import KeyRing, PublicKeys
 from shared.version import VERSION
 
 MIGRATIONS = Path(__file__).with_name("migrations")
+
+
+def console_tokens(settings: ServiceSettings) -> OperatorTokens | None:
+    """Return whose operator tokens are believed. Raises `NoSigningKey`."""
+    if settings.console_keys_file is None:
+        return None
+    return OperatorTokens(keys=PublicKeys.from_pem(settings.console_keys_file), audience="device")
 
 
 async def serve(settings: ServiceSettings) -> None:
@@ -43,11 +54,14 @@ async def serve(settings: ServiceSettings) -> None:
         service.consume(commands(handler, service.clock))
         service.consume(live(LICENSE_VIEW, shown(watch.changed)))
         service.also(door.run())
+        service.check(door.problem)
         service.also(timer.run())
         service.gauge(
             "perennial_timers_overdue_seconds", "How late the last look found a timer", lambda: timer.overdue_seconds
         )
         service.gauge("perennial_timers_overdue", "Timers that the last look found due", lambda: timer.overdue)
+        operations = service.operate(LICENSE_VIEW, DEVICE)
+        tokens = console_tokens(settings)
         app = service.new_app("Perennial device service", VERSION)
         doors = Doors(
             door=door,
@@ -59,9 +73,12 @@ async def serve(settings: ServiceSettings) -> None:
             keys=KeyRing.read(settings.signing_key_file) if settings.signing_key_file else None,
             issuer=service.outbox.source,
             operator_key_hash=settings.operator_key_hash,
+            operator_tokens=tokens,
         )
         app.include_router(routes(doors))
+        app.include_router(operations_door(operations, settings.operator_key_hash, tokens))
         app.include_router(window_routes(Window(doors=doors, stopping=service.stopping)))
+        app.include_router(reference_door(app, APPLICATION, ROUTES))
         allow_larger_bodies(app, LARGER_BODIES)
         allow_forms(app, under=PAGES, bytes_max=FORM_BYTES_MAX)
         await service.run(app)

@@ -140,8 +140,9 @@ class PostgresServer(_Server):
     """PostgreSQL, with the settings of the local one."""
 
     name = "PostgreSQL"
+    DISK = "/var/lib/postgresql"
 
-    def __init__(self) -> None:
+    def __init__(self, *, disk_bytes: int | None = None) -> None:
         self.port = free_port()
         self._password = secrets.token_hex(16)
         container = PostgresContainer(
@@ -149,7 +150,18 @@ class PostgresServer(_Server):
         )
         settings = [word for name in TUNED for word in ("-c", f"{name}={SETTINGS[name]}")]
         container.with_command(["postgres", *settings]).with_bind_ports(5432, self.port)
+        if disk_bytes:
+            container.with_tmpfs_mount(self.DISK, str(disk_bytes))
         super().__init__(container)
+
+    def fill_disk(self) -> None:
+        """Leave no room at all."""
+        self._engines.exec_run(["dd", "if=/dev/zero", f"of={self.DISK}/filler", "bs=64k"])
+
+    def free_disk(self) -> None:
+        """Take back what `fill_disk` did."""
+        code, said = self._engines.exec_run(["rm", f"{self.DISK}/filler"])
+        assert code == 0, said
 
     def dsn(self, database: str = "postgres", *, user: str = SUPERUSER, password: str | None = None) -> str:
         """Give the address of a database; without `password` the superuser's."""
@@ -194,8 +206,8 @@ class KafkaServer(_Server):
 class ContainerStack:
     """Both servers."""
 
-    def __init__(self, *, partitions: int = 8) -> None:
-        self.postgres = PostgresServer()
+    def __init__(self, *, partitions: int = 8, disk_bytes: int | None = None) -> None:
+        self.postgres = PostgresServer(disk_bytes=disk_bytes)
         self.kafka = KafkaServer(partitions=partitions)
 
     def start(self) -> None:
