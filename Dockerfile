@@ -20,6 +20,8 @@ RUN python -m compileall -q -j 0 /app \
  && cd /usr/local/lib/python3.13 && rm -rf ensurepip idlelib tkinter turtledemo test site-packages config-* pydoc_data \
  && mkdir -p /root-of-image/usr/lib /root-of-image/usr/lib64 /root-of-image/etc/ssl/certs /root-of-image/usr/local/bin \
  && cd /root-of-image && ln -s usr/lib lib && ln -s usr/lib64 lib64 && install -d -m 1777 tmp \
+ # a new volume that is mounted here belongs to whom its folder belongs to
+ && install -d -o 10001 -g 10001 var/lib/perennial/checkpoints \
  && find -L /usr/local/bin/python3.13 /usr/local/lib /app -type f \( -name '*.so*' -o -name python3.13 \) -exec ldd {} + 2>/dev/null \
     | grep -oE '/(usr/)?lib[^ ]+' | sort -u | while read -r library; do \
       mkdir -p ".$(dirname "$library")" && cp -L "$library" ".$library"; done \

@@ -2,16 +2,19 @@
 
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import asyncpg
 import pytest
 
+from services.cli.system import SERVICES
 from tests.containers.deployment import Container, Deployment
+from tests.journeys.people import OwnedDevice, Vendor
 from tests.journeys.waiting import until
 
 START_SECONDS = 60.0
+CHECKPOINT_SECONDS_MAX = 60.0
 KAFKA = "kafka-1:9092,kafka-2:9092,kafka-3:9092"
 POLICY = "cleanup.policy"
 
@@ -117,6 +120,18 @@ def test_the_doctor_finds_all_well_and_says_what_to_do_about_a_broker_that_is_go
         until(lambda: diagnosed(deployment), lambda found: any("copies in sync" in one["found"] for one in found))
     finally:
         broker.start()
+
+
+def test_signed_checkpoints_of_both_ledgers_outlive_the_workers(
+    deployment: Deployment, vendor: Vendor, new_device: Callable[[], OwnedDevice]
+) -> None:
+    new_device().activates(vendor.issue())
+
+    def kept() -> str:
+        look = "import os; print(os.listdir('/var/lib/perennial/checkpoints'))"
+        return deployment.inspect(deployment.container("device"), look)
+
+    until(kept, lambda files: all(service in files for service in SERVICES), seconds=CHECKPOINT_SECONDS_MAX)
 
 
 def diagnosed(deployment: Deployment) -> list[dict[str, str]]:
