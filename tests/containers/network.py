@@ -1,7 +1,7 @@
 """Cuts containers off from each other and spoils their network, from inside their own network namespaces.
 
-It needs root on the machine that the engine runs on: `nsenter` and `iptables`. There is no netem everywhere; what is
-dropped at random comes later, by TCP's own repetition, so loss is delay too.
+It needs root on the machine that the engine runs on: `nsenter`, `iptables` and `tc`. There is no netem everywhere: what
+is dropped at random comes later, by TCP's own repetition, and what waits for its turn on a narrow line is late too.
 """
 
 import os
@@ -16,7 +16,7 @@ def spoiling_impossible() -> str | None:
     """Return why the network cannot be spoiled here, or None."""
     if os.geteuid() != 0:
         return "only root may change a container's network"
-    missing = [program for program in ("nsenter", "iptables") if shutil.which(program) is None]
+    missing = [program for program in ("nsenter", "iptables", "tc") if shutil.which(program) is None]
     return f"{missing[0]} is not installed" if missing else None
 
 
@@ -41,9 +41,25 @@ def losing(container: Container, share: float) -> Iterator[None]:
 
 
 @contextmanager
-def _rules(container: Container, rules: Sequence[tuple[str, ...]]) -> Iterator[None]:
+def narrow(container: Container, *, kilobits_per_second: int, seconds_max: float) -> Iterator[None]:
+    """Let so much out and no more; what would have to wait for longer than `seconds_max` is dropped."""
+    shape = ["rate", f"{kilobits_per_second}kbit", "burst", "4kb", "latency", f"{1_000 * seconds_max:.0f}ms"]
+    inside = (*_inside(container), "tc", "qdisc")
+    run(*inside, "add", "dev", "eth0", "root", "tbf", *shape)
+    try:
+        yield
+    finally:
+        run(*inside, "del", "dev", "eth0", "root")
+
+
+def _inside(container: Container) -> tuple[str, ...]:
     container.reload()
-    inside = ("nsenter", "-t", str(container.attrs["State"]["Pid"]), "-n", "iptables", "-w")
+    return ("nsenter", "-t", str(container.attrs["State"]["Pid"]), "-n")
+
+
+@contextmanager
+def _rules(container: Container, rules: Sequence[tuple[str, ...]]) -> Iterator[None]:
+    inside = (*_inside(container), "iptables", "-w")
     for rule in rules:
         run(*inside, "-A", *rule)
     try:

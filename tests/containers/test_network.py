@@ -10,12 +10,14 @@ import pytest
 from services.cli.system import SERVICES
 from tests.containers.deployment import BROKERS, Deployment
 from tests.containers.living import assert_all_is_well, recovered, under
-from tests.containers.network import cut_off, losing, spoiling_impossible
+from tests.containers.network import cut_off, losing, narrow, spoiling_impossible
 from tests.containers.test_faults import DOOR_SECONDS_MAX
 from tests.journeys.faults import say
 from tests.journeys.load import Load
 
 LOST = 0.1
+NARROW_KILOBITS_PER_SECOND = 512
+QUEUE_SECONDS_MAX = 0.5
 
 
 @pytest.fixture(autouse=True)
@@ -89,6 +91,24 @@ async def test_a_network_that_loses_a_tenth_of_all_packets_makes_it_slow_and_not
             for _ in range(3):
                 await recovered(canaries, started_at, "a tenth of all packets lost")
         await recovered(canaries, monotonic(), "no packet lost any more")
+
+
+@pytest.mark.timeout(200)
+async def test_a_narrow_line_on_which_everything_is_late_makes_it_slow_and_nothing_else(
+    deployment: Deployment, load: Load
+) -> None:
+    """R-120, R-121."""
+    async with under(load) as canaries:
+        with ExitStack() as spoilt:
+            for part in (*SERVICES, *BROKERS):
+                for container in deployment.containers(part):
+                    line = narrow(
+                        container, kilobits_per_second=NARROW_KILOBITS_PER_SECOND, seconds_max=QUEUE_SECONDS_MAX
+                    )
+                    spoilt.enter_context(line)
+            started_at = monotonic()
+            await recovered(canaries, started_at, "half a megabit per second for each")
+        await recovered(canaries, monotonic(), "the lines are wide again")
 
 
 @pytest.mark.timeout(200)
