@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test check rules faults faults-replay nightly bench seed-log test-containers lock clean
+.PHONY: help run test check rules faults faults-replay nightly bench seed-log test-containers up down lock clean
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -45,8 +45,16 @@ faults-replay: $(READY)  ## kill rebuilds and lose topics under traffic
 nightly: $(READY)  ## take 200,000 random steps through both services' rules
 	@PERENNIAL_NIGHTLY=1 $(BIN)/pytest tests/test_random_histories.py --timeout 3600
 
-test-containers: $(READY)  ## run the journeys and the fault tests on containers; needs a Docker engine
+JOURNEYS := tests/journeys
+test-containers: $(READY)  ## run the fault tests on docker-compose.yml and the journeys on containers; needs a Docker engine
 	@$(BIN)/pytest -m containers tests/containers
+	@PERENNIAL_TEST_SERVERS=containers $(BIN)/pytest -m "not faults" $(JOURNEYS)
+
+up:  ## bring everything up in containers, with three brokers; needs a Docker engine
+	@docker compose up -d --build --wait
+
+down:  ## stop the containers; their data stays
+	@docker compose --profile watch down
 
 bench: $(READY)  ## measure throughput, latency and replay on this machine
 	@$(BIN)/python -m tests.benchmarks
@@ -58,7 +66,8 @@ seed-log: $(READY)  ## fill an empty system under .data with N events of devices
 lock: $(READY)  ## pin all packages and Kafka's jars anew, with hashes
 	@$(find_uv); \
 	$$uv $(COMPILE) --upgrade pyproject.toml -o requirements.txt && \
-	$$uv $(COMPILE) --upgrade pyproject.toml --extra local --extra export --extra dev -c requirements.txt -o requirements-dev.txt
+	$$uv $(COMPILE) --upgrade pyproject.toml --extra local --extra export --extra dev -c requirements.txt -o requirements-dev.txt && \
+	echo hatchling | $$uv $(COMPILE) --upgrade - -o deploy/build-requirements.txt
 	@$(BIN)/python -c "from shared.local.jars import write_pins; write_pins()"
 
 clean:  ## remove the local stack's data and all caches
