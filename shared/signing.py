@@ -31,6 +31,7 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
+    PublicFormat,
     load_pem_private_key,
     load_pem_public_key,
 )
@@ -92,6 +93,11 @@ class PublicKeys:
                 for key_id, key in self.by_id.items()
             ]
         }
+
+    def pem(self) -> str:
+        """Return the keys as PEM: what `from_pem` reads, for whoever checks and must not sign."""
+        form = (Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        return "".join(key.public_bytes(*form).decode() for key in self.by_id.values())
 
     def verify(self, token: str, *, kind: str) -> dict[str, Any]:
         """Return the document in `token`. Raises `NotSigned` unless it is of the kind and one of the keys signed it."""

@@ -10,7 +10,7 @@ from services.cli.examples import examples
 from services.cli.output import AsJson, show
 from services.cli.system import SERVICES, ServiceName
 from shared.identity import hash_of, new_secret
-from shared.signing import KeyRing
+from shared.signing import KeyRing, PublicKeys
 
 app = typer.Typer(no_args_is_help=True, help="Make the secrets of a deployment.")
 
@@ -41,6 +41,9 @@ def make(
         _kept(operator / f"perennial_{service}_database_url", url, made)
         KeyRing.kept_in(own / "signing.pem")
         (own / "signing.pem").chmod(READABLE)
+    # the console is the activation service's: the device service has to know its voice
+    console = PublicKeys.from_pem(folder / "activation-service" / "signing.pem").pem()
+    _kept(folder / "device-service" / "console.pem", console, made)
     show({"made": made}, as_json=as_json)
 
 

@@ -51,6 +51,14 @@ def test_the_public_keys_say_nothing_of_the_private_one(keys: KeyRing) -> None:
     assert sorted(published) == ["alg", "crv", "kid", "kty", "use", "x"]
 
 
+def test_who_gets_the_public_keys_as_a_file_can_check_and_cannot_sign(keys: KeyRing, tmp_path: Path) -> None:
+    """R-113."""
+    file = tmp_path / "public.pem"
+    file.write_text(keys.public.pem())
+    assert PublicKeys.from_pem(file).verify(keys.sign(DOCUMENT, kind=KIND), kind=KIND) == DOCUMENT
+    assert "PRIVATE" not in file.read_text()
+
+
 def test_another_library_reads_what_was_signed(keys: KeyRing) -> None:
     """R-113: the token is a JWS that everybody's library knows."""
     key = jwt.PyJWKSet.from_dict(keys.public.jwks()).keys[0]
