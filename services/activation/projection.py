@@ -6,24 +6,16 @@ The folds are pure, and one value each is what the live consumer, a rebuild and 
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict
-
 from services.activation.decider import Code, CodeEvent, evolve
 from services.activation.store import row_of
 from shared.command_handler import Stored
-from shared.decider import changed
+from shared.decider import Part
 from shared.messages import CodeRef, CodeVerified, DeviceId, LicenseActivated, Reason, SeatReleased
 from shared.projector.projection import Projection, Row, view_of
 
 TOPIC = "activation.events.v1"
 LAST_EVENTS_MAX = 10
 PROMISED_MAX = 100
-
-
-class Part(BaseModel):
-    """A part of the view."""
-
-    model_config = ConfigDict(frozen=True)
 
 
 class Holder(Part):
@@ -65,8 +57,7 @@ def project(view: CodeView, event: CodeEvent, /, *, occurred_at: datetime, recor
         device_id=getattr(event, "device_id", None),
         reason=getattr(event, "reason", None),
     )
-    return changed(
-        view,
+    return view.but(
         code=_code(view, event),
         holders=_holders(view, event),
         promised=_promised(view, event),

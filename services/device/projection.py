@@ -8,12 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from services.device.decider import Device, DeviceEvent, evolve
 from services.device.store import row_of
 from shared.command_handler import Stored
-from shared.decider import changed as after
+from shared.decider import Part
 from shared.inbox import Accepted
 from shared.measures import time_renewals
 from shared.messages import (
@@ -38,12 +36,24 @@ from shared.messages import (
 from shared.projector.projection import Projection, Row, view_of
 
 TOPIC = "device.events.v1"
+TOLD_FROM_ELSEWHERE = frozenset(
+    {
+        GuessesThrottled,
+        PredictionChanged,
+        CloneSuspected,
+        DeviceClockObserved,
+        PurchaseAnnounced,
+        PurchaseCancelled,
+        AutoRenewalChanged,
+        CodeBlocked,
+        CodeUnblocked,
+    }
+)
+"""After these a refusal still stands: nothing that was asked for succeeded."""
 
 
-class Refusal(BaseModel):
+class Refusal(Part):
     """The last thing that was refused: shown until something succeeds."""
-
-    model_config = ConfigDict(frozen=True)
 
     what: Literal["add", "activation", "removal"]
     reason: Reason
@@ -52,13 +62,11 @@ class Refusal(BaseModel):
     available_at: datetime | None = None
 
 
-class LicenseView(BaseModel):
+class LicenseView(Part):
     """One row: the device as the rules see it, and what is shown beside it.
 
     `renewal_seconds` went by from the last purchase until it was known here (R-99).
     """
-
-    model_config = ConfigDict(frozen=True)
 
     device: Device = Device()
     last_refusal: Refusal | None = None
@@ -68,8 +76,7 @@ class LicenseView(BaseModel):
 
 def project(view: LicenseView, event: DeviceEvent, /, *, occurred_at: datetime, recorded_at: datetime) -> LicenseView:
     """Return the row after `event`."""
-    return after(
-        view,
+    return view.but(
         device=evolve(view.device, event),
         last_refusal=_refusal(view, event, occurred_at),
         renewal_seconds=_renewal_seconds(view, event, recorded_at - occurred_at),
@@ -97,20 +104,8 @@ def _refusal(view: LicenseView, event: DeviceEvent, refused_at: datetime) -> Ref
             )
         case RemovalRefused():
             return Refusal(what="removal", reason=event.reason, refused_at=refused_at)
-        case (
-            GuessesThrottled()
-            | PredictionChanged()
-            | CloneSuspected()
-            | DeviceClockObserved()
-            | PurchaseAnnounced()
-            | PurchaseCancelled()
-            | AutoRenewalChanged()
-            | CodeBlocked()
-            | CodeUnblocked()
-        ):
-            return view.last_refusal  # told from elsewhere: nothing that was asked for succeeded
         case _:
-            return None
+            return view.last_refusal if type(event) in TOLD_FROM_ELSEWHERE else None
 
 
 def _last_group(device: Device, code_ref: str) -> LastGroup | None:

@@ -4,11 +4,10 @@ The models are stored as one row per code: `model_dump_json` writes the same byt
 """
 
 from datetime import datetime
-from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from shared.decider import changed
+from shared.decider import Part
 from shared.messages import (
     CodeKind,
     CodeRef,
@@ -24,16 +23,6 @@ from shared.messages import (
 
 HOLDERS_NAMED_MAX = 100
 """How many of the other holders an event names at most."""
-
-
-class Part(BaseModel):
-    """A part of the state: frozen, so that only `evolve` makes a new one."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    def but(self, **changes: object) -> Self:
-        """Return the same with `changes`. The state is made of facts, so nothing is checked again."""
-        return changed(self, **changes)
 
 
 class PendingPurchase(Part):

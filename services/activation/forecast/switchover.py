@@ -5,11 +5,12 @@ Pure. Only the codes, the end of the license and what is installed are kept; wha
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, Self
+from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, computed_field
+from pydantic import computed_field
 
+from shared.decider import Part
 from shared.messages import (
     ActivateNow,
     ActivationDelayed,
@@ -44,16 +45,6 @@ TOPIC = "device.events.v1"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 RUNS_ON = ("stale", "not_expired")
 """Reasons that say nothing against a code: the license before it runs on."""
-
-
-class Part(BaseModel):
-    """A part of the row: frozen, so that only `evolve` makes a new one."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    def but(self, **changes: object) -> Self:
-        """Return the same with `changes`."""
-        return self.model_copy(update=changes)
 
 
 class Waiting(Part):

@@ -41,13 +41,24 @@ GUESSES_KEPT = 120
 
 def evolve(device: Device, event: DeviceEvent) -> Device:  # noqa: PLR0911, PLR0912 - one line per event of the log
     """Return the device after `event`."""
+    # tried from the top for every event of a replay: what is frequent comes first
     match event:
         case DeviceEnrolled():
             return _enrolled(event)
-        case InstallationChanged():
-            return device.but(product=event.product, product_version=event.product_version)
         case CodeAdded():
             return slots.added(device, event)
+        case LicenseActivated():
+            return licenses.activated(device, event)
+        case LicenseExpired():
+            return licenses.expired(device, event)
+        case CodeVerified():
+            return slots.verified(device, event)
+        case ActivationRefused():
+            return slots.refused(device, event)
+        case LicenseRenewed() | LicenseShortened() | CodeBlocked() | CodeUnblocked():
+            return licenses.moved(device, event)
+        case InstallationChanged():
+            return device.but(product=event.product, product_version=event.product_version)
         case CodeRemoved():
             return slots.without(device, event.code_ref)
         case ActivateNow():
@@ -56,22 +67,12 @@ def evolve(device: Device, event: DeviceEvent) -> Device:  # noqa: PLR0911, PLR0
             return slots.attempted(device, event, event.code_ref, "retry")
         case OfflineActivationReported():
             return slots.reported(device, event)
-        case CodeVerified():
-            return slots.verified(device, event)
         case CodeRejected():
             return _guessed(slots.rejected(device, event), event)
         case PredictionChanged():
             return slots.predicted_anew(device, event)
-        case ActivationRefused():
-            return slots.refused(device, event)
         case ActivationDelayed():
             return slots.delayed(device, event)
-        case LicenseActivated():
-            return licenses.activated(device, event)
-        case LicenseRenewed() | LicenseShortened() | CodeBlocked() | CodeUnblocked():
-            return licenses.moved(device, event)
-        case LicenseExpired():
-            return licenses.expired(device, event)
         case LicenseRemoved():
             return licenses.removed(device, event)
         case SeatReleased():

@@ -4,12 +4,10 @@ The models are stored as one row per device: `model_dump_json` writes the same b
 """
 
 from datetime import datetime
-from typing import Literal, Self
+from typing import Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
-
-from shared.decider import changed
+from shared.decider import Part
 from shared.messages import (
     CodeKind,
     CodeRef,
@@ -27,16 +25,6 @@ from shared.messages import (
 
 ReserveStatus = Literal["verifying", "ready", "refused", "activating", "retrying"]
 Delay = Literal["purchase_pending", "renewal_due", "no_answer"]
-
-
-class Part(BaseModel):
-    """A part of the state: frozen, so that only `evolve` makes a new one."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    def but(self, **changes: object) -> Self:
-        """Return the same with `changes`. The state is made of facts, so nothing is checked again."""
-        return changed(self, **changes)
 
 
 class AnnouncedPurchase(Part):
