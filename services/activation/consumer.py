@@ -26,6 +26,9 @@ ASKS = (
     "OfflineActivationReported",
 )
 
+ORDERS: tuple[type[Command], ...] = (RecordPurchase, CancelPurchase, RecordRefund)
+"""What shops may order over Kafka."""
+
 type Handler = CommandHandler[Command, Code]
 
 
@@ -61,7 +64,7 @@ def purchases(handler: Handler, clock: Clock) -> Source[Command]:
         clock,
         name="activation.purchases",
         topic=PURCHASES_TOPIC,
-        types=[RecordPurchase, CancelPurchase, RecordRefund],
+        types=ORDERS,
         fill_in=_purchase_times,
     )
 

@@ -59,6 +59,18 @@ CONCERN_DEVICES = (
     "AutoRenewalChanged",
 )
 
+ORDERS: tuple[type[Command], ...] = (
+    EnrollDevice,
+    ReportInstallation,
+    AddCode,
+    RemoveReserve,
+    RemoveLicense,
+    Activate,
+    ReportOfflineActivation,
+    ReportExpiry,
+)
+"""What fleet tools may order over Kafka."""
+
 type Handler = CommandHandler[Command, Device]
 
 
@@ -140,16 +152,7 @@ def commands(handler: Handler, clock: Clock) -> Source[Command]:
         clock,
         name="device.commands",
         topic=COMMANDS_TOPIC,
-        types=[
-            EnrollDevice,
-            ReportInstallation,
-            AddCode,
-            RemoveReserve,
-            RemoveLicense,
-            Activate,
-            ReportOfflineActivation,
-            ReportExpiry,
-        ],
+        types=ORDERS,
         fill_in=_time_and_id,
     )
 

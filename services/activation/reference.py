@@ -1,0 +1,172 @@
+"""What the reference tells of this service beside what its code tells: examples, and the problems of each route."""
+
+from typing import Any
+
+from services.activation.consumer import ORDERS, PURCHASES_TOPIC
+from shared.reference import ACTIVATION_TOPIC, DEVICE_TOPIC, Application, Described, Orders
+from shared.reference.described import Routes
+
+DEVICE, CODE, GROUP = "0198a1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b", "0123456789abcdef0123456789abcdef", "7QX2M"
+AT, END = "2026-03-01T12:00:00.250Z", "2027-03-01T12:00:00.250Z"
+ORDER = "order-2026/77"
+UNKNOWN = {404: ("unknown_code",)}
+OTHER_TIME = {404: ("unknown_code",), 422: ("in_the_future", "before_first_event"), 503: ("newer_log",)}
+ORDERED = {404: ("unknown_code",), 503: ("ledger_unavailable",)}
+SWITCH = {
+    "device_id": DEVICE,
+    "switch_at": END,
+    "outcome": "fails",
+    "license_ref": "fedcba9876543210fedcba9876543210",
+    "reserve_ref": CODE,
+    "reserve_last_group": GROUP,
+    "reason": "seats_exhausted",
+    "change": "a free seat",
+    "findings": [{"rule": "R-47", "reason": "seats_exhausted", "passed": False, "change": "a free seat"}],
+    "rivals": ["0198a1b2-7c3d-7e4f-8a5b-000000000002"],
+}
+
+
+def _taken(*recorded: str, **said: Any) -> dict[str, Any]:
+    return {"code_ref": CODE, **said, "recorded": list(recorded)}
+
+
+CODES: Routes = {
+    "POST /v1/codes": Described(
+        who="seller",
+        body={"product": "antivirus", "term": "P1Y", "seats": 3, "count": 1},
+        answer={"codes": [{"code_ref": CODE, "last_group": GROUP, "code": "7H3KP-M2W9D-QXR4T-7QX2M"}]},
+        problems={403: ("not_your_vendor",), 409: ("not_a_subscription",), 503: ("ledger_unavailable",)},
+    ),
+    "GET /v1/codes/{code_ref}": Described(
+        who="seller",
+        answer={
+            "as_of": AT,
+            "version": 2,
+            "code_ref": CODE,
+            "last_group": GROUP,
+            "product": "antivirus",
+            "kind": "paid",
+            "term": "P1Y",
+            "seats": 3,
+            "seats_taken": 1,
+            "started_at": AT,
+            "ends_at": END,
+        },
+        problems=OTHER_TIME,
+    ),
+    "GET /v1/codes/{code_ref}/devices": Described(
+        who="seller", answer={"as_of": AT, "devices": [DEVICE], "next": None}, problems=UNKNOWN
+    ),
+    "GET /v1/codes/{code_ref}/history": Described(
+        who="seller",
+        answer={
+            "as_of": AT,
+            "events": [
+                {
+                    "version": 1,
+                    "type": "CodeIssued",
+                    "event_id": "0198a1b2-0000-7000-8000-00000000000e",
+                    "occurred_at": AT,
+                    "recorded_at": AT,
+                    "correlation_id": "0198a1b2-0000-7000-8000-00000000000c",
+                    "causation_id": None,
+                    "slice": 17,
+                    "position": 4711,
+                    "data": {"code_ref": CODE, "product": "antivirus", "term": "P1Y", "seats": 3},
+                }
+            ],
+            "next": None,
+        },
+        problems=OTHER_TIME,
+    ),
+    "GET /v1/codes/{code_ref}/why": Described(
+        who="seller",
+        answer={
+            "as_of": AT,
+            "event_id": None,
+            "verdict": "The code is good: it is in use on 1 of 3 devices.",
+            "rules": [],
+            "evidence": [],
+        },
+        problems={404: ("unknown_code", "no_such_event"), 503: ("newer_log",)},
+    ),
+    "POST /v1/codes/{code_ref}/block": Described(
+        who="seller", body={"note": "chargeback 4711"}, answer=_taken("CodeBlocked"), problems=ORDERED
+    ),
+    "POST /v1/codes/{code_ref}/unblock": Described(
+        who="seller", body={"note": "paid after all"}, answer=_taken("CodeUnblocked"), problems=ORDERED
+    ),
+    "PUT /v1/codes/{code_ref}/auto-renewal": Described(
+        who="seller",
+        body={"auto_renews": True},
+        answer=_taken("AutoRenewalChanged"),
+        problems={**ORDERED, 409: ("not_a_subscription",)},
+    ),
+    "DELETE /v1/codes/{code_ref}/devices/{device_id}": Described(
+        who="seller",
+        answer=_taken("SeatReleased", next="add the code on the other device"),
+        problems={404: ("unknown_code", "not_a_holder"), 503: ("ledger_unavailable",)},
+    ),
+}
+PURCHASES: Routes = {
+    "POST /v1/purchases": Described(
+        who="seller",
+        body={"code_ref": CODE, "order_id": ORDER, "settled": True},
+        answer=_taken("LicenseRenewed"),
+        problems={**ORDERED, 409: ("not_activated",), 422: ("date_out_of_range",)},
+    ),
+    "POST /v1/purchases/{order_id}/refund": Described(
+        who="seller",
+        body={"code_ref": CODE, "note": "paid back"},
+        answer=_taken("LicenseShortened"),
+        problems={**ORDERED, 409: ("unknown_order", "refund_exceeds_purchase")},
+    ),
+    "POST /v1/purchases/{order_id}/cancellation": Described(
+        who="seller",
+        body={"code_ref": CODE, "note": "the card was declined"},
+        answer=_taken("PurchaseCancelled"),
+        problems={**ORDERED, 409: ("unknown_order", "already_settled")},
+    ),
+}
+OTHERS: Routes = {
+    "POST /v1/customers/{subject}/erase": Described(
+        who="seller", answer={"subject": "customer-4711", "keys_destroyed": 1, "codes": [CODE]}
+    ),
+    "POST /v1/vendors/{vendor}/keys": Described(
+        who="operator",
+        answer={"vendor": "acme", "key_id": "0198a1b2-0000-7000-8000-000000000009", "key": "told-once", "made_at": AT},
+    ),
+    "DELETE /v1/vendors/{vendor}/keys/{key_id}": Described(
+        who="operator",
+        answer={"vendor": "acme", "key_id": "0198a1b2-0000-7000-8000-000000000009"},
+        problems={404: ("unknown_vendor_key",)},
+    ),
+    "GET /v1/forecast": Described(
+        who="seller",
+        answer={"as_of": AT, "until": "2027-06-30T00:00:00.000Z", "switches": [SWITCH], "next": None},
+        problems={422: ("in_the_past", "too_many_rivals")},
+    ),
+    "GET /v1/forecast/{device_id}": Described(
+        who="seller", answer={"as_of": AT, **SWITCH}, problems={404: ("unknown_device",), 422: ("too_many_rivals",)}
+    ),
+}
+ROUTES: Routes = {**CODES, **PURCHASES, **OTHERS}
+
+APPLICATION = Application(
+    name="activation",
+    sends=ACTIVATION_TOPIC,
+    hears=DEVICE_TOPIC,
+    orders=Orders(
+        topic=PURCHASES_TOPIC,
+        about="What shops sold, cancelled and paid back. What cannot be taken is parked with its reason.",
+        key="the code's reference, so that orders about one code stay in order",
+        source="/shop",
+        types=ORDERS,
+        optional=frozenset({"purchased_at"}),
+        examples={
+            "RecordPurchase": {"code_ref": CODE, "order_id": ORDER, "settled": True, "purchased_at": AT},
+            "CancelPurchase": {"code_ref": CODE, "order_id": ORDER, "note": "the card was declined"},
+            "RecordRefund": {"code_ref": CODE, "order_id": ORDER, "note": "paid back"},
+        },
+    ),
+)

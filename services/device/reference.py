@@ -1,0 +1,243 @@
+"""What the reference tells of this service beside what its code tells: examples, and the problems of each route."""
+
+from typing import Any
+
+from services.device.consumer import COMMANDS_TOPIC, ORDERS
+from shared.reference import ACTIVATION_TOPIC, DEVICE_TOPIC, Application, Described, Orders
+from shared.reference.described import Routes
+
+DEVICE, CODE, GROUP = "0198a1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b", "0123456789abcdef0123456789abcdef", "7QX2M"
+TYPED = "7H3KP-M2W9D-QXR4T-7QX2M"
+AT, END = "2026-03-01T12:00:00.250Z", "2027-03-01T12:00:00.250Z"
+REQUEST = "0198a1b2-0000-7000-8000-000000000001"
+JWS = "eyJhbGciOiJFZERTQSJ9.eyJkZXZpY2VfaWQiOiIwMTk4YTFiMiJ9.c2lnbmF0dXJl"
+UNKNOWN = {404: ("unknown_device",)}
+OTHER_TIME = {404: ("unknown_device",), 422: ("in_the_future", "before_first_event"), 503: ("newer_log",)}
+
+LICENSE: dict[str, Any] = {
+    "device_id": DEVICE,
+    "status": "active",
+    "as_of": AT,
+    "stale": False,
+    "may_activate_now": False,
+    "activate_now_reason": "not_expired",
+    "activate_now_available_at": END,
+    "license": {"code_ref": CODE, "last_group": GROUP, "started_at": AT, "ends_at": END, "kind": "paid"},
+    "days_remaining": 365,
+    "works_until": END,
+    "stops_at": None,
+    "renewal_announced": False,
+    "renewal_expected_by": None,
+    "renewal_seconds": None,
+    "clock_deviates": False,
+    "clock_offset_seconds": None,
+    "clone_suspected": False,
+    "adding_available_at": None,
+    "add_ons": [],
+}
+EVENT = {
+    "version": 2,
+    "type": "CodeAdded",
+    "event_id": "0198a1b2-0000-7000-8000-00000000000e",
+    "occurred_at": AT,
+    "recorded_at": AT,
+    "correlation_id": REQUEST,
+    "causation_id": None,
+    "slice": 17,
+    "position": 4711,
+    "data": {"device_id": DEVICE, "code_ref": CODE, "last_group": GROUP, "purpose": "reserve"},
+}
+FLEET = {"request_id": REQUEST, "code_ref": CODE, "last_group": GROUP}
+RULE = {"rule": "R-55", "reason": "not_expired", "passed": False, "change": f"a time after {END}"}
+
+
+def _taken(*recorded: str, **said: Any) -> dict[str, Any]:
+    return {**said, "recorded": list(recorded)}
+
+
+ENROLLMENT: Routes = {
+    "POST /v1/devices": Described(
+        who="anybody",
+        body={"product": "antivirus", "region": "DE", "product_version": "21.3"},
+        answer={"device_id": DEVICE, "token": "told-once-kept-as-a-hash"},
+        problems={429: ("too_many_enrollments",), 503: ("ledger_unavailable",)},
+    ),
+    "POST /v1/devices/{device_id}/products": Described(
+        who="device", body={"product": "password-safe"}, answer={"device_id": DEVICE}, problems=UNKNOWN
+    ),
+    "POST /v1/devices/{device_id}/token": Described(
+        who="operator", answer={"device_id": DEVICE, "token": "told-once-kept-as-a-hash"}, problems=UNKNOWN
+    ),
+    "DELETE /v1/devices/{device_id}/name": Described(who="device", answer={"device_id": DEVICE, "keys_destroyed": 1}),
+    "POST /v1/devices/{device_id}/licensing-link": Described(
+        who="device",
+        answer={"path": f"/devices/{DEVICE}/licensing?link={JWS}", "expires_at": "2026-03-01T12:10:00.250Z"},
+        problems={**UNKNOWN, 503: ("no_signing_key",)},
+    ),
+}
+LICENSES: Routes = {
+    "POST /v1/devices/{device_id}/codes": Described(
+        who="device",
+        body={"code": TYPED, "replace": False},
+        answer=_taken("CodeAdded", code_ref=CODE, last_group=GROUP),
+        problems={
+            400: ("malformed",),
+            404: ("unknown_device",),
+            409: ("reserve_exists", "same_as_current", "activation_running"),
+            429: ("throttled",),
+            503: ("ledger_unavailable",),
+        },
+    ),
+    "DELETE /v1/devices/{device_id}/codes/reserve": Described(
+        who="device",
+        answer=_taken("CodeRemoved"),
+        problems={**UNKNOWN, 409: ("no_reserve", "activation_running"), 503: ("ledger_unavailable",)},
+    ),
+    "DELETE /v1/devices/{device_id}/license": Described(
+        who="device",
+        answer=_taken("LicenseRemoved"),
+        problems={**UNKNOWN, 409: ("no_license", "activation_running"), 503: ("ledger_unavailable",)},
+    ),
+    "POST /v1/devices/{device_id}/activate-now": Described(
+        who="device",
+        body={"code_ref": CODE},
+        answer=_taken("ActivateNow"),
+        problems={
+            **UNKNOWN,
+            409: ("not_expired", "no_reserve", "stale", "already_activated", "activation_running"),
+            429: ("throttled",),
+            503: ("ledger_unavailable",),
+        },
+    ),
+    "GET /v1/devices/{device_id}/license": Described(who="device", answer=LICENSE, problems=OTHER_TIME),
+    "GET /v1/devices/{device_id}/history": Described(
+        who="device", answer={"as_of": AT, "events": [EVENT], "next": None}, problems=OTHER_TIME
+    ),
+    "GET /v1/devices/{device_id}/why": Described(
+        who="device",
+        answer={
+            "device_id": DEVICE,
+            "as_of": AT,
+            "sense": "known",
+            "status": "active",
+            "verdict": "The license runs until 1 March 2027.",
+            "answers": [
+                {
+                    "about": "activate_now",
+                    "sentence": "The license has not expired yet.",
+                    "rules": [RULE],
+                    "evidence": [],
+                    "further": [],
+                }
+            ],
+        },
+        problems=OTHER_TIME,
+    ),
+    "GET /v1/devices/{device_id}/license/document": Described(
+        who="device",
+        answer=JWS,
+        media_type="application/jose",
+        problems={**UNKNOWN, 409: ("no_license",), 503: ("no_signing_key",)},
+    ),
+    "GET /v1/events": Described(who="operator", answer={"as_of": AT, "events": [{**EVENT, "device_id": DEVICE}]}),
+    "GET /.well-known/jwks.json": Described(
+        who="anybody",
+        answer={"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "k1", "x": "A" * 43}]},
+    ),
+}
+REPORTS: Routes = {
+    "PUT /v1/devices/{device_id}/installation": Described(
+        who="device",
+        body={"product": "antivirus", "product_version": "22.0"},
+        answer=_taken("InstallationChanged"),
+        problems={**UNKNOWN, 503: ("ledger_unavailable",)},
+    ),
+    "POST /v1/devices/{device_id}/offline-activations": Described(
+        who="device",
+        body={"code": TYPED, "activated_at": AT},
+        answer=_taken("OfflineActivationReported", code_ref=CODE, last_group=GROUP),
+        problems={
+            400: ("malformed",),
+            **UNKNOWN,
+            409: ("already_activated", "not_expired", "reserve_exists", "date_out_of_range"),
+            503: ("ledger_unavailable",),
+        },
+    ),
+    "POST /v1/devices/{device_id}/deactivations": Described(
+        who="device",
+        body={"proof": JWS},
+        answer=_taken("LicenseRemoved", receipt=JWS),
+        problems={
+            403: ("malformed_signature", "wrong_kind", "unknown_key", "bad_signature"),
+            **UNKNOWN,
+            409: ("no_device_key", "no_license", "date_out_of_range"),
+            503: ("no_signing_key",),
+        },
+    ),
+    "POST /v1/devices/{device_id}/contact": Described(
+        who="device",
+        body={"sequence": 12, "nonce": "n0nce-made-up", "device_time": AT},
+        answer={"iss": "/perennial/device", "sub": DEVICE, "nonce": "n0nce-made-up", "sequence": 12, **LICENSE}
+        | {"statement": JWS},
+        problems={**UNKNOWN, 503: ("no_signing_key", "ledger_unavailable")},
+    ),
+}
+FLEETS: Routes = {
+    "POST /v1/fleet/codes": Described(
+        who="operator",
+        body={"code": TYPED, "device_ids": [DEVICE], "replace": False},
+        answer={
+            **FLEET,
+            "counts": {"accepted": 1, "refused": 0, "unknown_device": 0, "not_taken": 0},
+            "results": [{"device_id": DEVICE, "result": "accepted", "reason": None}],
+        },
+        problems={400: ("malformed",), 503: ("ledger_unavailable",)},
+    ),
+    "GET /v1/fleet/requests/{request_id}": Described(
+        who="operator",
+        answer={
+            "as_of": AT,
+            **FLEET,
+            "requested_at": AT,
+            "devices": [
+                {
+                    "device_id": DEVICE,
+                    "result": "accepted",
+                    "reason": None,
+                    "verdict": {"type": "CodeVerified", "occurred_at": AT, "reason": None},
+                }
+            ],
+            "next": None,
+        },
+        problems={404: ("unknown_request",)},
+    ),
+}
+ROUTES: Routes = {**ENROLLMENT, **LICENSES, **REPORTS, **FLEETS}
+
+APPLICATION = Application(
+    name="device",
+    sends=DEVICE_TOPIC,
+    hears=ACTIVATION_TOPIC,
+    orders=Orders(
+        topic=COMMANDS_TOPIC,
+        about="Orders of fleet tools about devices. What cannot be taken is parked with its reason.",
+        key="the device's id, so that orders about one device stay in order",
+        source="/fleet",
+        types=ORDERS,
+        examples={
+            "EnrollDevice": {"device_id": "fleet-4711", "product": "antivirus", "region": "DE"},
+            "ReportInstallation": {"device_id": "fleet-4711", "product": "antivirus", "product_version": "22.0"},
+            "AddCode": {"device_id": "fleet-4711", "code_ref": CODE, "last_group": GROUP},
+            "RemoveReserve": {"device_id": "fleet-4711"},
+            "RemoveLicense": {"device_id": "fleet-4711"},
+            "Activate": {"device_id": "fleet-4711", "code_ref": CODE},
+            "ReportOfflineActivation": {
+                "device_id": "fleet-4711",
+                "code_ref": CODE,
+                "last_group": GROUP,
+                "activated_at": AT,
+            },
+            "ReportExpiry": {"device_id": "fleet-4711", "ended_at": END},
+        },
+    ),
+)

@@ -1,0 +1,60 @@
+"""The headers of messages, as JSON schemas: CloudEvents 1.0 in Kafka's binary mode, and where an event stands."""
+
+from typing import Any
+
+TEXT: dict[str, Any] = {"type": "string"}
+TIME: dict[str, Any] = {"type": "string", "format": "date-time"}
+ID: dict[str, Any] = {"type": "string", "format": "uuid"}
+NUMBER: dict[str, Any] = {"type": "string", "pattern": "^[0-9]{1,18}$"}
+
+EVENT_HEADERS: dict[str, Any] = {
+    "type": "object",
+    "description": "Headers are UTF-8 text. Readers accept only position last + 1 of each slice, so that they read "
+    "every event exactly once; hash chains the events of a slice.",
+    "required": [
+        "ce_specversion",
+        "ce_id",
+        "ce_source",
+        "ce_type",
+        "ce_time",
+        "ce_subject",
+        "ce_dataschema",
+        "slice",
+        "position",
+        "hash",
+    ],
+    "properties": {
+        "content-type": {"const": "application/json"},
+        "ce_specversion": {"const": "1.0"},
+        "ce_id": {**ID, "description": "The event's id."},
+        "ce_source": {**TEXT, "description": "The ledger that wrote it; a sandbox's says so."},
+        "ce_type": {**TEXT, "description": "The event's name."},
+        "ce_time": {**TIME, "description": "When it happened."},
+        "ce_subject": {**TEXT, "description": "The stream that it belongs to: the record's key."},
+        "ce_dataschema": {**TEXT, "description": "/schemas/NAME/VERSION: the version of the body."},
+        "ce_recordedtime": {**TIME, "description": "When it was recorded, which may be later."},
+        "ce_streamversion": {**NUMBER, "description": "Which event of its stream it is, from 1."},
+        "ce_correlationid": {**ID, "description": "The same in everything that one order caused."},
+        "ce_causationid": {**ID, "description": "The event that it follows from."},
+        "ce_ignorable": {"const": "true", "description": "A reader that does not know it may pass it over."},
+        "traceparent": {**TEXT, "description": "The W3C trace context."},
+        "slice": {**NUMBER, "description": "Which of the 256 slices, by the key."},
+        "position": {**NUMBER, "description": "Its place in the slice: 1, 2, 3, without a gap."},
+        "hash": {**TEXT, "description": "SHA-256 over the hash before it, id, type, subject, time and body; hex."},
+    },
+}
+
+ORDER_HEADERS: dict[str, Any] = {
+    "type": "object",
+    "description": "Headers are UTF-8 text. A pair of ce_source and ce_id counts once, however often it is sent.",
+    "required": ["ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time"],
+    "properties": {
+        "ce_specversion": {"const": "1.0"},
+        "ce_id": {**TEXT, "maxLength": 256, "description": "The sender's own id of the order."},
+        "ce_source": {**TEXT, "maxLength": 256, "description": "Who sends it."},
+        "ce_type": {**TEXT, "description": "The order's name."},
+        "ce_time": {**TIME, "description": "When it was sent."},
+        "ce_correlationid": {**ID, "description": "Given on to everything that follows."},
+        "traceparent": {**TEXT, "description": "The W3C trace context."},
+    },
+}

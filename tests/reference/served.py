@@ -1,0 +1,70 @@
+"""Both services' apps as they are wired for a reader of the reference: all routes are there, and none is called."""
+
+from typing import Any, cast
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+
+from services.activation import api as activation_api
+from services.activation import reference as activation
+from services.device import api as device_api
+from services.device import reference as device
+from services.device import window
+from shared import sandbox
+from shared.http import new_app
+from shared.operations import operations_door
+from shared.reference import reference_door
+from shared.reference.described import Routes
+
+NOT_CALLED: Any = cast("Any", None)
+"""What only a request would need, and no request is made to a route that needs it."""
+
+
+class NotAsked:
+    """Stands where a route looks something up when it is called."""
+
+    def __getattr__(self, name: str) -> "NotAsked":
+        return self
+
+
+def device_app() -> FastAPI:
+    """Return the device service's app."""
+    doors = device_api.Doors(
+        door=NOT_CALLED,
+        pool=NOT_CALLED,
+        clock=NOT_CALLED,
+        watch=NOT_CALLED,
+        sealing=NOT_CALLED,
+        enrollments=NOT_CALLED,
+        keys=None,
+        issuer="/perennial/device",
+        operator_key_hash="",
+    )
+    app = _app("device")
+    app.include_router(device_api.routes(doors))
+    app.include_router(window.routes(window.Window(doors=doors, stopping=NOT_CALLED)))
+    app.include_router(reference_door(app, device.APPLICATION, device.ROUTES))
+    return app
+
+
+def activation_app() -> FastAPI:
+    """Return the activation service's app."""
+    doors = activation_api.Doors(
+        door=NOT_CALLED, pool=NOT_CALLED, clock=NOT_CALLED, sealing=NOT_CALLED, operator_key_hash=""
+    )
+    app = _app("activation")
+    app.include_router(activation_api.routes(doors))
+    app.include_router(reference_door(app, activation.APPLICATION, activation.ROUTES))
+    return app
+
+
+def _app(service: str) -> FastAPI:
+    app = new_app(title=f"Perennial {service} service", version="1.2.3", registry=CollectorRegistry(), checks=())
+    app.include_router(sandbox.routes(NOT_CALLED, NOT_CALLED, ""))
+    app.include_router(operations_door(cast("Any", NotAsked()), ""))
+    return app
+
+
+ROUTES: dict[str, Routes] = {"device": device.ROUTES, "activation": activation.ROUTES}
+APPLICATIONS = {"device": device.APPLICATION, "activation": activation.APPLICATION}
+APPS = {"device": device_app, "activation": activation_app}

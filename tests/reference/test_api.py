@@ -1,0 +1,103 @@
+"""The API's document and the code agree: no route without summary, examples and problems, and no problem untold."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from fastapi.testclient import TestClient
+
+from shared.reasons import CATALOGUE
+from shared.reference.asyncapi import Document
+from shared.reference.everywhere import EVERYWHERE
+from shared.reference.openapi import PROBLEM_JSON, operations_of
+from tests.reference.served import APPS, ROUTES
+
+HOUSE = Path(__file__).parents[2]
+OPERATIONS_MIN = 30
+UNTOLD = {"not_found", "ledger_unavailable", "method_not_allowed", "http_error"}
+"""What any address may answer, and what stands at the head of the page."""
+
+
+def test_every_route_is_described_and_nothing_else_is(service: str, openapi: Document) -> None:
+    named = {name for name, _ in operations_of(openapi)}
+    assert named == {*EVERYWHERE, *ROUTES[service]}
+    assert len(named) > OPERATIONS_MIN
+
+
+def test_every_route_has_a_sentence_an_answer_and_an_example_of_each(openapi: Document) -> None:
+    for name, operation in operations_of(openapi):
+        assert len(operation["summary"].split()) > 2, name
+        good = [answer for status, answer in operation["responses"].items() if status.startswith("2")]
+        assert good, name
+        for answer in good:
+            assert [("example" in each) for each in answer["content"].values()] == [True], name
+        for body in operation.get("requestBody", {}).get("content", {}).values():
+            assert body["example"], name
+        for parameter in operation.get("parameters", ()):
+            assert not parameter["required"] or "example" in parameter, (name, parameter["name"])
+
+
+def test_every_route_tells_its_problems_in_words_that_are_explained(openapi: Document) -> None:
+    """R-19."""
+    for name, operation in operations_of(openapi):
+        told = {status: answer for status, answer in operation["responses"].items() if not status.startswith("2")}
+        if operation["security"]:
+            assert {"401", "403"} <= set(told), name
+        for status, answer in told.items():
+            examples = answer["content"][PROBLEM_JSON]["examples"]
+            assert examples, (name, status)
+            for code, example in examples.items():
+                assert CATALOGUE.about(code), (name, code)
+                assert example["value"]["status"] == int(status)
+
+
+def test_each_code_has_one_status_wherever_it_is_told(openapi: Document) -> None:
+    statuses: dict[str, set[str]] = {}
+    for _, operation in operations_of(openapi):
+        for status, answer in operation["responses"].items():
+            for code in answer.get("content", {}).get(PROBLEM_JSON, {}).get("examples", {}):
+                statuses.setdefault(code, set()).add(status)
+    # a parked message that is not redriven is a conflict, whatever it was parked for
+    several = {code for code, found in statuses.items() if len(found) > 1}
+    assert several <= {"unknown_device", "date_out_of_range"}
+
+
+def test_an_example_of_what_is_sent_has_what_it_must_and_nothing_unknown(openapi: Document) -> None:
+    bodies = [operation["requestBody"] for _, operation in operations_of(openapi) if "requestBody" in operation]
+    assert len(bodies) > 3
+    for body in bodies:
+        content = body["content"]["application/json"]
+        reference = content["schema"].get("$ref") or content["schema"]["anyOf"][0]["$ref"]
+        schema = openapi["components"]["schemas"][reference.rpartition("/")[2]]
+        assert set(schema.get("required", ())) <= set(content["example"]) <= set(schema["properties"])
+
+
+def test_every_problem_that_a_door_can_answer_is_told_at_some_route() -> None:
+    told = set(UNTOLD)
+    for make in APPS.values():
+        for _, operation in operations_of(make().openapi()):
+            for answer in operation["responses"].values():
+                told |= set(answer.get("content", {}).get(PROBLEM_JSON, {}).get("examples", {}))
+    raised = {code for file in _doors() for code in _problems_in(file)}
+    assert len(raised) > 20
+    assert raised - told == set()
+
+
+def _doors() -> Iterator[Path]:
+    for folder in ("services/device/api", "services/activation/api", "shared/operations", "services/device/window"):
+        yield from (HOUSE / folder).rglob("*.py")
+    yield from (HOUSE / f"shared/{name}.py" for name in ("http", "history", "sandbox", "reasons_door"))
+
+
+def _problems_in(file: Path) -> Iterator[str]:
+    """Give the code words of problems that a file makes: the second argument after a status."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in {"Problem", "problem_response", "refusal"}:
+            word = node.args[1] if len(node.args) > 1 else None
+            if isinstance(word, ast.Constant):
+                yield str(word.value)
+
+
+def test_the_pages_of_the_framework_that_load_from_other_hosts_are_off(client: TestClient) -> None:
+    for path in ("/docs", "/redoc", "/docs/oauth2-redirect"):
+        assert client.get(path).status_code == 404

@@ -1,0 +1,107 @@
+"""The messages' document and the code agree: every event and every order, with an example that the code reads."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from faststream.specification.asyncapi.v3_0_0.schema import ApplicationSchema
+
+from services.activation.outbox import OUTBOX as ACTIVATION_OUTBOX
+from services.device.outbox import OUTBOX as DEVICE_OUTBOX
+from shared.cloudevents import read_envelope, read_place
+from shared.messages import ACTIVATION_EVENTS, DEVICE_EVENTS, decode, encode
+from shared.orders import read_order
+from shared.reference.asyncapi import FILLED_IN, Document
+from shared.reference.topics import ACTIVATION_TOPIC, DEVICE_TOPIC, EXAMPLES
+from tests.reference.served import APPLICATIONS
+from tests.shared.golden.files import VERSIONS, example_file
+
+TOPICS = {DEVICE_TOPIC.name: DEVICE_EVENTS, ACTIVATION_TOPIC.name: ACTIVATION_EVENTS}
+
+
+def messages_of(document: Document, topic: str) -> dict[str, Any]:
+    """Return the messages of a topic by their names, with what they refer to."""
+    return {name: found(document, each["$ref"]) for name, each in document["channels"][topic]["messages"].items()}
+
+
+def found(document: Document, reference: str) -> Any:
+    """Return what a reference of the document points at."""
+    node: Any = document
+    for step in reference.removeprefix("#/").split("/"):
+        node = node[step]
+    return node
+
+
+def test_every_event_stands_on_its_topic_with_an_example_that_the_code_reads(asyncapi: Document) -> None:
+    for topic, events in TOPICS.items():
+        messages = messages_of(asyncapi, topic)
+        assert set(messages) == {event.__name__ for event in events}
+        for name, message in messages.items():
+            assert message["summary"]
+            (example,) = message["examples"]
+            body = json.dumps(example["payload"]).encode()
+            assert decode(name, message["x-version"], body) == EXAMPLES[name]
+
+
+def test_the_headers_of_every_example_are_those_that_the_inbox_demands(asyncapi: Document) -> None:
+    """R-116, R-120."""
+    for topic in TOPICS:
+        for name, message in messages_of(asyncapi, topic).items():
+            headers = message["examples"][0]["headers"]
+            assert read_envelope(headers).type_name == name
+            assert read_place(headers, message["x-example-key"].encode()).position == 1
+            schema = found(asyncapi, message["headers"]["$ref"])
+            assert set(schema["required"]) <= set(headers) <= set(schema["properties"])
+
+
+def test_every_order_has_an_example_that_its_consumer_reads(service: str, asyncapi: Document) -> None:
+    orders = APPLICATIONS[service].orders
+    messages = messages_of(asyncapi, orders.topic)
+    assert set(messages) == {order.__name__ for order in orders.types} == set(orders.examples)
+    types = {order.__name__: order for order in orders.types}
+    given = {"at": "2026-03-01T12:00:00Z", "request_id": "0198a1b2-0000-7000-8000-000000000001"}
+    for name, message in messages.items():
+        (example,) = message["examples"]
+        envelope = read_envelope(example["headers"])
+        assert envelope.type_name == name
+        filled_in = {field: value for field, value in given.items() if field in types[name].model_fields}
+        assert read_order(envelope, json.dumps(example["payload"]).encode(), types=types, filled_in=filled_in)
+        schema = found(asyncapi, message["payload"]["$ref"])
+        assert not FILLED_IN & {*schema["properties"], *schema["required"]}
+        assert set(schema["required"]) <= set(example["payload"]) <= set(schema["properties"])
+
+
+def test_the_examples_are_the_golden_ones() -> None:
+    for version in VERSIONS:
+        assert encode(EXAMPLES[version[0]]) + b"\n" == example_file(version).read_bytes()
+
+
+def test_the_topics_and_sources_are_those_of_the_outboxes() -> None:
+    for topic, outbox in ((DEVICE_TOPIC, DEVICE_OUTBOX), (ACTIVATION_TOPIC, ACTIVATION_OUTBOX)):
+        assert (topic.name, topic.source) == (outbox.topic, outbox.source)
+
+
+def test_another_implementation_of_asyncapi_reads_the_document(asyncapi: Document) -> None:
+    """FastStream writes AsyncAPI 3.0 by models of its own: what they refuse is no such document."""
+    read = ApplicationSchema.model_validate(asyncapi)
+    assert read.asyncapi == "3.0.0"
+    assert set(read.channels) == set(asyncapi["channels"])
+    assert set(read.operations) == set(asyncapi["operations"])
+
+
+def test_every_reference_leads_somewhere(asyncapi: Document) -> None:
+    references = list(_references(asyncapi))
+    assert len(references) > 100
+    for reference in references:
+        assert found(asyncapi, reference) is not None
+
+
+def _references(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        if isinstance(node.get("$ref"), str):
+            yield node["$ref"]
+        for each in node.values():
+            yield from _references(each)
+    elif isinstance(node, list):
+        for each in node:
+            yield from _references(each)

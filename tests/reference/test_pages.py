@@ -1,0 +1,79 @@
+"""The two pages as a browser gets them: whole without scripts, from this host alone, and small."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+from fastapi.testclient import TestClient
+
+from shared.reference.asyncapi import Document
+from shared.reference.openapi import operations_of
+
+PAGES = ("/docs/api", "/docs/messages")
+BYTES_MAX = 400_000
+
+
+class Page(HTMLParser):
+    """What a page refers to, and what can be referred to on it."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.loads: list[str] = []
+        self.tags: set[str] = set()
+        self.inline: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        self.tags.add(tag)
+        self.ids += [given["id"]] if "id" in given else []
+        self.links += [given["href"]] if tag == "a" else []
+        self.loads += [given[name] for name in ("src", "href") if name in given and tag in {"script", "link", "img"}]
+        self.inline += [name for name in given if name == "style" or name.startswith("on")]
+
+
+@pytest.fixture(scope="session", params=PAGES)
+def page(request: pytest.FixtureRequest, client: TestClient) -> Page:
+    """One page after the other."""
+    return Page(client.get(request.param).text)
+
+
+def test_a_page_loads_from_its_own_host_alone_under_the_strictest_policy(client: TestClient, page: Page) -> None:
+    assert page.loads
+    for address in page.loads:
+        assert address.startswith("/docs/assets/")
+        assert client.get(address).status_code == 200
+    assert page.inline == []
+    policy = client.get("/docs/api").headers["content-security-policy"]
+    assert policy.startswith("default-src 'none';")
+    assert "unsafe" not in policy
+    assert re.findall(r"https?:", policy) == []
+
+
+def test_nothing_on_a_page_sends_anything(page: Page) -> None:
+    assert not {"form", "input", "button", "textarea"} & page.tags
+
+
+def test_every_anchor_is_there_once_and_every_link_leads_to_one_or_to_a_door(client: TestClient, page: Page) -> None:
+    assert len(page.ids) == len(set(page.ids))
+    doors = {link for link in page.links if not link.startswith("#")}
+    assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids)
+    for door in doors:
+        assert client.get(door).status_code == 200, door
+
+
+def test_every_route_and_every_message_has_its_place(client: TestClient, openapi: Document, asyncapi: Document) -> None:
+    api, messages = client.get("/docs/api").text, Page(client.get("/docs/messages").text)
+    for name, _ in operations_of(openapi):
+        assert f"{name.partition(' ')[2]}</a>" in api
+    for topic, channel in asyncapi["channels"].items():
+        assert {topic, *(f"{topic}-{name}" for name in channel["messages"])} <= set(messages.ids)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_is_small_and_may_be_kept_for_a_while(client: TestClient, path: str) -> None:
+    answer = client.get(path)
+    assert len(answer.content) < BYTES_MAX
+    assert "max-age" in answer.headers["cache-control"]
