@@ -5,6 +5,7 @@ import os
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +13,22 @@ import asyncpg
 import pytest
 
 from services.activation.decider import BlockCode, RecordPurchase, RecordRefund
-from services.cli.what_if.differences import licensed
+from services.cli.system import SERVICES, ServiceName
+from services.cli.what_if import reading
+from services.cli.what_if.consulted import NAMES_ONLY, Consulted
+from services.cli.what_if.differences import differences, licensed
 from services.cli.what_if.engine import Happened, Replay
 from services.cli.what_if.plan import Lives, entry_of, plan_of
 from services.cli.what_if.reading import Groups, Ledgers, Together, opened_for_reading
-from services.cli.what_if.run import Question, Tally, ask, replayed
+from services.cli.what_if.run import Answering, Question, Tally, answer_for, ask, replayed
+from services.cli.what_if.workers import processes
 from shared.ledger import NewEvent
 from shared.policy import POLICY, Policy
 from shared.policy_file import PolicyWrong, parse_policy
 from tests.cli.running import answer, objects
 from tests.conftest import Database, Databases
 from tests.replay.kept import keep_codes, keep_devices
-from tests.replay.world import BEGIN, CODES, DAY, HOUR, World, random_world, world_ends
+from tests.replay.world import BEGIN, CODES, DAY, HOUR, World, let_anything_happen, random_world, world_ends
 
 UNTIL = world_ends()
 AT_ONCE: Mapping[str, Any] = {"travel": timedelta(0), "slowness": timedelta(0)}
@@ -171,6 +176,50 @@ def test_the_same_policy_differs_in_nothing() -> None:
         assert (tally.different, tally.unlike_history) == (0, 0)
 
 
+OTHER_DECISIONS: Mapping[str, Any] = {
+    "settlement_hold": timedelta(0),
+    "auto_renewal_hold": timedelta(days=10),
+    "block_notice": DAY,
+    "refund_notice": timedelta(0),
+    "reserve_kinds": ("paid", "renewal", "trial", "subscription"),
+    "answer_patience": timedelta(hours=1),
+    "retry_delays": (timedelta(days=1),),
+    "manual_delays": (timedelta(days=5),),
+    "guesses_free": 1,
+    "guess_window": timedelta(days=30),
+    "guess_delays": (timedelta(days=9),),
+    "offline_report_max": timedelta(0),
+    "clock_tolerance": timedelta(days=1),
+}
+
+
+def test_what_need_not_be_replayed_twice_differs_in_nothing() -> None:
+    """R-119: whatever is decided otherwise, lives that never asked for it are the same event by event."""
+    assert set(OTHER_DECISIONS) == set(Policy.model_fields) - NAMES_ONLY
+    skipped = set()
+    for seed in (*SEEDS, 2):
+        plan = plan_of(lives_of(random_world(seed, steps=30)), since=None)
+        consulted = Consulted(POLICY)
+        present = Replay(plan, consulted.as_policy(), until=UNTIL)
+        present.run()
+        for key in set(OTHER_DECISIONS) - consulted.keys:
+            other = Replay(plan, another(**{key: OTHER_DECISIONS[key]}), until=UNTIL)
+            other.run()
+            assert replayed_lives(other) == replayed_lives(present)
+            assert (other.devices, other.codes) == (present.devices, present.codes)
+            skipped.add(key)
+    assert skipped
+
+
+@pytest.mark.parametrize("key", OTHER_DECISIONS)
+def test_the_answer_is_that_of_two_whole_replays(key: str) -> None:
+    policy = another(**{key: OTHER_DECISIONS[key]})
+    world = random_world(8)
+    expected = list(differences(ran(world, POLICY), ran(world, policy), until=UNTIL))
+    question = Question(present=POLICY, other=policy, since=None, until=UNTIL)
+    assert replayed(lives_of(world), question, Tally()) == expected
+
+
 def test_a_log_that_another_policy_made_is_said_to_be_unlike() -> None:
     world = World(policy=another(reserve_kinds=("trial",)), **AT_ONCE)
     world.issue(BEGIN, CODES[0])
@@ -193,9 +242,23 @@ def test_licensed_time_is_from_each_activation_to_its_end() -> None:
 # --- on real ledgers --------------------------------------------------------------------------------
 
 
+LONELY = 12
+"""Devices that share no code with another."""
+
+
 @pytest.fixture(scope="module")
 def world() -> World:
-    return random_world(8)
+    world = World(seed=8)
+    let_anything_happen(world, device_count=6, days=150, steps=120)
+    for number in range(LONELY):
+        code_ref, name = f"{1_000 + number:032x}", f"lonely-{number:02}"
+        world.issue(BEGIN, code_ref)
+        world.enroll(BEGIN + HOUR, name)
+        world.add(BEGIN + 2 * HOUR, name, code_ref)
+        if number % 3 == 0:
+            world.on_code(BEGIN + 10 * DAY, BlockCode, code_ref, note="stolen")
+    world.run(UNTIL)
+    return world
 
 
 @pytest.fixture(scope="module")
@@ -209,16 +272,21 @@ async def databases_of_world(databases: Databases, world: World) -> dict[str, Da
 
 
 @pytest.fixture
-async def ledgers(databases_of_world: dict[str, Database]) -> AsyncIterator[Ledgers]:
-    urls = {name: database.service for name, database in databases_of_world.items()}
-    async with opened_for_reading(urls, until=UNTIL) as opened:  # type: ignore[arg-type]
+def urls(databases_of_world: dict[str, Database]) -> Mapping[ServiceName, str]:
+    return {name: databases_of_world[name].service for name in SERVICES}
+
+
+@pytest.fixture
+async def ledgers(urls: Mapping[ServiceName, str]) -> AsyncIterator[Ledgers]:
+    async with opened_for_reading(urls, until=UNTIL) as opened:
         yield opened
 
 
 async def test_two_ledgers_tell_what_the_whole_log_in_memory_tells(ledgers: Ledgers, world: World) -> None:
     question = Question(present=POLICY, other=another(block_notice=timedelta(0)), since=None, until=UNTIL)
     tally, in_memory = Tally(), Tally()
-    found = [one async for one in ask(ledgers, await ledgers.everything(), question, tally)]
+    answering = Answering(partial(answer_for, ledgers, question))
+    found = [one async for one in ask(await ledgers.everything(), answering, tally)]
     expected = replayed(lives_of(world), question, in_memory)
     assert sorted(found, key=lambda one: one.device_id) == expected
     assert found
@@ -228,6 +296,25 @@ async def test_two_ledgers_tell_what_the_whole_log_in_memory_tells(ledgers: Ledg
 async def test_one_device_is_answered_from_what_belongs_to_it(ledgers: Ledgers) -> None:
     around = await ledgers.around("device-1")
     assert around in await ledgers.everything()
+
+
+async def test_several_processes_answer_as_one_does(
+    ledgers: Ledgers, urls: Mapping[ServiceName, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Devices, words and counts alike, in the same order; here each group is a batch."""
+    monkeypatch.setattr(reading, "STREAMS_AT_ONCE", 1)
+    question = Question(present=POLICY, other=another(block_notice=timedelta(0)), since=None, until=UNTIL)
+    groups = await ledgers.everything()
+    assert len(groups) > LONELY
+    alone, together = Tally(), Tally()
+    expected = [one async for one in ask(groups, Answering(partial(answer_for, ledgers, question)), alone)]
+    told: list[tuple[int, int]] = []
+    with processes(urls, question, count=2) as answering:
+        found = [one async for one in ask(groups, answering, together, lambda *done: told.append(done))]
+    assert (found, together) == (expected, alone)
+    assert found
+    assert told[-1] == (together.devices, together.devices)
+    assert len(told) == len(groups)
 
 
 async def test_a_replay_cannot_write(ledgers: Ledgers) -> None:
@@ -303,7 +390,7 @@ async def test_the_command_counts_by_kind_and_lists_by_device(environment: dict[
     # its services' time is today's
     rows = objects(environment, "what-if", "--policy", str(file))
     summary = rows[0]
-    assert (summary["kind"], summary["devices"], summary["devices_unlike_history"]) == ("summary", 6, 0)
+    assert (summary["kind"], summary["devices"], summary["devices_unlike_history"]) == ("summary", 6 + LONELY, 0)
     devices = [row for row in rows if row["kind"] == "device"]
     changes = {row["change"]: row for row in rows if row["kind"] == "change"}
     assert len(devices) == summary["devices_different"] > 0

@@ -1,7 +1,10 @@
 """`perennial what-if`: what another policy would have made of the same history. It writes nothing."""
 
 import asyncio
+from collections.abc import Sequence
+from concurrent.futures.process import BrokenProcessPool
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,11 +18,14 @@ from services.cli.moments import moment
 from services.cli.output import AsJson, say, show_rows
 from services.cli.system import SERVICES
 from services.cli.what_if.differences import Different
-from services.cli.what_if.reading import opened_for_reading
-from services.cli.what_if.run import Question, Tally, ask
+from services.cli.what_if.reading import Together, opened_for_reading
+from services.cli.what_if.run import Answering, Question, Tally, answer_for, ask
+from services.cli.what_if.workers import processes
 from shared.ledger import instant
+from shared.messages import UnknownEvent
 from shared.policy import POLICY, Policy
 from shared.policy_file import PolicyWrong, read_policy
+from shared.projector.workers import cores
 
 __all__ = ["what_if"]
 
@@ -69,12 +75,27 @@ async def _ask(
         raise CommandFailed(ExitCode.REFUSED, f"in_the_future: it is {instant(until)}")
     question = Question(present=ours, other=other, since=since, until=until)
     async with opened_for_reading(urls, until=until) as ledgers:
-        groups = [await ledgers.around(device_id)] if device_id else await ledgers.everything()
-        with Bar("devices") as bar:
-            found = [one async for one in ask(ledgers, groups, question, tally, bar.tell)]
+        if device_id:
+            groups = [await ledgers.around(device_id)]
+            found = await _found(groups, Answering(partial(answer_for, ledgers, question)), tally)
+        else:
+            groups = await ledgers.everything()
+            with processes(urls, question, count=cores()) as answering:
+                found = await _found(groups, answering, tally)
     if device_id and tally.orders == 0 and since is None:
         raise CommandFailed(ExitCode.REFUSED, "unknown_device: nothing was ever recorded of this device")
     return sorted(found, key=lambda one: one.device_id)
+
+
+async def _found(groups: Sequence[Together], answering: Answering, tally: Tally) -> list[Different]:
+    try:
+        with Bar("devices") as bar:
+            return [one async for one in ask(groups, answering, tally, bar.tell)]
+    except UnknownEvent as unknown:
+        message = f"newer_log: {unknown}; a newer release wrote it, and this one does not guess"
+        raise CommandFailed(ExitCode.REFUSED, message) from None
+    except BrokenProcessPool:
+        raise CommandFailed(ExitCode.REFUSED, "worker_killed: a process of the replay was killed; ask again") from None
 
 
 async def _now(connections: Connections) -> datetime:

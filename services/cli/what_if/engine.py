@@ -33,6 +33,8 @@ from shared.policy import Policy
 STEPS_PER_ORDER_MAX = 1_000
 """What follows from one order comes to an end long before: a timer that fires for ever is a fault of a rule."""
 
+NO_DEVICE, NO_CODE = device.Device(), activation.Code()
+NO_REQUEST = UUID(int=0)
 ALWAYS = datetime.min.replace(tzinfo=UTC)
 DELIVERED, TIMED, ORDERED = range(3)
 """At one moment: first what is under way arrives, then timers look, then people order."""
@@ -86,7 +88,7 @@ class Plan:
 
     `under_way` are orders that the two services gave each other before the replay begins and that arrive in it.
     `answered_at` and `heard_at` tell when the log has the answer to a request, and when a device heard of it; `blind`
-    from when to when nobody looked at a device's timers.
+    from when to when nobody looked at a device's timers; `ends` how the log has the devices in the end.
     """
 
     begins_at: datetime = ALWAYS
@@ -97,6 +99,7 @@ class Plan:
     answered_at: Mapping[UUID, datetime] = field(default_factory=dict)
     heard_at: Mapping[Verdict, datetime] = field(default_factory=dict)
     blind: Mapping[DeviceId, Sequence[tuple[datetime, datetime]]] = field(default_factory=dict)
+    ends: Mapping[DeviceId, device.Device] = field(default_factory=dict)
 
 
 class Replay:
@@ -118,7 +121,7 @@ class Replay:
     def run(self) -> None:
         """Replay to the end."""
         for device_id, state in self.devices.items():
-            self._note(device_id, device.Device(), state)
+            self._note(device_id, NO_DEVICE, state)
             self._look_later(device_id, self._plan.begins_at, moved=True)
         for at, under_way in self._plan.under_way:
             self._put(at, DELIVERED, under_way)
@@ -151,7 +154,7 @@ class Replay:
         device_id = command.device_id
         events = _decided(lambda: self._on_devices.decide(command, self.devices))
         for event in events:
-            before = self.devices.get(device_id, device.Device())
+            before = self.devices.get(device_id, NO_DEVICE)
             self.devices[device_id] = after = device.evolve(before, event)
             self._note(device_id, before, after)
             self.lives[device_id].append(Happened(event, _occurred_at(event, command), at))
@@ -160,7 +163,7 @@ class Replay:
 
     def _ask_about(self, event: DeviceEvent, recorded_at: datetime) -> None:
         for command in activation.commands_for(event, recorded_at):
-            handled_at = self._plan.answered_at.get(getattr(event, "request_id", UUID(int=0)), recorded_at)
+            handled_at = self._plan.answered_at.get(getattr(event, "request_id", NO_REQUEST), recorded_at)
             self._put(max(handled_at, recorded_at), DELIVERED, OnCode(command, recorded_at))
 
     def _note(self, device_id: DeviceId, before: device.Device, after: device.Device) -> None:
@@ -173,7 +176,7 @@ class Replay:
 
     def _look_later(self, device_id: DeviceId, at: datetime, *, moved: bool) -> None:
         """Let the timers look when something is due, or at the first moment from then on at which anybody looked."""
-        due = _due_at(self.devices.get(device_id, device.Device()))
+        due = _due_at(self.devices.get(device_id, NO_DEVICE))
         if due is None or (due <= at and not moved):
             return  # they have just looked, and nothing came of it
         look_at = max(self._noticed(device_id, due), at)
@@ -184,7 +187,7 @@ class Replay:
 
     def _look(self, device_id: DeviceId, at: datetime) -> None:
         """Ask for what is due; what a later fact moved is not."""
-        state = self.devices.get(device_id, device.Device())
+        state = self.devices.get(device_id, NO_DEVICE)
         if (ends_at := device.expires_at(state)) is not None and ends_at <= at:
             self._ask_device(device.Expire(device_id=device_id, at=at), at)
             state = self.devices[device_id]
@@ -200,7 +203,7 @@ class Replay:
     def _ask_code(self, order: OnCode, at: datetime) -> None:
         for event in _decided(lambda: self._on_codes.decide(order.command, self.codes)):
             code_ref = self._on_codes.stream_of(event)
-            self.codes[code_ref] = activation.evolve(self.codes.get(code_ref, activation.Code()), event)
+            self.codes[code_ref] = activation.evolve(self.codes.get(code_ref, NO_CODE), event)
             for device_id in self._concerned(event):
                 heard_at = self._plan.heard_at.get(verdict_of(device_id, event, order.at), at)
                 told = device.RecordVerdict(device_id=device_id, verdict=event, at=order.at)

@@ -47,6 +47,14 @@ class Lives:
     devices: Mapping[DeviceId, Sequence[Entry[DeviceEvent]]]
     codes: Mapping[CodeRef, Sequence[Entry[CodeEvent]]]
 
+    def of(self, devices: Iterable[DeviceId], codes: Iterable[CodeRef]) -> "Lives":
+        """Return some of the streams."""
+        return Lives({name: self.devices[name] for name in devices}, {name: self.codes[name] for name in codes})
+
+
+type Followed = tuple[Sequence[tuple[Entry[DeviceEvent], device.Device]], device.Device]
+"""A device's events, each with the device as it was before the order, and the device as it is after all of them."""
+
 
 def entry_of(event: NewEvent) -> Entry[Any] | None:
     """Return an event of a ledger, read; None for one that no decider made."""
@@ -58,15 +66,17 @@ def entry_of(event: NewEvent) -> Entry[Any] | None:
 
 def plan_of(lives: Lives, *, since: datetime | None) -> Plan:
     """Return what is to be replayed: everything, or what was recorded after `since` on what was known by then."""
+    followed = {device_id: _followed(life) for device_id, life in lives.devices.items()}
     return Plan(
         begins_at=since or ALWAYS,
         devices=_states(lives.devices, since, device.evolve, device.Device()),
         codes=_states(lives.codes, since, activation.evolve, activation.Code()),
-        orders=[order for _, order in sorted(_orders(lives, since), key=lambda one: one[0])],
+        orders=[order for _, order in sorted(_orders(lives, followed, since), key=lambda one: one[0])],
         under_way=[*_asked_before(lives, since), *_told_before(lives, since)] if since else (),
         answered_at=_times(_all(lives.codes)),
         heard_at=_heard(lives),
         blind={device_id: list(_blind(life)) for device_id, life in lives.devices.items()},
+        ends={device_id: end for device_id, (_, end) in followed.items()},
     )
 
 
@@ -87,11 +97,13 @@ def _is_after(entry: Entry[Any], since: datetime | None) -> bool:
     return since is None or entry.recorded_at > since
 
 
-def _orders(lives: Lives, since: datetime | None) -> Iterator[tuple[tuple[Any, ...], Order]]:
+def _orders(
+    lives: Lives, followed: Mapping[DeviceId, Followed], since: datetime | None
+) -> Iterator[tuple[tuple[Any, ...], Order]]:
     """Give every order from outside, with what sorts it into recorded order."""
     verdicts = _ids(lives.codes)
-    for device_id, life in lives.devices.items():
-        for entry, before in _with_state_before(life):
+    for device_id, (life, _) in followed.items():
+        for entry, before in life:
             if _is_after(entry, since) and entry.causation_id not in verdicts:
                 order = {"device_id": device_id, "at": entry.occurred_at, "request_id": _request_id(entry)}
                 if (command := asked_of_device(entry.fact, before, order)) is not None:
@@ -103,15 +115,17 @@ def _orders(lives: Lives, since: datetime | None) -> Iterator[tuple[tuple[Any, .
                 yield (told.recorded_at, 0, code_ref, told.version), OnCode(wanted, told.occurred_at)
 
 
-def _with_state_before(life: Sequence[Entry[DeviceEvent]]) -> Iterator[tuple[Entry[DeviceEvent], device.Device]]:
-    """Give each event with the device as it was before the order that made it: one order may make several."""
+def _followed(life: Sequence[Entry[DeviceEvent]]) -> Followed:
+    """Return each event with the device as it was before the order that made it: one order may make several."""
     state = before = device.Device()
+    entries: list[tuple[Entry[DeviceEvent], device.Device]] = []
     last: Entry[DeviceEvent] | None = None
     for entry in life:
         if last is None or (last.recorded_at, last.causation_id) != (entry.recorded_at, entry.causation_id):
             before = state
-        yield entry, before
+        entries.append((entry, before))
         state, last = device.evolve(state, entry.fact), entry
+    return entries, state
 
 
 def _request_id(entry: Entry[DeviceEvent]) -> UUID:
