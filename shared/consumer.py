@@ -226,7 +226,7 @@ class Consumer[Message](ConsumerRebalanceListener):
                     return await self._handle(records)
             except NotOwned as error:
                 logger.info("%s: %s", self.source.name, error)
-                self._owned.disown([error.partition])
+                self._owned.disown(error.partitions)
                 self._read_from(self._owned.rewind(records))
                 self._claiming = asyncio.create_task(self._claim_again())
                 return None
@@ -276,7 +276,7 @@ class Consumer[Message](ConsumerRebalanceListener):
         self, connection: Connection, records: Sequence[Record]
     ) -> tuple[Sifted[Message], Mapping[int, int]]:
         """Prove ownership, decide what is next, and write and return how far this consumer is after the commit."""
-        await self._progress.prove(connection, self._owned.claims_of(records))
+        await self._progress.prove(connection, self._owned.claims_of(records), owned=self._owned.epochs)
         if self.source.ledger:
             sifted, vector = await self._sift_ledger(connection, records)
         else:

@@ -12,11 +12,11 @@ from shared.inbox import Accepted, Sifted, Vector
 
 
 class NotOwned(Exception):
-    """Another worker took `partition` over; this batch must change nothing."""
+    """Other workers took `partitions` over; this batch must change nothing."""
 
-    def __init__(self, partition: int) -> None:
-        super().__init__(f"partition {partition} belongs to another worker now")
-        self.partition = partition
+    def __init__(self, partitions: Sequence[int]) -> None:
+        super().__init__(f"partitions {', '.join(map(str, partitions))} belong to other workers now")
+        self.partitions = partitions
 
 
 class WentBack(Exception):
@@ -48,19 +48,25 @@ class Progress:
         rows = await connection.fetch(CLAIM, self.consumer, partitions)
         return {row["partition"]: Claim(row["epoch"], row["next_offset"]) for row in rows}
 
-    async def prove(self, connection: Connection, claims: Mapping[int, Claim]) -> None:
-        """Lock the partitions until the commit.
+    async def prove(self, connection: Connection, claims: Mapping[int, Claim], *, owned: Mapping[int, int]) -> None:
+        """Lock the partitions of `claims` until the commit.
 
         Raises `NotOwned` if one has another epoch by now, `WentBack` if less of it is committed than this worker saw.
+        `owned` are the epochs of all that this worker has: with one that is lost, all that are lost are named.
         """
         rows = await connection.fetch(CLAIMS, self.consumer, sorted(claims))
         current = {row["partition"]: Claim(row["epoch"], row["next_offset"]) for row in rows}
+        epochs = {partition: claim.epoch for partition, claim in claims.items()}
+        if any(partition not in current or current[partition].epoch != epoch for partition, epoch in epochs.items()):
+            raise NotOwned(await self._lost(connection, {**owned, **epochs}))
         for partition, claim in claims.items():
-            found = current.get(partition)
-            if found is None or found.epoch != claim.epoch:
-                raise NotOwned(partition)
-            if found.next_offset < claim.next_offset:
-                raise WentBack(partition, found.next_offset)
+            if current[partition].next_offset < claim.next_offset:
+                raise WentBack(partition, current[partition].next_offset)
+
+    async def _lost(self, connection: Connection, epochs: Mapping[int, int]) -> list[int]:
+        rows = await connection.fetch(EPOCHS, self.consumer, list(epochs))
+        kept = {row["partition"] for row in rows if row["epoch"] == epochs[row["partition"]]}
+        return sorted(epochs.keys() - kept)
 
     async def vector(self, connection: Connection, slices: Sequence[int]) -> Vector:
         """Return the positions and hashes of the slices."""
@@ -106,6 +112,8 @@ CLAIMS = """
 select partition, epoch, next_offset from inbound_partition
 where consumer = $1 and partition = any($2::int[]) order by partition for update
 """
+
+EPOCHS = "select partition, epoch from inbound_partition where consumer = $1 and partition = any($2::int[])"
 
 POSITIONS = "select slice, position, hash from inbound_slice where consumer = $1 and slice = any($2::smallint[])"
 

@@ -1,5 +1,6 @@
 """Who may move a consumer on, and from where: proved in the transaction that moves it."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -13,6 +14,7 @@ from tests.conftest import Database
 
 PROGRESS = Progress("test")
 NOTHING: Sifted[object] = Sifted()
+NOTHING_ELSE: Mapping[int, int] = {}
 
 
 def record(partition: int, offset: int) -> Record:
@@ -26,7 +28,7 @@ async def moved(connection: Connection, partition: int, next_offset: int) -> Non
 async def test_a_claim_that_is_still_good_is_proved(device_database: Database) -> None:
     async with device_database.connected() as connection:
         claims = await PROGRESS.claim(connection, [1, 2])
-        await PROGRESS.prove(connection, claims)
+        await PROGRESS.prove(connection, claims, owned=NOTHING_ELSE)
 
 
 async def test_a_partition_that_another_worker_took_over_is_not_proved(device_database: Database) -> None:
@@ -35,8 +37,28 @@ async def test_a_partition_that_another_worker_took_over_is_not_proved(device_da
         claims = await PROGRESS.claim(connection, [1, 2])
         await PROGRESS.claim(connection, [2])
         with pytest.raises(NotOwned) as refused:
-            await PROGRESS.prove(connection, claims)
-    assert refused.value.partition == 2
+            await PROGRESS.prove(connection, claims, owned=NOTHING_ELSE)
+    assert refused.value.partitions == [2]
+
+
+async def test_all_partitions_that_were_taken_over_are_named_at_once(device_database: Database) -> None:
+    """R-121: whoever woke up late waits once until it may ask for them, not once for each."""
+    async with device_database.connected() as connection:
+        claims = await PROGRESS.claim(connection, [1, 2, 3, 4, 5])
+        await PROGRESS.claim(connection, [2, 4, 5])
+        batch = {partition: claims[partition] for partition in (1, 2, 5)}
+        with pytest.raises(NotOwned) as refused:
+            await PROGRESS.prove(connection, batch, owned={number: claim.epoch for number, claim in claims.items()})
+        assert refused.value.partitions == [2, 4, 5]
+        kept = {partition: claims[partition] for partition in (1, 3)}
+        await PROGRESS.prove(connection, kept, owned=NOTHING_ELSE)
+
+
+async def test_a_partition_that_nobody_ever_claimed_is_not_proved(device_database: Database) -> None:
+    async with device_database.connected() as connection:
+        with pytest.raises(NotOwned) as refused:
+            await PROGRESS.prove(connection, {1_000: Claim(1, 0)}, owned=NOTHING_ELSE)
+    assert refused.value.partitions == [1_000]
 
 
 async def test_a_database_that_forgot_a_commit_is_noticed(device_database: Database) -> None:
@@ -45,10 +67,10 @@ async def test_a_database_that_forgot_a_commit_is_noticed(device_database: Datab
         claims = await PROGRESS.claim(connection, [1])
         await moved(connection, 1, 20)
         seen = {1: replace(claims[1], next_offset=20)}
-        await PROGRESS.prove(connection, seen)
+        await PROGRESS.prove(connection, seen, owned=NOTHING_ELSE)
         await moved(connection, 1, 12)
         with pytest.raises(WentBack) as refused:
-            await PROGRESS.prove(connection, seen)
+            await PROGRESS.prove(connection, seen, owned=NOTHING_ELSE)
     assert (refused.value.partition, refused.value.next_offset) == (1, 12)
 
 
