@@ -615,6 +615,15 @@ async def test_a_view_that_is_behind_says_how_old_it_is(stand: Stand) -> None:
     assert (old["as_of"], old["stale"]) == ("2020-01-01T00:00:00.000Z", True)
 
 
+async def test_a_device_without_a_view_is_shown_as_it_was_when_it_was_enrolled(stand: Stand) -> None:
+    """R-100: nothing of the log was followed, so nothing is said of now."""
+    owner = await enrolled(stand)
+    await licensed(stand, owner)
+    shown = told(200, await stand.http.get(f"{owner.path}/license", headers=owner.headers))
+    first, *_ = await stand.events(owner.device_id)
+    assert (shown["status"], shown["as_of"]) == ("unlicensed", first["recorded_at"])
+
+
 # --- fleets ----------------------------------------------------------------------------------
 
 

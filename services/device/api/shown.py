@@ -43,7 +43,8 @@ class Shown:
 async def shown_of(doors: Doors, device_id: DeviceId) -> Shown:
     """Return what is shown of the device now. Raises a 404 `Problem` if nobody enrolled it.
 
-    It is of now when the view has every event of the device, else of the time at which the view changed last.
+    It is of now when the view has every event of the device, else of the time at which the view changed last; where
+    there is no view yet, of the time at which the device was enrolled: until then the nothing that is shown was right.
     """
     rows = await doors.pool.fetch(SHOWN, device_id)
     if not rows:
@@ -51,7 +52,7 @@ async def shown_of(doors: Doors, device_id: DeviceId) -> Shown:
     (row, *add_ons), now = rows, doors.clock.now()
     view = _view(row)
     current = row["shown"] == row["decided"]
-    as_of = now if current or view.changed_at is None else view.changed_at
+    as_of = now if current else view.changed_at or row["enrolled_at"]
     answer = shown_license(view, device_id=device_id, now=now, as_of=as_of)
     answer["add_ons"] = [_add_on(each, now) for each in add_ons]
     return Shown(view, answer, _etag(row["shown"] or 0, answer), current)
@@ -148,10 +149,11 @@ def _told(moment: datetime | None) -> str | None:
 
 # the device itself, then what is part of it
 SHOWN = """
-select device_id, d.version as decided, v.version as shown, v.view
+select device_id, d.version as decided, v.version as shown, v.view, case when d.version is distinct from v.version
+    then (select recorded_at from event where stream_id = d.device_id and event.version = 1) end as enrolled_at
 from device d left join license_view v using (device_id) where device_id = $1
 union all
-(select device_id, d.version, v.version, v.view
+(select device_id, d.version, v.version, v.view, null
  from device d left join license_view v using (device_id)
  where d.state ->> 'part_of' = $1 and d.state ->> 'part_of' is not null and exists (
      select 1 from device where device_id = $1)
