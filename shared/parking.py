@@ -18,10 +18,10 @@ VALUE_BYTES_MAX = 1_048_576
 DETAIL_CHARACTERS_MAX = 300
 
 
-def stream_of(consumer: str, topic: str, partition: int, offset: int) -> str:
-    """Return the stream that tells the story of one parked record."""
+def stream_of(consumer: str, topic: str, partition: int, offset: int, ordinal: int = 1) -> str:
+    """Return the stream that tells the story of one parked record: the `ordinal`th that was parked from there."""
     # no device or code can have this name: tools choose their devices' ids, and none may contain a slash
-    return f"parked/{consumer}/{topic}/{partition}/{offset}"
+    return f"parked/{consumer}/{topic}/{partition}/{offset}" + (f"/{ordinal}" if ordinal > 1 else "")
 
 
 async def park(
@@ -29,27 +29,19 @@ async def park(
 ) -> list[NewEvent]:
     """Write the rows of `parked` and return the events for the caller to append.
 
-    A record that is parked already stays as it is. Values over 1 MiB are cut; the topic still has them.
+    A record that is parked already stays as it is; another one from the same place, in a topic that was deleted and
+    made again, is parked beside it. Values over 1 MiB are cut; the topic still has them.
     """
     if not parked:
         return []
     # an event must be on the disk before the relay can see it, also where the rest of the transaction need not be
     await connection.execute("set local synchronous_commit to on")
     rows = [_row(consumer, entry, cause.recorded_at) for entry in parked]
-    fresh = await connection.fetch(
-        """
-        insert into parked (consumer, topic, partition, "offset", key, headers, value, reason, detail, parked_at)
-        select * from unnest($1::text[], $2::text[], $3::int[], $4::bigint[], $5::bytea[], $6::jsonb[], $7::bytea[],
-                             $8::text[], $9::text[], $10::timestamptz[])
-        on conflict do nothing
-        returning topic, partition, "offset", reason, detail
-        """,
-        *zip(*rows, strict=True),
-    )
+    fresh = await connection.fetch(PARK, *zip(*rows, strict=True))
     return [
         outbox.pack(
-            MessageParked(**dict(row)),
-            stream_id=stream_of(consumer, row["topic"], row["partition"], row["offset"]),
+            MessageParked(**{name: value for name, value in row.items() if name != "ordinal"}),
+            stream_id=stream_of(consumer, row["topic"], row["partition"], row["offset"], row["ordinal"]),
             version=1,
             cause=cause,
         )
@@ -85,16 +77,41 @@ def _headers_json(record: Record) -> str:
     return json.dumps(pairs).replace("\\u0000", "\\ufffd")
 
 
-async def redriven(connection: Connection, consumer: str, record: Record, *, outbox: Outbox, cause: Cause) -> NewEvent:
+async def redriven(
+    connection: Connection, consumer: str, record: Record, ordinal: int, *, outbox: Outbox, cause: Cause
+) -> NewEvent:
     """Mark a parked record as handled after all and return the event for the caller to append."""
-    await connection.execute(
-        'update parked set redriven_at = $5 where consumer = $1 and topic = $2 and partition = $3 and "offset" = $4',
-        consumer,
-        record.topic,
-        record.partition,
-        record.offset,
-        cause.recorded_at,
-    )
+    place = (record.topic, record.partition, record.offset, ordinal)
+    await connection.execute(REDRIVEN, consumer, *place, cause.recorded_at)
     event = MessageRedriven(topic=record.topic, partition=record.partition, offset=record.offset)
-    stream_id = stream_of(consumer, record.topic, record.partition, record.offset)
-    return outbox.pack(event, stream_id=stream_id, version=2, cause=cause)
+    return outbox.pack(event, stream_id=stream_of(consumer, *place), version=2, cause=cause)
+
+
+PARK = """
+with told as (
+    select distinct on (topic, partition, "offset", key, headers, value) *
+    from unnest($1::text[], $2::text[], $3::int[], $4::bigint[], $5::bytea[], $6::jsonb[], $7::bytea[],
+                $8::text[], $9::text[], $10::timestamptz[])
+        as record(consumer, topic, partition, "offset", key, headers, value, reason, detail, parked_at)
+), fresh as (
+    select * from told where not exists (
+        select from parked here
+        where (here.consumer, here.topic, here.partition) = (told.consumer, told.topic, told.partition)
+            and here."offset" = told."offset" and here.key is not distinct from told.key
+            and here.headers = told.headers and here.value = told.value
+    )
+)
+insert into parked
+    (consumer, topic, partition, "offset", key, headers, value, reason, detail, parked_at, ordinal)
+select fresh.*, row_number() over (partition by topic, partition, "offset") + (
+    select count(*) from parked here
+    where (here.consumer, here.topic, here.partition) = (fresh.consumer, fresh.topic, fresh.partition)
+        and here."offset" = fresh."offset"
+) from fresh
+returning topic, partition, "offset", reason, detail, ordinal
+"""
+
+REDRIVEN = """
+update parked set redriven_at = $6
+where consumer = $1 and topic = $2 and partition = $3 and "offset" = $4 and ordinal = $5
+"""

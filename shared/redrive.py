@@ -7,7 +7,7 @@ passed, the record must come again over Kafka and is refused here. No rule may c
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import asyncpg
 from aiokafka import ConsumerRecord
@@ -24,6 +24,8 @@ from shared.outbox import Cause, Outbox
 from shared.parking import VALUE_BYTES_MAX, redriven
 
 CONFLICTS_MAX = 5
+PLACE_NUMBERS_MIN, PLACE_NUMBERS_MAX = 2, 3
+"""A name has partition and offset, and maybe the ordinal."""
 
 OUT_OF_ORDER = ("position_gap", "broken_chain", "unreadable_envelope")
 """Reasons for which a ledger's record was parked before its turn: its slice did not move on."""
@@ -43,11 +45,33 @@ class NotRedriven(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ParkedRecord:
-    """Which record: a consumer reads one topic, so its partition and offset are enough."""
+    """Which record: a consumer reads one topic, so its partition and offset are enough.
+
+    But a topic that was deleted and made again has another record there: `ordinal` counts those that were parked.
+    """
 
     consumer: str
     partition: int
     offset: int
+    ordinal: int = 1
+
+    def __str__(self) -> str:
+        """Return its name, as people see and type it: CONSUMER:PARTITION:OFFSET, and from the second on :ORDINAL."""
+        name = f"{self.consumer}:{self.partition}:{self.offset}"
+        return name if self.ordinal == 1 else f"{name}:{self.ordinal}"
+
+    @classmethod
+    def of(cls, row: asyncpg.Record) -> Self:
+        """Return which record a row is."""
+        return cls(row["consumer"], row["partition"], row["offset"], row["ordinal"])
+
+    @classmethod
+    def named(cls, name: str) -> Self:
+        """Return the record of this name. Raises `ValueError`."""
+        consumer, *numbers = name.split(":")
+        if not PLACE_NUMBERS_MIN <= len(numbers) <= PLACE_NUMBERS_MAX or not all(map(str.isdecimal, numbers)):
+            raise ValueError("not a parked record's name")
+        return cls(consumer, *map(int, numbers))
 
 
 async def redrive_one(
@@ -69,7 +93,7 @@ async def redrive_one(
 async def _redrive(
     connection: Connection, source: Source[Any], parked: ParkedRecord, *, outbox: Outbox, clock: Clock
 ) -> list[str]:
-    row = await connection.fetchrow(LOCK, parked.consumer, parked.partition, parked.offset)
+    row = await connection.fetchrow(LOCK, parked.consumer, parked.partition, parked.offset, parked.ordinal)
     if row is None or row["redriven_at"] is not None:
         raise NotRedriven("not_parked", "no such record is parked, or it was redriven already")
     record, now = _record(row), clock.now()
@@ -82,7 +106,7 @@ async def _redrive(
         for again in handled.parked:
             raise NotRedriven(again.reason, f"refused again: {again.detail}")
         events = list(handled.events)
-    mark = await redriven(connection, source.name, record, outbox=outbox, cause=cause)
+    mark = await redriven(connection, source.name, record, parked.ordinal, outbox=outbox, cause=cause)
     await append(connection, [*events, mark])
     return [event.type_name for event in (*events, mark)]
 
@@ -142,7 +166,7 @@ async def _note_first_time(connection: Connection, source: Source[Any], reason: 
         raise NotRedriven("handled_already", "a later record with the same ce_source and ce_id was handled")
 
 
-LOCK = 'select * from parked where consumer = $1 and partition = $2 and "offset" = $3 for update'
+LOCK = 'select * from parked where consumer = $1 and partition = $2 and "offset" = $3 and ordinal = $4 for update'
 
 POSITION = "select position from inbound_slice where consumer = $1 and slice = $2"
 

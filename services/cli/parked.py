@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import suppress
 from typing import Annotated, Any
 
 import asyncpg
@@ -45,7 +46,15 @@ def show_parked(ctx: typer.Context, name: Name, as_json: AsJson = False) -> None
     parked = _named(name)
     service = CONSUMERS[parked.consumer]
     rows = asyncio.run(
-        _fetch(service, ctx.obj.database_url(service), SHOW, parked.consumer, parked.partition, parked.offset)
+        _fetch(
+            service,
+            ctx.obj.database_url(service),
+            SHOW,
+            parked.consumer,
+            parked.partition,
+            parked.offset,
+            parked.ordinal,
+        )
     )
     if not rows:
         raise CommandFailed(ExitCode.REFUSED, f"nothing is parked as {name}")
@@ -89,16 +98,16 @@ async def _fetch(service: ServiceName, database_url: str, statement: str, *value
 
 
 def _named(name: str) -> ParkedRecord:
-    consumer, _, place = name.partition(":")
-    partition, _, offset = place.partition(":")
-    if consumer not in CONSUMERS or not (partition.isdecimal() and offset.isdecimal()):
-        raise CommandFailed(ExitCode.REFUSED, "a parked record is named CONSUMER:PARTITION:OFFSET, see `parked list`")
-    return ParkedRecord(consumer, int(partition), int(offset))
+    with suppress(ValueError):
+        parked = ParkedRecord.named(name)
+        if parked.consumer in CONSUMERS:
+            return parked
+    raise CommandFailed(ExitCode.REFUSED, "a parked record is named CONSUMER:PARTITION:OFFSET, see `parked list`")
 
 
 def _summary(row: asyncpg.Record) -> dict[str, Any]:
     return {
-        "id": f"{row['consumer']}:{row['partition']}:{row['offset']}",
+        "id": str(ParkedRecord.of(row)),
         "topic": row["topic"],
         "reason": row["reason"],
         "detail": row["detail"],
@@ -108,9 +117,9 @@ def _summary(row: asyncpg.Record) -> dict[str, Any]:
 
 
 LIST = """
-select consumer, topic, partition, "offset", reason, detail, parked_at, redriven_at from parked
+select consumer, topic, partition, "offset", ordinal, reason, detail, parked_at, redriven_at from parked
 where ($1 or redriven_at is null) and ($2::text is null or reason = $2)
 order by parked_at, consumer, partition, "offset"
 """
 
-SHOW = 'select * from parked where consumer = $1 and partition = $2 and "offset" = $3'
+SHOW = 'select * from parked where consumer = $1 and partition = $2 and "offset" = $3 and ordinal = $4'

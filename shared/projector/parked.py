@@ -40,6 +40,7 @@ class ParkedEvent:
     """An event of the log that was set aside, where it stands, and whether it can be read by now."""
 
     record: Record
+    ordinal: int
     slice_number: int
     position: int
     readable: bool
@@ -60,7 +61,14 @@ async def record_redriven(
 ) -> None:
     """Record that events are in the fold after all, in the caller's transaction."""
     marks = [
-        await redriven(connection, projection.name, event.record, outbox=acceptance.outbox, cause=acceptance.cause)
+        await redriven(
+            connection,
+            projection.name,
+            event.record,
+            event.ordinal,
+            outbox=acceptance.outbox,
+            cause=acceptance.cause,
+        )
         for event in events
     ]
     await append(connection, marks)
@@ -82,7 +90,7 @@ def _parked(row: asyncpg.Record) -> ParkedEvent:
         headers=headers,
     )
     texts = header_texts(headers)
-    return ParkedEvent(record, int(texts["slice"]), int(texts["position"]), _is_readable(record))
+    return ParkedEvent(record, row["ordinal"], int(texts["slice"]), int(texts["position"]), _is_readable(record))
 
 
 def _is_readable(record: Record) -> bool:
@@ -94,6 +102,6 @@ def _is_readable(record: Record) -> bool:
 
 
 PARKED = """
-select topic, partition, "offset", key, headers, value from parked
-where consumer = $1 and reason = any($2::text[]) and redriven_at is null order by partition, "offset"
+select topic, partition, "offset", key, headers, value, ordinal from parked
+where consumer = $1 and reason = any($2::text[]) and redriven_at is null order by partition, "offset", ordinal
 """

@@ -10,6 +10,7 @@ from shared.inbox import Parked
 from shared.ledger import append
 from shared.messages import MessageParked, MessageRedriven, decode
 from shared.parking import VALUE_BYTES_MAX, park, redriven, stream_of
+from shared.redrive import ParkedRecord
 from tests.shared.records import NOON, OUTBOX, TOPIC, Record, cause, record
 
 CONSUMER = "device.verdicts"
@@ -56,6 +57,48 @@ async def test_parked_twice_is_parked_once(connection: Connection) -> None:
     assert await parked(connection, twice, record(offset=42)) == 1
     assert await connection.fetchval("select count(*) from parked") == 2
     assert await connection.fetchval("select count(*) from event") == 2
+
+
+async def test_another_record_at_the_same_place_of_a_topic_that_was_made_again_is_parked_beside_the_first(
+    connection: Connection,
+) -> None:
+    """R-122, R-127: a deleted topic's offsets begin again, and nothing may be lost."""
+    first = record(key=b"key", value=b"first", headers=[("ce_id", b"1")], partition=3, offset=41)
+    others = [
+        record(key=b"key", value=b"second", headers=[("ce_id", b"1")], partition=3, offset=41),
+        record(key=b"key", value=b"first", headers=[("ce_id", b"2")], partition=3, offset=41),
+        record(key=None, value=b"first", headers=[("ce_id", b"1")], partition=3, offset=41),
+    ]
+    assert await parked(connection, first) == 1
+    assert await parked(connection, *others, first) == len(others)
+    assert await parked(connection, first, *others) == 0
+    rows = await connection.fetch("select * from parked order by ordinal")
+    assert [row["ordinal"] for row in rows] == [1, 2, 3, 4]
+    streams = await connection.fetch("select stream_id, version from event")
+    assert {tuple(row) for row in streams} == {(stream_of(CONSUMER, TOPIC, 3, 41, row["ordinal"]), 1) for row in rows}
+    assert [str(ParkedRecord.of(row)) for row in rows] == [f"{CONSUMER}:3:41{more}" for more in ("", ":2", ":3", ":4")]
+
+
+async def test_what_was_redriven_is_one_of_the_records_from_a_place(connection: Connection) -> None:
+    await parked(connection, record(value=b"first", offset=41))
+    await parked(connection, record(value=b"second", offset=41))
+    async with connection.transaction():
+        event = await redriven(connection, CONSUMER, record(offset=41), 2, outbox=OUTBOX, cause=cause())
+        await append(connection, [event])
+    rows = await connection.fetch("select ordinal, redriven_at from parked order by ordinal")
+    assert [tuple(row) for row in rows] == [(1, None), (2, NOON)]
+    assert event.stream_id == stream_of(CONSUMER, TOPIC, 0, 41, 2)
+
+
+@pytest.mark.parametrize("name", ["device.commands:3:17", "device.commands:3:17:2"])
+def test_a_parked_record_is_found_again_by_its_name(name: str) -> None:
+    assert str(ParkedRecord.named(name)) == name
+
+
+@pytest.mark.parametrize("name", ["", "device.commands", "a:1", "a:1:2:3:4", "a:1:-2", "a:x:2", "a:1:2:"])
+def test_what_is_no_name_of_a_parked_record_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="not a parked record's name"):
+        ParkedRecord.named(name)
 
 
 async def test_another_consumer_of_the_topic_parks_for_itself(connection: Connection) -> None:
@@ -119,7 +162,7 @@ async def test_whatever_the_detail_says_it_is_parked(connection: Connection, det
 async def test_a_redriven_record_says_so_in_its_row_and_in_its_stream(connection: Connection) -> None:
     await parked(connection, record(partition=3, offset=41), record(partition=3, offset=42))
     async with connection.transaction():
-        event = await redriven(connection, CONSUMER, record(partition=3, offset=41), outbox=OUTBOX, cause=cause())
+        event = await redriven(connection, CONSUMER, record(partition=3, offset=41), 1, outbox=OUTBOX, cause=cause())
         await append(connection, [event])
     rows = await connection.fetch('select "offset", redriven_at from parked order by "offset"')
     assert [(row["offset"], row["redriven_at"]) for row in rows] == [(41, NOON), (42, None)]
