@@ -75,7 +75,10 @@ left join event next on next.slice = head.slice and next.position = sent.positio
 where head.position > sent.position
 """
 
-PARKED = "select consumer, reason, count(*) as records from parked where redriven_at is null group by consumer, reason"
+PARKED = """
+select consumer, reason, count(*) as records from parked
+where redriven_at is null and discarded_at is null group by consumer, reason
+"""
 
 
 class ProcessMetrics(Collector):

@@ -1,6 +1,6 @@
 """Keeps what cannot be handled, with its reason, so that everything else goes on (R-122).
 
-Parking is two things in one transaction: a row that people list and redrive, and an event in the
+Parking is two things in one transaction: a row that people list and redrive or discard, and an event in the
 ledger, so that a rebuild passes over the same records as the live system did.
 """
 
@@ -11,7 +11,7 @@ from datetime import datetime
 from shared.database import Connection
 from shared.inbox import Parked, Record
 from shared.ledger import NewEvent
-from shared.messages import MessageParked, MessageRedriven
+from shared.messages import MessageDiscarded, MessageParked, MessageRedriven
 from shared.outbox import Cause, Outbox
 
 VALUE_BYTES_MAX = 1_048_576
@@ -87,6 +87,15 @@ async def redriven(
     return outbox.pack(event, stream_id=stream_of(consumer, *place), version=2, cause=cause)
 
 
+async def discarded(
+    connection: Connection, consumer: str, event: MessageDiscarded, ordinal: int, *, outbox: Outbox, cause: Cause
+) -> NewEvent:
+    """Mark a parked record as never to be handled and return the event for the caller to append. The row stays."""
+    place = (event.topic, event.partition, event.offset, ordinal)
+    await connection.execute(DISCARDED, consumer, *place, cause.recorded_at, event.note)
+    return outbox.pack(event, stream_id=stream_of(consumer, *place), version=2, cause=cause)
+
+
 PARK = """
 with told as (
     select distinct on (topic, partition, "offset", key, headers, value) *
@@ -113,5 +122,10 @@ returning topic, partition, "offset", reason, detail, ordinal
 
 REDRIVEN = """
 update parked set redriven_at = $6
+where consumer = $1 and topic = $2 and partition = $3 and "offset" = $4 and ordinal = $5
+"""
+
+DISCARDED = """
+update parked set discarded_at = $6, discard_note = $7
 where consumer = $1 and topic = $2 and partition = $3 and "offset" = $4 and ordinal = $5
 """

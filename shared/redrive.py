@@ -1,11 +1,13 @@
-"""Handles a parked record after all, by an operator's order: what was unknown may be known by now.
+"""Ends the waiting of a parked record by an operator's order: it is handled after all, or never will be.
 
-It goes through the source's own `handle`, in one transaction with the event that says so and the mark on the row.
-The record's position was passed when it was parked, so the position vector is not involved; where it was not
-passed, the record must come again over Kafka and is refused here. No rule may come in.
+What was unknown may be known by now. A record that is handled goes through the source's own `handle`, in one
+transaction with the event that says so and the mark on the row. Its position was passed when it was parked, so the
+position vector is not involved; where it was not passed, the record must come again over Kafka and is refused here.
+No rule may come in.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -15,13 +17,13 @@ from aiokafka import ConsumerRecord
 from shared.clock import Clock
 from shared.cloudevents import Envelope, UnreadableEnvelope, header_texts, read_envelope, read_place
 from shared.consumer import Source
-from shared.database import CONFLICT, Connection, Pool, transaction
+from shared.database import ACQUIRE_TIMEOUT_SECONDS, CONFLICT, Connection, Pool, transaction
 from shared.identity import new_id
 from shared.inbox import Accepted, Record
-from shared.ledger import append
-from shared.messages import UnknownEvent, UnreadableEvent
+from shared.ledger import NewEvent, append
+from shared.messages import MessageDiscarded, UnknownEvent, UnreadableEvent
 from shared.outbox import Cause, Outbox
-from shared.parking import VALUE_BYTES_MAX, redriven
+from shared.parking import VALUE_BYTES_MAX, discarded, redriven
 
 CONFLICTS_MAX = 5
 PLACE_NUMBERS_MIN, PLACE_NUMBERS_MAX = 2, 3
@@ -84,21 +86,47 @@ async def redrive_one(
     for _ in range(CONFLICTS_MAX):
         try:
             async with transaction(pool) as connection:
-                return await _redrive(connection, source, parked, outbox=outbox, clock=clock)
+                return [event.type_name for event in await _redrive(connection, source, parked, outbox, clock)]
         except CONFLICT:
             continue  # a stream moved on while it was decided about
     raise NotRedriven("busy", "the streams concerned move on all the time; try again")
 
 
+async def would_redrive(
+    pool: Pool, source: Source[Any], parked: ParkedRecord, *, outbox: Outbox, clock: Clock
+) -> Sequence[NewEvent]:
+    """Return the events that would come of the record now, and let none of them happen. Raises `NotRedriven`."""
+    async with pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as connection:
+        trial = connection.transaction()
+        await trial.start()
+        try:
+            return await _redrive(connection, source, parked, outbox, clock)
+        except CONFLICT:
+            raise NotRedriven("busy", "the streams concerned move on all the time; try again") from None
+        finally:
+            await trial.rollback()
+
+
+async def discard_one(pool: Pool, parked: ParkedRecord, note: str, *, outbox: Outbox, clock: Clock) -> list[str]:
+    """Note that the record will never be handled, and why; return what was recorded. Raises `NotRedriven`."""
+    async with transaction(pool) as connection:
+        row, now = await _locked(connection, parked), clock.now()
+        cause = Cause(at=now, recorded_at=now, correlation_id=new_id())
+        event = MessageDiscarded(topic=row["topic"], partition=parked.partition, offset=parked.offset, note=note)
+        mark = await discarded(connection, parked.consumer, event, parked.ordinal, outbox=outbox, cause=cause)
+        await append(connection, [mark])
+    return [mark.type_name]
+
+
 async def _redrive(
-    connection: Connection, source: Source[Any], parked: ParkedRecord, *, outbox: Outbox, clock: Clock
-) -> list[str]:
-    row = await connection.fetchrow(LOCK, parked.consumer, parked.partition, parked.offset, parked.ordinal)
-    if row is None or row["redriven_at"] is not None:
-        raise NotRedriven("not_parked", "no such record is parked, or it was redriven already")
+    connection: Connection, source: Source[Any], parked: ParkedRecord, outbox: Outbox, clock: Clock
+) -> Sequence[NewEvent]:
+    if source.derived:
+        raise NotRedriven("kept_by_projection", f"{source.name} is a projection: rebuild it, it then reads the record")
+    row = await _locked(connection, parked)
     record, now = _record(row), clock.now()
     cause = Cause(at=now, recorded_at=now, correlation_id=new_id())
-    events = []
+    events: list[NewEvent] = []
     if not await _came_again(connection, source, row["reason"], record):
         accepted = _accept(source, record)
         await _note_first_time(connection, source, row["reason"], accepted.envelope)
@@ -108,7 +136,14 @@ async def _redrive(
         events = list(handled.events)
     mark = await redriven(connection, source.name, record, parked.ordinal, outbox=outbox, cause=cause)
     await append(connection, [*events, mark])
-    return [event.type_name for event in (*events, mark)]
+    return [*events, mark]
+
+
+async def _locked(connection: Connection, parked: ParkedRecord) -> asyncpg.Record:
+    row = await connection.fetchrow(LOCK, parked.consumer, parked.partition, parked.offset, parked.ordinal)
+    if row is None or row["redriven_at"] is not None or row["discarded_at"] is not None:
+        raise NotRedriven("not_parked", "no such record is parked, or it was redriven or discarded already")
+    return row
 
 
 def _record(row: asyncpg.Record) -> Record:

@@ -124,3 +124,14 @@ class MessageRedriven(Event):
     topic: str
     partition: int
     offset: int
+
+
+class MessageDiscarded(Event):
+    """A parked record will never be handled, by an operator's order: `note` says why. Its row stays."""
+
+    ignorable: ClassVar[bool] = True
+
+    topic: str
+    partition: int
+    offset: int
+    note: str

@@ -29,7 +29,7 @@ from shared.messages.device import (
     PredictionChanged,
     RemovalRefused,
 )
-from shared.messages.facts import Event, MessageParked, MessageRedriven
+from shared.messages.facts import Event, MessageDiscarded, MessageParked, MessageRedriven
 from shared.messages.verdicts import (
     ActivationDelayed,
     ActivationRefused,
@@ -110,7 +110,7 @@ type CodeEvent = (
 )
 """The facts of a code's life."""
 
-PARKING_EVENTS: tuple[type[Event], ...] = (MessageParked, MessageRedriven)
+PARKING_EVENTS: tuple[type[Event], ...] = (MessageParked, MessageRedriven, MessageDiscarded)
 DEVICE_EVENTS: tuple[type[Event], ...] = (*get_args(DeviceEvent.__value__), *PARKING_EVENTS)
 """What `device.events.v1` may carry."""
 ACTIVATION_EVENTS: tuple[type[Event], ...] = (*get_args(CodeEvent.__value__), *PARKING_EVENTS)

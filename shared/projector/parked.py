@@ -37,7 +37,7 @@ class Acceptance:
 
 @dataclass(frozen=True, slots=True)
 class ParkedEvent:
-    """An event of the log that was set aside, where it stands, and whether it can be read by now."""
+    """An event of the log that was set aside, where it stands, and whether it can be read by now and may be."""
 
     record: Record
     ordinal: int
@@ -90,7 +90,8 @@ def _parked(row: asyncpg.Record) -> ParkedEvent:
         headers=headers,
     )
     texts = header_texts(headers)
-    return ParkedEvent(record, row["ordinal"], int(texts["slice"]), int(texts["position"]), _is_readable(record))
+    readable = not row["discarded"] and _is_readable(record)
+    return ParkedEvent(record, row["ordinal"], int(texts["slice"]), int(texts["position"]), readable)
 
 
 def _is_readable(record: Record) -> bool:
@@ -102,6 +103,6 @@ def _is_readable(record: Record) -> bool:
 
 
 PARKED = """
-select topic, partition, "offset", key, headers, value, ordinal from parked
+select topic, partition, "offset", key, headers, value, ordinal, discarded_at is not null as discarded from parked
 where consumer = $1 and reason = any($2::text[]) and redriven_at is null order by partition, "offset", ordinal
 """

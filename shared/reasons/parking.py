@@ -52,9 +52,15 @@ PARKED = (
 NOT_REDRIVEN = (
     ExplainedParking(
         word="not_parked",
-        meaning="No such message is parked, or it was redriven already.",
+        meaning="No such message is parked, or it was redriven or discarded already.",
         what_to_do="List the parked messages again.",
         rules=("R-122",),
+    ),
+    ExplainedParking(
+        word="kept_by_projection",
+        meaning="The message was set aside by a projection, which takes nothing in out of its order.",
+        what_to_do="Rebuild the projection with a release that can read the message.",
+        rules=("R-118", "R-122"),
     ),
     ExplainedParking(
         word="handled_already",

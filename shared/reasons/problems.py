@@ -109,6 +109,33 @@ ADDRESSES = (
         rules=("R-47",),
     ),
     ExplainedProblem(
+        word="unknown_projection",
+        meaning="The service has no projection of this name.",
+        what_to_do="Take the name from the list of projections, and ask the service that keeps it.",
+    ),
+    ExplainedProblem(
+        word="not_replaceable",
+        meaning="The table is kept by the deciders, so nothing that is made beside it may take its place.",
+        what_to_do="Verify it from the ledger instead.",
+        rules=("R-118",),
+    ),
+    ExplainedProblem(
+        word="kafka_only",
+        meaning="The projection folds the log of the other service, which this one knows from Kafka alone.",
+        what_to_do="Rebuild it from Kafka.",
+    ),
+    ExplainedProblem(
+        word="rebuild_running",
+        meaning="The projection is being rebuilt or verified at this moment.",
+        what_to_do="Wait until that has ended; its progress can be asked for.",
+    ),
+    ExplainedProblem(
+        word="no_checkpoint",
+        meaning="No checkpoint of the ledger was exported to where the service looks.",
+        what_to_do="Set a checkpoint folder and a signing key, and wait for the first event.",
+        rules=("R-127",),
+    ),
+    ExplainedProblem(
         word="no_such_event",
         meaning="The life of the code has no such event.",
         what_to_do="Take the event from the explanation or the history of the device or the code.",

@@ -86,6 +86,7 @@ def test_nothing_that_concerns_devices_is_ignored() -> None:
     assert heard == {event.__name__ for event in ACTIVATION_EVENTS} & {event.__name__ for event in DEVICE_EVENTS} - {
         "MessageParked",
         "MessageRedriven",
+        "MessageDiscarded",
     }
 
 

@@ -12,7 +12,15 @@ from services.device.projection import LicenseView, project
 from shared.cloudevents import UnreadableEnvelope, header_texts, read_envelope
 from shared.database import Connection
 from shared.ledger import RecordedEvent
-from shared.messages import Event, MessageParked, MessageRedriven, UnknownEvent, UnreadableEvent, decode
+from shared.messages import (
+    Event,
+    MessageDiscarded,
+    MessageParked,
+    MessageRedriven,
+    UnknownEvent,
+    UnreadableEvent,
+    decode,
+)
 from tests.journeys.checker.chain import slice_of_key
 from tests.journeys.checker.evidence import rows_of
 from tests.journeys.checker.findings import Finding, Name, ServiceName
@@ -35,7 +43,7 @@ class Folds:
 
     def see_device(self, entry: RecordedEvent, event: Event) -> None:
         """Fold the next event of the device ledger."""
-        if isinstance(event, MessageParked | MessageRedriven):
+        if isinstance(event, MessageParked | MessageRedriven | MessageDiscarded):
             return
         stream_id, fact = entry.event.stream_id, cast("DeviceEvent", event)
         version, device = self._devices.get(stream_id, (0, Device()))
@@ -46,7 +54,7 @@ class Folds:
 
     def see_activation(self, entry: RecordedEvent, event: Event) -> None:
         """Fold the next event of the activation ledger."""
-        if isinstance(event, MessageParked | MessageRedriven):
+        if isinstance(event, MessageParked | MessageRedriven | MessageDiscarded):
             return
         version, code = self._codes.get(entry.event.stream_id, (0, Code()))
         self._codes[entry.event.stream_id] = (version + 1, evolve_code(code, cast("CodeEvent", event)))
@@ -58,7 +66,7 @@ class Folds:
             event = decode(envelope.type_name, envelope.schema_version, record.value or b"")
         except (UnreadableEnvelope, UnknownEvent, UnreadableEvent):
             return  # the comparison with the ledger tells
-        if isinstance(event, MessageParked | MessageRedriven):
+        if isinstance(event, MessageParked | MessageRedriven | MessageDiscarded):
             return
         version, view = self._views_from_topic.get(envelope.subject, (0, LicenseView()))
         view = project(

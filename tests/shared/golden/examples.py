@@ -31,6 +31,7 @@ from shared.messages import (
     LicenseRemoved,
     LicenseRenewed,
     LicenseShortened,
+    MessageDiscarded,
     MessageParked,
     MessageRedriven,
     OfflineActivationReported,
@@ -183,4 +184,5 @@ def _of_codes() -> tuple[Event, ...]:
         CustomerErased(**ON_CODE),
         MessageParked(**PLACE, reason="unreadable_event", detail="RecordPurchase: order_id: missing"),
         MessageRedriven(**PLACE),
+        MessageDiscarded(**PLACE, note="a test of the shop, ordered twice"),
     )
