@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import chain
 from time import monotonic
 from typing import Any, cast
@@ -332,6 +333,11 @@ class Consumer[Message](ConsumerRebalanceListener):
         now = machine_now().timestamp()
         moved_at = self._moved_at.timestamp()
         return max((now - self._handled_at.get(partition, moved_at) for partition in self._waiting()), default=0.0)
+
+    @property
+    def moved_at(self) -> datetime:
+        """When this worker handled a batch last, or took its partitions over."""
+        return self._moved_at
 
     def gap_waits(self) -> int:
         """Return how many slices wait for a missing position."""

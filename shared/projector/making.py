@@ -33,12 +33,13 @@ type Tell = Callable[[int, int], None]
 class Subject:
     """What is made anew, from which log, in how many processes (None: one per core).
 
-    `database_url` has the table, `ledger_url` the ledger whose events it folds.
+    `database_url` has the table, `ledger_url` the ledger whose events it folds; None is another service's, which only
+    Kafka tells of.
     """
 
     projection: Projection[Any]
     database_url: str
-    ledger_url: str
+    ledger_url: str | None
     source: LogName
     bootstrap_servers: str = ""
     processes: int | None = None

@@ -110,6 +110,8 @@ async def _was_overtaking(making: Making) -> bool:
 
 async def _overtake(making: Making, comparison: Comparison) -> None:
     """Go on to the end of the log where the live table is far from it: new, or lagging."""
+    if making.at.reading is None:
+        return  # how far another service's log goes is not known here
     end = await published(making.at.reading)
     if sum(end.values()) - sum(positions(await making.shadow.heads(making.at.writing)).values()) < AHEAD_MIN:
         return
@@ -201,6 +203,7 @@ def ahead_of(live: Vector, heads: Vector) -> set[int]:
 
 
 async def _outcome(making: Making, comparison: Comparison) -> Outcome:
+    ledger = making.at.reading
     streams = sorted({difference.key.partition(" ")[0] for difference in comparison.listed})
     heads = await making.shadow.heads(making.at.writing)
     passed = (await making.shadow.passed(making.at.writing)).values()
@@ -212,7 +215,7 @@ async def _outcome(making: Making, comparison: Comparison) -> Outcome:
         seconds=making.seconds,
         resumed=making.resumed,
         comparison=comparison,
-        altered=await altered_events(making.at.reading, streams) if streams else (),
+        altered=await altered_events(ledger, streams) if streams and ledger else (),
         repeated=sum(each.repeated for each in passed),
         first_repeated=next((each.first_repeated for each in passed if each.first_repeated), None),
     )

@@ -1,7 +1,7 @@
 """One process's share of a rebuild: some slices of a log, folded up to given positions."""
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,6 +10,7 @@ import asyncpg
 from shared.database import Connection
 from shared.projector.advancing import Advance, Tell
 from shared.projector.chunks import Span
+from shared.projector.failures import ProjectorFailed
 from shared.projector.fetching import Topic, topic
 from shared.projector.kafka_log import KafkaLog
 from shared.projector.ledger_log import LedgerLog, Places
@@ -24,13 +25,14 @@ CONNECT_SECONDS_MAX = 10.0
 class Task:
     """What is to be done: a projection's slices brought `upto` positions, by the attempt of this `epoch`.
 
-    `database_url` has the table, `ledger_url` the ledger whose events it folds: another one, if they are heard of.
+    `database_url` has the table, `ledger_url` the ledger whose events it folds: another one, if they are heard of, or
+    none where it is out of reach and the log is read from Kafka.
     """
 
     projection: Projection[Any]
     epoch: int
     database_url: str
-    ledger_url: str
+    ledger_url: str | None
     source: LogName
     bootstrap_servers: str
     upto: Mapping[int, int]
@@ -51,14 +53,16 @@ class Bench:
     """What a process works with: the table's database, the ledger, and the topic if the log is Kafka."""
 
     writing: Connection
-    reading: Connection
+    reading: Connection | None
     topic: Topic | None
 
 
 @asynccontextmanager
 async def bench(task: Task) -> AsyncIterator[Bench]:
     """Yield the connections of one process. Raises errors of the database and Kafka, or `ProjectorFailed`."""
-    async with connected(task.database_url) as writing, connected(task.ledger_url) as reading:
+    async with AsyncExitStack() as opened_here:
+        writing = await opened_here.enter_async_context(connected(task.database_url))
+        reading = await opened_here.enter_async_context(connected(task.ledger_url)) if task.ledger_url else None
         if task.source == "ledger":
             yield Bench(writing, reading, None)
             return
@@ -93,8 +97,10 @@ async def work(task: Task, at: Bench, tell: Tell, touched: set[str] | None = Non
     advance = Advance(shadow, at.writing, tell, touched)
     if at.topic is not None:
         await _from_kafka(task, advance, KafkaLog(at.topic, task.passed_over))
-    else:
+    elif at.reading is not None:
         await _from_ledger(task, advance, LedgerLog(at.reading, task.passed_over))
+    else:
+        raise ProjectorFailed("kafka_only", f"{task.projection.name} folds another service's log: read it from Kafka")
 
 
 async def _from_ledger(task: Task, advance: Advance[Any], log: LedgerLog) -> None:

@@ -21,7 +21,7 @@ def main() -> None:
     task: Task = pickle.load(sys.stdin.buffer)  # noqa: S301 - it comes from our own parent, by a pipe
     # the parent hears of Ctrl-C too, and decides
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    Thread(target=_end_with_parent, daemon=True).start()
+    Thread(target=end_with_parent, daemon=True).start()
     # states are freed by their reference counts; looking for circles among them took a fifth of the time
     gc.freeze()
     gc.disable()
@@ -49,7 +49,8 @@ def _say(what: dict[str, object]) -> None:
     print(json.dumps(what), flush=True)
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
+    """Wait until the other end of stdin is closed, and end."""
     # not by way of `sys.stdin`, whose lock would be held at the end
     while os.read(0, 1):
         pass

@@ -74,8 +74,8 @@ def signed(heads: Sequence[Head], *, ledger: str, made_at: datetime, keys: KeyRi
 def write(checkpoint: Checkpoint, folder: Path) -> Path:
     """Write the checkpoint as a new file of the folder, whole or not at all. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
-    name = checkpoint.ledger.strip("/").replace("/", ".")
-    file = folder / f"{name}.{checkpoint.made_at:%Y%m%dT%H%M%S}.{checkpoint.made_at.microsecond // 1000:03}Z{SUFFIX}"
+    stamp = f"{checkpoint.made_at:%Y%m%dT%H%M%S}.{checkpoint.made_at.microsecond // 1000:03}Z"
+    file = folder / f"{name_of(checkpoint.ledger)}.{stamp}{SUFFIX}"
     heads = [[head.position, head.hash.hex(), head.root.hex()] for head in checkpoint.heads]
     with NamedTemporaryFile("w", dir=folder, delete_on_close=False) as part:
         json.dump({"checkpoint": checkpoint.token, "heads": heads}, part, separators=(",", ":"))
@@ -85,6 +85,11 @@ def write(checkpoint: Checkpoint, folder: Path) -> Path:
         os.fchmod(part.fileno(), 0o644)
         os.link(part.name, file)
     return file
+
+
+def name_of(ledger: str) -> str:
+    """Return how the names of a ledger's checkpoint files begin."""
+    return ledger.strip("/").replace("/", ".")
 
 
 def files_in(folder: Path) -> Iterator[Path]:

@@ -373,6 +373,7 @@ async def test_what_is_left_of_an_earlier_attempt_writes_nothing(
 ) -> None:
     one = subject(device_database, LICENSE_VIEW)
     async with begun(one, tell=silent, anew=True) as making:
+        assert making.at.reading
         async with making.at.reading.transaction():
             await making.at.reading.execute("update rebuild set epoch = epoch + 1")
         with pytest.raises(ProjectorFailed, match=r"^superseded"):

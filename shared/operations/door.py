@@ -1,0 +1,106 @@
+"""Comes in: HTTP for the operator of one service. Translates, decides nothing."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query
+from pydantic import StringConstraints
+
+from shared.http import Body, PageLimit, operator_check
+from shared.operations.operations import Operations
+from shared.operations.parked import AFTER_PATTERN, ID_PATTERN, State
+from shared.operators import OperatorTokens
+from shared.projector.shadow import LogName
+from shared.redrive import ParkedRecord
+
+NOTE_CHARACTERS_MAX = 500
+
+ParkedId = Annotated[str, Path(pattern=ID_PATTERN)]
+ProjectionName = Annotated[str, Path(pattern=r"^[a-z_]{1,60}$")]
+Note = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=NOTE_CHARACTERS_MAX)]
+
+
+class Discard(Body):
+    """Why a message will never be handled: for whoever asks later."""
+
+    reason: Note
+
+
+class Rebuild(Body):
+    """From which copy of the log, and whether the result counts also where it differs."""
+
+    source: LogName = "kafka"
+    accept_differences: bool = False
+
+
+def operations_door(operations: Operations, operator_key_hash: str, tokens: OperatorTokens | None = None) -> APIRouter:
+    """Return the operator's routes, the same in both services; `tokens` are those of a console elsewhere."""
+    operator = Depends(operator_check(operator_key_hash, tokens))
+    router = APIRouter(prefix="/v1", tags=["operations"], dependencies=[operator])
+    _add_standing(router, operations)
+    _add_parked(router, operations)
+    _add_projections(router, operations)
+    return router
+
+
+def _add_standing(router: APIRouter, operations: Operations) -> None:
+    @router.get("/operations/consumers")
+    async def consumers() -> dict[str, Any]:
+        """Return how far each consumer and the relay are, all workers together, with the trend of 15 minutes."""
+        return await operations.consumers()
+
+    @router.get("/log/checkpoints")
+    async def checkpoints() -> dict[str, Any]:
+        """Return the latest signed checkpoint of the ledger that was exported, and its age."""
+        return await operations.checkpoint()
+
+
+def _add_parked(router: APIRouter, operations: Operations) -> None:
+    parked = operations.parked
+
+    @router.get("/operations/parked")
+    async def listed(
+        limit: PageLimit,
+        state: State = "waiting",
+        after: Annotated[str, Query(max_length=100, pattern=AFTER_PATTERN)] = "",
+    ) -> dict[str, Any]:
+        """Return parked messages, oldest first; `next` continues."""
+        return await parked.listed(state=state, after=after, limit=limit)
+
+    @router.get("/operations/parked/{parked_id}")
+    async def one(parked_id: ParkedId) -> dict[str, Any]:
+        """Return a parked message with its headers and body."""
+        return await parked.one(ParkedRecord.named(parked_id))
+
+    @router.get("/operations/parked/{parked_id}/redrive")
+    async def foresee_redrive(parked_id: ParkedId) -> dict[str, Any]:
+        """Return what a redrive would record now; a problem says why it would be refused. Nothing is changed."""
+        return await parked.foresee_redrive(ParkedRecord.named(parked_id))
+
+    @router.post("/operations/parked/{parked_id}/redrive")
+    async def redrive(parked_id: ParkedId) -> dict[str, Any]:
+        """Handle a parked message after all."""
+        return await parked.redrive(ParkedRecord.named(parked_id))
+
+    @router.post("/operations/parked/{parked_id}/discard")
+    async def discard(parked_id: ParkedId, body: Discard) -> dict[str, Any]:
+        """Note that a message will never be handled, and why. It stays to be seen."""
+        return await parked.discard(ParkedRecord.named(parked_id), body.reason)
+
+
+def _add_projections(router: APIRouter, operations: Operations) -> None:
+    projections = operations.projections
+
+    @router.get("/operations/projections")
+    async def listed() -> dict[str, Any]:
+        """Return each table that is a fold: who keeps it, how far it is, and its last rebuild."""
+        return await projections.listed()
+
+    @router.get("/operations/projections/{name}/rebuild")
+    async def progress(name: ProjectionName) -> dict[str, Any]:
+        """Return how far the rebuild of a projection is, or what came of the last one."""
+        return await projections.progress(name)
+
+    @router.post("/operations/projections/{name}/rebuild", status_code=202)
+    async def rebuild(name: ProjectionName, body: Rebuild) -> dict[str, Any]:
+        """Make a projection anew in the background; an attempt that was interrupted is taken up again."""
+        return await projections.order(name, source=body.source, accept_differences=body.accept_differences)

@@ -1,0 +1,154 @@
+"""How far every consumer and the relay are, read by each worker and kept together: what stands now, and the trend.
+
+A worker knows its own partitions alone, so each writes what it reads into one small table, every few seconds, for all
+to add up. No rule may come in here.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from shared.clock import machine_now
+from shared.consumer import Consumer
+from shared.database import ACQUIRE_TIMEOUT_SECONDS, AWAY, Connection, Pool
+from shared.lease import Leases
+from shared.ledger import instant
+from shared.metrics import Survey
+from shared.relay import Relay
+
+logger = logging.getLogger(__name__)
+
+STEP_SECONDS = 5
+KEPT_SECONDS = 900
+FRESH_SECONDS = 3 * STEP_SECONDS
+"""A worker that has told nothing for so long is gone, or cannot reach its ledger."""
+RELAY = "relay"
+CHARGED_GROUP = 0
+"""Who holds these slices reads what concerns the whole ledger, and clears old readings away."""
+
+type Reading = tuple[str, int, float, int, datetime, str | None]
+"""Whose, records that wait, seconds that the oldest has waited, slices that wait, last progress, what is wrong."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Readings:
+    """One worker's readings."""
+
+    pool: Pool
+    worker: str
+    consumers: Sequence[Consumer[Any]]
+    relay: Relay
+    survey: Survey
+    leases: Leases
+
+    async def run(self) -> None:
+        """Read at every full step of the clock until cancelled: so the readings of all workers add up."""
+        while True:
+            now = machine_now().timestamp()
+            await asyncio.sleep(STEP_SECONDS - now % STEP_SECONDS)
+            try:
+                await self.note(on_step(machine_now()))
+            except AWAY as error:
+                logger.debug("the readings cannot be noted: %r", error)
+
+    async def note(self, read_at: datetime) -> None:
+        """Write what is read now. Raises one of `AWAY`."""
+        readings = [_reading(each) for each in self.consumers]
+        charged = CHARGED_GROUP in self.leases.epochs
+        if charged and self.survey.reachable:
+            backlog = int(self.survey.standing["backlog"])
+            waited = self.survey.oldest_seconds()
+            readings.append((RELAY, backlog, waited, 0, machine_now(), self.relay.problem()))
+        async with self.pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as connection:
+            await connection.executemany(NOTE, [(read_at, self.worker, *reading) for reading in readings])
+            if charged:
+                await connection.execute(CLEAR, KEPT_SECONDS)
+
+
+def on_step(at: datetime) -> datetime:
+    """Return the full step of the clock that is next to `at`."""
+    return datetime.fromtimestamp(round(at.timestamp() / STEP_SECONDS) * STEP_SECONDS, UTC)
+
+
+def _reading(consumer: Consumer[Any]) -> Reading:
+    name = consumer.source.name
+    moved_at = consumer.moved_at
+    return name, consumer.lag(), consumer.lag_seconds(), consumer.gap_waits(), moved_at, consumer.problem()
+
+
+async def standing(connection: Connection) -> Mapping[str, Mapping[str, Any]]:
+    """Return by subject what its workers read last, added up: shares of the work add, the longest wait counts."""
+    rows = await connection.fetch(NOW, FRESH_SECONDS)
+    return {
+        row["subject"]: {
+            "workers": row["workers"],
+            "waiting": row["waiting"],
+            "seconds": round(row["seconds"], 1),
+            "gap_waits": row["gap_waits"],
+            "last_progress_at": instant(row["moved_at"]),
+            "problem": row["problem"],
+        }
+        for row in rows
+    }
+
+
+async def trends(connection: Connection, now: datetime) -> Mapping[str, Mapping[str, Any]]:
+    """Return by subject the readings of the last minutes, one for each step, None where nobody read."""
+    since = on_step(now).timestamp() - KEPT_SECONDS
+    found: dict[str, dict[int, tuple[int, float]]] = {}
+    for row in await connection.fetch(TREND, datetime.fromtimestamp(since, UTC)):
+        step = round((row["read_at"].timestamp() - since) / STEP_SECONDS)
+        found.setdefault(row["subject"], {})[step] = (row["waiting"], row["seconds"])
+    return {subject: _trend(steps, since) for subject, steps in found.items()}
+
+
+def _trend(steps: Mapping[int, tuple[int, float]], since: float) -> dict[str, Any]:
+    count = KEPT_SECONDS // STEP_SECONDS
+    read = [steps.get(step) for step in range(1, count + 1)]
+    seconds = [round(each[1], 1) if each else None for each in read]
+    return {
+        "since": instant(datetime.fromtimestamp(since, UTC)),
+        "step_seconds": STEP_SECONDS,
+        "waiting": [each[0] if each else None for each in read],
+        "seconds": seconds,
+        "direction": direction(seconds),
+    }
+
+
+def direction(seconds: Sequence[float | None]) -> str:
+    """Return whether a lag is `rising`, `falling` or `steady`: its last minute beside the two minutes before."""
+    steps = 60 // STEP_SECONDS
+    late, early = _mean(seconds[-steps:]), _mean(seconds[-3 * steps : -steps])
+    # less than a second is the noise of the reading itself
+    if late is None or early is None or abs(late - early) < max(1.0, early / 10):
+        return "steady"
+    return "rising" if late > early else "falling"
+
+
+def _mean(seconds: Sequence[float | None]) -> float | None:
+    read = [each for each in seconds if each is not None]
+    return sum(read) / len(read) if read else None
+
+
+NOTE = """
+insert into reading (read_at, worker, subject, waiting, seconds, gap_waits, moved_at, problem)
+values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing
+"""
+
+CLEAR = "delete from reading where read_at < now() - make_interval(secs => $1)"
+
+NOW = """
+select subject, count(*) as workers, sum(waiting)::bigint as waiting, max(seconds) as seconds,
+       sum(gap_waits)::int as gap_waits, max(moved_at) as moved_at, min(problem) as problem
+from (select distinct on (subject, worker) * from reading
+      where read_at > now() - make_interval(secs => $1) order by subject, worker, read_at desc) last
+group by subject
+"""
+
+TREND = """
+select read_at, subject, sum(waiting)::bigint as waiting, max(seconds) as seconds
+from reading where read_at > $1 group by read_at, subject
+"""

@@ -1,0 +1,209 @@
+"""Projections as an operator sees them: how far behind, and made anew on order, by a child process of this service.
+
+What an attempt tells stands in the database, so that every worker knows it; an attempt that died with its worker is
+seen by its silence, and goes on where it was when it is ordered again. No rule may come in here.
+"""
+
+import asyncio
+import json
+import logging
+import pickle
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, cast
+
+import asyncpg
+
+from shared.clock import Clock
+from shared.database import ACQUIRE_TIMEOUT_SECONDS, Connection, Pool
+from shared.identity import new_id
+from shared.ledger import instant
+from shared.operations.attempt import Order
+from shared.operations.readings import standing
+from shared.outbox import Cause, Outbox
+from shared.problems import Problem
+from shared.projector import Acceptance, Projection, Subject
+from shared.projector.making import LOCK
+from shared.projector.shadow import LogName
+from shared.projector.workers import cores
+
+logger = logging.getLogger(__name__)
+
+SILENT_SECONDS_MAX = 10.0
+"""An attempt tells every half second; after so long without a word, and without its lock, it is gone."""
+
+type RebuildState = Literal["never", "running", "interrupted", "swapped", "differs", "failed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Projections:
+    """The projections of one service, by name, and the children that make some of them anew."""
+
+    pool: Pool
+    known: Mapping[str, Projection[Any]]
+    database_url: str
+    bootstrap_servers: str
+    outbox: Outbox
+    clock: Clock
+    _ordered: asyncio.Queue[Order] = field(default_factory=asyncio.Queue)
+
+    async def run(self) -> None:
+        """Run what is ordered until cancelled; children end then, and their work stays."""
+        async with asyncio.TaskGroup() as children:
+            while True:
+                children.create_task(_run(await self._ordered.get()))
+
+    async def listed(self) -> dict[str, Any]:
+        """Return each projection: who keeps it, how far it is and behind, and its last rebuild."""
+        async with self.pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as connection:
+            rows = await connection.fetch(STANDING, list(self.known))
+            read = await standing(connection)
+            end = await connection.fetchval("select sum(position)::bigint from slice_head")
+            rebuilds = {row["name"]: await self._progress(connection, row["name"]) for row in rows}
+        shown = [self._shown(row, read.get(row["name"]), end) | {"rebuild": rebuilds[row["name"]]} for row in rows]
+        return {"projections": sorted(shown, key=lambda each: (each["kept_by"], each["name"]))}
+
+    def _shown(self, row: asyncpg.Record, read: Mapping[str, Any] | None, end: int) -> dict[str, Any]:
+        by_deciders = row["kept_by"] == "decider"
+        own_log = self.known[row["name"]].topic == self.outbox.topic
+        events = end if by_deciders else row["events"]
+        return {
+            "name": row["name"],
+            "kept_by": row["kept_by"],
+            "topic": self.known[row["name"]].topic,
+            "logs": ["kafka", "ledger"] if own_log else ["kafka"],
+            "replaceable": not by_deciders,
+            "events": events,
+            "behind": max(0, end - events) if own_log else (read["waiting"] if read else None),
+            "lag_seconds": 0.0 if by_deciders else (read["seconds"] if read else None),
+        }
+
+    async def progress(self, name: str) -> dict[str, Any]:
+        """Return how far the last rebuild of a projection is, or what came of it. Raises `Problem`."""
+        self._known(name)
+        async with self.pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as connection:
+            return await self._progress(connection, name)
+
+    async def order(self, name: str, *, source: LogName, accept_differences: bool) -> dict[str, Any]:
+        """Let a projection be made anew in the background and return how far that is. Raises `Problem`."""
+        projection = self._known(name)
+        if projection.restore is None:
+            raise Problem(409, "not_replaceable", f"{name} is kept by the deciders: nothing may take its place")
+        own_log = projection.topic == self.outbox.topic
+        if source == "ledger" and not own_log:
+            raise Problem(409, "kafka_only", f"{name} folds another service's log: it is read from Kafka alone")
+        async with self.pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as connection:
+            locked = await connection.fetchval(LOCKED, LOCK, name)
+            if locked or not await connection.fetchval(ORDER, name, source, accept_differences, SILENT_SECONDS_MAX):
+                raise Problem(409, "rebuild_running", f"{name} is being rebuilt or verified already")
+            self._ordered.put_nowait(self._ordered_as(projection, source, own_log, accept_differences))
+            return await self._progress(connection, name)
+
+    def _ordered_as(self, projection: Projection[Any], source: LogName, own_log: bool, accept: bool) -> Order:
+        now = self.clock.now()
+        subject = Subject(
+            projection=projection,
+            database_url=self.database_url,
+            ledger_url=self.database_url if own_log else None,
+            source=source,
+            bootstrap_servers=self.bootstrap_servers,
+            # the doors and the consumers need the other half
+            processes=max(1, cores() // 2),
+        )
+        cause = Cause(at=now, recorded_at=now, correlation_id=new_id())
+        return Order(subject, Acceptance(self.outbox, cause) if accept else None)
+
+    def _known(self, name: str) -> Projection[Any]:
+        if name not in self.known:
+            raise Problem(404, "unknown_projection", f"this service has no projection {name}")
+        return self.known[name]
+
+    async def _progress(self, connection: Connection, name: str) -> dict[str, Any]:
+        row = await connection.fetchrow(PROGRESS, LOCK, name, SILENT_SECONDS_MAX)
+        return _progress_of(name, cast("asyncpg.Record", row))
+
+
+def _progress_of(name: str, row: asyncpg.Record) -> dict[str, Any]:
+    state = _state(row)
+    if state == "never":
+        return {"name": name, "state": state}
+    # an attempt of the command line tells nobody, but what it has written is there to be counted
+    done = max(row["done"] or 0, row["shadowed"]) if state in ("running", "interrupted") else row["done"]
+    total, per_second = max(row["total"] or row["end"], done), row["per_second"] or 0.0
+    running = state == "running" and per_second > 0
+    return {
+        "name": name,
+        "state": state,
+        "from": row["source"],
+        "accept_differences": bool(row["accept_differences"]),
+        "ordered_at": instant(row["ordered_at"]) if row["ordered_at"] else None,
+        "finished_at": instant(row["finished_at"]) if row["finished_at"] else None,
+        "done": done,
+        "total": total,
+        "share": round(done / total, 4) if total else 0.0,
+        "per_second": round(per_second),
+        "seconds_left": round((total - done) / per_second, 1) if running else None,
+        "outcome": json.loads(row["outcome"]) if row["outcome"] else None,
+    }
+
+
+def _state(row: asyncpg.Record) -> RebuildState:
+    if row["locked"] or row["fresh"]:
+        return "running"
+    if row["outcome"]:
+        state: RebuildState = json.loads(row["outcome"])["state"]
+        return state
+    return "interrupted" if row["source"] else "never"
+
+
+async def _run(order: Order) -> None:
+    """Run one attempt in a process of its own; a service that stops takes it along."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "shared.operations.attempt", stdin=asyncio.subprocess.PIPE
+    )
+    try:
+        cast("asyncio.StreamWriter", process.stdin).write(pickle.dumps(order))
+        code = await process.wait()
+        if code:
+            logger.error("the rebuild of %s ended with exit code %s", order.subject.projection.name, code)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+STANDING = """
+select name, kept_by,
+       (select coalesce(sum(position), 0)::bigint from inbound_slice where consumer = name) as events
+from projection where name = any($1::text[])
+"""
+
+LOCKED = """
+select exists (
+    select from pg_locks
+    where locktype = 'advisory' and granted and classid = $1::int::oid
+        and database = (select oid from pg_database where datname = current_database())
+        and objid = (hashtext($2)::bigint & 4294967295)::oid
+)
+"""
+
+ORDER = """
+insert into rebuild_order as last (name, source, accept_differences) values ($1, $2, $3)
+on conflict (name) do update set source = excluded.source, accept_differences = excluded.accept_differences,
+    ordered_at = now(), told_at = now(), done = 0, total = 0, per_second = 0, finished_at = null, outcome = null
+where last.finished_at is not null or last.told_at < now() - make_interval(secs => $4)
+returning true
+"""
+
+PROGRESS = f"""
+select coalesce(ordered.source, made.source) as source, accept_differences, ordered_at, done, total, per_second,
+       finished_at, outcome, ({LOCKED}) as locked,
+       finished_at is null and told_at > now() - make_interval(secs => $3) as fresh,
+       (select coalesce(sum(position), 0)::bigint from rebuild_slice where name = $2) as shadowed,
+       (select coalesce(sum(position), 0)::bigint from inbound_slice where consumer = $2) as end
+from (select $2 as name) asked
+-- what came of an earlier order says nothing of an attempt that the command line makes now
+left join rebuild_order ordered on ordered.name = asked.name and (finished_at is null or not ({LOCKED}))
+left join rebuild made on made.name = asked.name
+"""  # noqa: S608 - one statement of ours in another
