@@ -22,6 +22,7 @@ from shared.messages import (
     DeviceEvent,
     DeviceId,
     LicenseExpired,
+    MessageDiscarded,
     MessageParked,
     MessageRedriven,
     decode,
@@ -59,7 +60,7 @@ type Followed = tuple[Sequence[tuple[Entry[DeviceEvent], device.Device]], device
 def entry_of(event: NewEvent) -> Entry[Any] | None:
     """Return an event of a ledger, read; None for one that no decider made."""
     fact = decode(event.type_name, event.schema_version, event.data)
-    if isinstance(fact, MessageParked | MessageRedriven):
+    if isinstance(fact, MessageParked | MessageRedriven | MessageDiscarded):
         return None
     return Entry(fact, event.event_id, event.causation_id, event.version, event.occurred_at, event.recorded_at)
 
