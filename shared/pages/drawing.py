@@ -8,6 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from shared.pages.assets import read_assets
 from shared.pages.dates import Dates
+from shared.pages.texts import Masked, Moment
 
 SHARED = Path(__file__).parent
 HEADERS = {
@@ -38,7 +39,11 @@ class Drawing:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        self._environment.globals["asset"] = lambda name: self.assets[name].path
+        self._environment.globals |= {
+            "asset": lambda name: self.assets[name].path,
+            "Moment": Moment,
+            "Masked": Masked,
+        }
 
     def text(self, template: str, *, accept_language: str | None, **shown: Any) -> str:
         """Return a page as HTML."""

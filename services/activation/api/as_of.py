@@ -9,12 +9,12 @@ from fastapi import APIRouter, Query, Request
 
 from services.activation.api.doors import Doors
 from services.activation.decider import Code, CodeEvent, evolve
-from services.activation.explanation import HOLDERS_MAX, LAST_MAX, Evidence, Need, Told, explain, needs
+from services.activation.explanation import HOLDERS_MAX, LAST_MAX, Evidence, Explanation, Need, Told, explain, needs
 from shared.database import Connection
 from shared.history import AsOf, event_in, events_as_of, require_within_history
 from shared.http import as_json
 from shared.ledger import RecordedEvent, from_row, instant
-from shared.messages import CodeRef, MessageParked, MessageRedriven
+from shared.messages import CodeRef, MessageDiscarded, MessageParked, MessageRedriven
 from shared.problems import Problem
 
 SEATS_READ_MAX = 2_000
@@ -44,17 +44,21 @@ def add_code_why(router: APIRouter, doors: Doors) -> None:
     ) -> dict[str, Any]:
         """Explain what was said of a code: the rules that were looked at, and the facts they rest on."""
         await doors.require(request, code_ref)
-        async with doors.pool.acquire() as connection:
-            said = None if event_id is None else await _said(connection, code_ref, event_id)
-            before = 2**31 - 1 if said is None else said.event.version
-            verdict = None if said is None else _event(said)
-            evidence = [await _evidence(connection, code_ref, need, before) for need in needs(verdict)]
-        explained = explain(code_ref, verdict, evidence)
         return {
             "as_of": instant(doors.clock.now()),
             "event_id": str(event_id) if event_id else None,
-            **as_json(explained),
+            **as_json(await explained(doors, code_ref, event_id)),
         }
+
+
+async def explained(doors: Doors, code_ref: CodeRef, event_id: UUID | None = None) -> Explanation:
+    """Return why a verdict about a code was given; without an event, why the code stands as it stands."""
+    async with doors.pool.acquire() as connection:
+        said = None if event_id is None else await _said(connection, code_ref, event_id)
+        before = 2**31 - 1 if said is None else said.event.version
+        verdict = None if said is None else _event(said)
+        evidence = [await _evidence(connection, code_ref, need, before) for need in needs(verdict)]
+    return explain(code_ref, verdict, evidence)
 
 
 async def _said(connection: Connection, code_ref: CodeRef, event_id: UUID) -> RecordedEvent:
@@ -108,7 +112,7 @@ def _told(entry: RecordedEvent) -> Told:
 
 def _event(entry: RecordedEvent) -> CodeEvent:
     event = event_in(entry)
-    if isinstance(event, MessageParked | MessageRedriven):
+    if isinstance(event, MessageParked | MessageRedriven | MessageDiscarded):
         raise TypeError("a code's stream has the code's events alone")
     return event  # type: ignore[return-value] # the activation service's ledger has its own events
 

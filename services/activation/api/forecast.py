@@ -37,19 +37,7 @@ def add_forecast(router: APIRouter, doors: Doors) -> None:
         after: Annotated[str, Query(max_length=90, pattern=r"^(\d{1,15}\.[A-Za-z0-9._:-]{1,64})?$")] = "",
     ) -> dict[str, Any]:
         """Return what will come of the switches before `until`, in their order; `next` continues."""
-        now = doors.clock.now()
-        if until <= now:
-            raise Problem(422, "in_the_past", f"until must lie in the future; it is {instant(now)}", now=instant(now))
-        async with doors.pool.acquire() as connection:
-            rows = await connection.fetch(PAGE, _milliseconds(until), *_place(after), vendor_of(request), limit)
-            page = [Switchover.model_validate_json(row["view"]) for row in rows]
-            foreseen = await _foreseen(connection, page, doors.policy, vendor=vendor_of(request), now=now)
-        return {
-            "as_of": instant(now),
-            "until": instant(until),
-            "switches": [_shown(foreseen[row.device_id]) for row in page if row.device_id in foreseen],
-            "next": f"{page[-1].switch_ms}.{page[-1].device_id}" if len(page) == limit else None,
-        }
+        return await forecast_page(doors, until, limit=limit, after=after, vendor=vendor_of(request))
 
     @router.get("/forecast/{device_id}", tags=["forecast"])
     async def forecast_of(request: Request, device_id: DeviceId) -> dict[str, Any]:
@@ -64,6 +52,25 @@ def add_forecast(router: APIRouter, doors: Doors) -> None:
         one = foreseen.get(device_id)
         shown = {"outcome": "none"} if one is None else _shown(one)
         return {"as_of": instant(now), "device_id": device_id, **shown}
+
+
+async def forecast_page(
+    doors: Doors, until: datetime, *, limit: int, after: str, vendor: Vendor | None
+) -> dict[str, Any]:
+    """Return what will come of up to `limit` switches before `until`, in their order. Raises `Problem`."""
+    now = doors.clock.now()
+    if until <= now:
+        raise Problem(422, "in_the_past", f"until must lie in the future; it is {instant(now)}", now=instant(now))
+    async with doors.pool.acquire() as connection:
+        rows = await connection.fetch(PAGE, _milliseconds(until), *_place(after), vendor, limit)
+        page = [Switchover.model_validate_json(row["view"]) for row in rows]
+        foreseen = await _foreseen(connection, page, doors.policy, vendor=vendor, now=now)
+    return {
+        "as_of": instant(now),
+        "until": instant(until),
+        "switches": [_shown(foreseen[row.device_id]) for row in page if row.device_id in foreseen],
+        "next": f"{page[-1].switch_ms}.{page[-1].device_id}" if len(page) == limit else None,
+    }
 
 
 async def _foreseen(
@@ -81,13 +88,13 @@ async def _foreseen(
             422, "too_many_rivals", f"more than {CONTENDERS_MAX:,} devices wait with these codes; ask for less"
         )
     contenders = [Switchover.model_validate_json(row["view"]) for row in rows]
-    codes = await _codes(connection, contenders)
+    codes = await codes_of(connection, contenders)
     foreseen = foresee(contenders, codes, policy, now=now)
     own = {row.device_id for row in contenders if vendor in (None, row.vendor)}
     return {name: one for name, one in foreseen.items() if name in own}
 
 
-async def _codes(connection: Connection, rows: Sequence[Switchover]) -> dict[CodeRef, Code]:
+async def codes_of(connection: Connection, rows: Sequence[Switchover]) -> dict[CodeRef, Code]:
     """Return the codes of the rows, each with those of the rows' devices that hold a seat on it."""
     pairs = {(code_ref, row.device_id or "") for row in rows for code_ref in _refs(row)}
     refs = sorted({code_ref for code_ref, _ in pairs})

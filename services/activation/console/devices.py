@@ -42,7 +42,7 @@ class DeviceDoors:
     now: Callable[[], datetime] = machine_now
 
     async def ask(self, operator: Operator, path: str, method: str = "GET", **request: Any) -> Said:
-        """Return the JSON answer. Raises `DeviceRefused` or `DeviceAway`."""
+        """Return the JSON answer, with the `version` of its ETag. Raises `DeviceRefused` or `DeviceAway`."""
         if self.keys is None:
             raise DeviceAway
         token = operator_token(self.keys, operator.name, audience="device", now=self.now())
@@ -57,7 +57,11 @@ class DeviceDoors:
             raise DeviceAway
         if answer.is_error:
             raise DeviceRefused(answer.status_code, body)
-        return body
+        return body if "ETag" not in answer.headers else {"version": _version(answer.headers["ETag"]), **body}
+
+
+def _version(etag: str) -> int:
+    return int(etag.strip('"').partition("-")[0])
 
 
 def device_client(url: str) -> httpx.AsyncClient:

@@ -12,6 +12,7 @@ from services.device.api.fleet import add_fleet
 from services.device.api.fleet_results import add_fleet_results
 from services.device.api.license import add_reads
 from services.device.api.orders import add_orders
+from services.device.api.related import add_related
 from services.device.api.reports import add_reports
 from services.device.api.shown import shown_license
 from shared.throttle import Throttle
@@ -37,5 +38,6 @@ def routes(doors: Doors) -> APIRouter:
     router.include_router(devices)
     add_fleet(router, doors)
     add_fleet_results(router, doors)
+    add_related(router, doors)
     add_public_keys(router, doors)
     return router

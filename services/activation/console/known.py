@@ -1,0 +1,133 @@
+"""Reads what this service knows of codes and devices, for the console's pages. Translates, decides nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic_core import to_json
+
+from services.activation.decider import Code
+from services.activation.forecast import Switchover
+from services.activation.projection import CodeView, Holder
+from shared.database import Pool
+from shared.http import history_entry
+from shared.ledger import from_row
+from shared.messages import CodeRef, DeviceId, LastGroup, OrderId
+from shared.related import related
+
+CODES_MAX = 25
+SEATS_MAX = 25
+EVENTS_MAX = 30
+
+type Said = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class KnownCode:
+    """A code as it is now, and which version that is."""
+
+    code: Code
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """A device that holds a seat; since when and until when is told a moment later than that it does."""
+
+    device_id: DeviceId
+    since: datetime | None
+    ends_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class KnownDevice:
+    """What the activation service knows of a device: what its events told, and the seats that it holds."""
+
+    row: Switchover | None
+    codes: tuple[CodeRef, ...]
+
+
+async def code_of(pool: Pool, code_ref: CodeRef) -> KnownCode | None:
+    """Return a code, or None if nobody issued it."""
+    row = await pool.fetchrow("select version, state from code where code_ref = $1", code_ref)
+    code = Code.model_validate_json(row["state"]) if row else Code()
+    return KnownCode(code, row["version"]) if row and code.code_ref is not None else None
+
+
+async def codes_ending(pool: Pool, last_group: LastGroup, *, after: str = "") -> list[Code]:
+    """Return the codes with this last group, one more than a page."""
+    rows = await pool.fetch(ENDING, last_group, after, CODES_MAX + 1)
+    return [code for row in rows if (code := Code.model_validate_json(row["state"])).code_ref]
+
+
+async def codes_of_order(pool: Pool, order_id: OrderId, *, after: str = "") -> list[Code]:
+    """Return the codes that an order speaks of, one more than a page."""
+    written = to_json({"order_id": order_id}).decode()
+    rows = await pool.fetch(OF_ORDER, order_id, after, written, CODES_MAX + 1)
+    return [code for row in rows if (code := Code.model_validate_json(row["state"])).code_ref]
+
+
+async def seats_of(pool: Pool, code_ref: CodeRef, *, after: str = "") -> list[Seat]:
+    """Return who holds the seats of a code, one more than a page."""
+    rows = await pool.fetch(SEATS, code_ref, after, SEATS_MAX + 1)
+    view = await pool.fetchval("select view from code_view where code_ref = $1", code_ref)
+    holders = {holder.device_id: holder for holder in CodeView.model_validate_json(view).holders} if view else {}
+    return [_seat(row["device_id"], holders.get(row["device_id"])) for row in rows]
+
+
+def _seat(device_id: DeviceId, holder: Holder | None) -> Seat:
+    if holder is None:
+        return Seat(device_id, None, None)
+    return Seat(device_id, holder.activated_at, holder.ends_at)
+
+
+async def device_of(pool: Pool, device_id: DeviceId) -> KnownDevice | None:
+    """Return what is known here of a device, or None if it was never heard of."""
+    view = await pool.fetchval("select view from switchover_forecast where device_id = $1", device_id)
+    rows = await pool.fetch("select code_ref from seat where device_id = $1 order by code_ref limit 20", device_id)
+    if view is None and not rows:
+        return None
+    row = Switchover.model_validate_json(view) if view else None
+    return KnownDevice(row, tuple(row["code_ref"] for row in rows))
+
+
+async def last_groups(pool: Pool, code_refs: Sequence[CodeRef]) -> dict[CodeRef, LastGroup]:
+    """Return how people tell these codes apart."""
+    rows = await pool.fetch("select code_ref, last_group from code where code_ref = any($1::text[])", code_refs)
+    return {row["code_ref"]: row["last_group"] for row in rows if row["last_group"]}
+
+
+async def events_before(pool: Pool, code_ref: CodeRef, before: int) -> list[Said]:
+    """Return the latest events of a code before a version, oldest first, as the API tells them."""
+    rows = await pool.fetch(EVENTS, code_ref, before, EVENTS_MAX)
+    return [history_entry(from_row(row)) for row in reversed(rows)]
+
+
+async def related_here(pool: Pool, events: Sequence[Said]) -> list[Said]:
+    """Return what a device's events came from and led to in this service's log."""
+    event_ids = [event["event_id"] for event in events]
+    causes = [event["causation_id"] for event in events if event["causation_id"]]
+    refs = {ref for event in events if (ref := event["data"].get("code_ref"))}
+    async with pool.acquire() as connection:
+        found = await related(connection, event_ids=causes, stream_ids=sorted(refs), causes=event_ids)
+    return [history_entry(entry) for entry in found]
+
+
+ENDING = "select state from code where last_group = $1 and code_ref > $2 order by code_ref limit $3"
+
+# as the index `event_by_order` has it, then exactly
+OF_ORDER = """
+select state from code where code_ref > $2 and code_ref in (
+    select stream_id from event
+    where substring(encode(data, 'escape') from '"order_id":"([^"]*)"')
+            = substring(encode(convert_to($3, 'UTF8'), 'escape') from '"order_id":"([^"]*)"')
+        and type in ('LicenseRenewed', 'LicenseShortened', 'PurchaseAnnounced', 'PurchaseCancelled', 'PurchaseRefused')
+        and convert_from(data, 'UTF8')::jsonb ->> 'order_id' = $1
+) order by code_ref limit $4
+"""
+
+SEATS = "select device_id from seat where code_ref = $1 and device_id > $2 order by device_id limit $3"
+
+EVENTS = "select * from event where stream_id = $1 and version < $2 order by version desc limit $3"
+"""The latest first, by the index of the stream."""

@@ -1,0 +1,63 @@
+"""Reads whom an action on a code can reach: devices that have it, that wait with it, and rivals. No rule here."""
+
+from dataclasses import dataclass
+
+from services.activation.api.forecast import codes_of
+from services.activation.console.preview import Known
+from services.activation.decider import Code
+from services.activation.forecast import Switchover
+from shared.clock import Clock
+from shared.database import Connection, Pool
+from shared.messages import CodeRef
+
+HOLDERS_MAX = 500
+WAITING_MAX = 500
+RIVALS_MAX = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What is known of those whom an action can reach. `more`: there are further ones, which are not shown."""
+
+    known: Known
+    more: bool
+
+
+async def reach_of(pool: Pool, clock: Clock, code_ref: CodeRef) -> Reach:
+    """Return whom an action on the code can reach."""
+    async with pool.acquire() as connection:
+        holders = await _rows(connection, HOLDERS, code_ref, HOLDERS_MAX)
+        waiting = await _rows(connection, WAITING, [code_ref], WAITING_MAX)
+        reserves = sorted({row.reserve.code_ref for row in holders if row.reserve} - {code_ref})
+        rivals = await _rows(connection, WAITING, reserves, RIVALS_MAX)
+        rows = {row.device_id: row for row in (*rivals, *waiting, *holders)}
+        codes = await codes_of(connection, list(rows.values()))
+        codes = {**codes, **await _with_holders(connection, code_ref)}
+    full = len(holders) == HOLDERS_MAX or len(waiting) == WAITING_MAX
+    return Reach(Known(codes=codes, rows=list(rows.values()), now=clock.now()), more=full)
+
+
+async def _rows(connection: Connection, query: str, *asked: object) -> list[Switchover]:
+    return [Switchover.model_validate_json(row["view"]) for row in await connection.fetch(query, *asked)]
+
+
+async def _with_holders(connection: Connection, code_ref: CodeRef) -> dict[CodeRef, Code]:
+    state = await connection.fetchval("select state from code where code_ref = $1", code_ref)
+    seats = await connection.fetch(
+        "select device_id from seat where code_ref = $1 order by device_id limit $2", code_ref, RIVALS_MAX
+    )
+    if state is None:
+        return {}
+    return {code_ref: Code.model_validate_json(state).but(holders=frozenset(seat["device_id"] for seat in seats))}
+
+
+HOLDERS = """
+select view from seat join switchover_forecast using (device_id)
+where seat.code_ref = $1 order by device_id limit $2
+"""
+
+WAITING = """
+select view from switchover_forecast
+where view ->> 'switch_ms' is not null and view -> 'reserve' ->> 'code_ref' = any($1::text[])
+order by (view ->> 'switch_ms')::bigint, device_id limit $2
+"""

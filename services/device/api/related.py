@@ -1,0 +1,31 @@
+"""Goes out: events of this log that belong to what the asker saw in another log. Translates only."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+
+from services.device.api.doors import Doors
+from shared.http import history_entry, operator_check
+from shared.ledger import instant
+from shared.messages import DeviceId
+from shared.related import IDS_MAX, STREAMS_MAX, related
+
+
+def add_related(router: APIRouter, doors: Doors) -> None:
+    """Add the route; it needs the operator key, or a token of the console."""
+    operator = Depends(operator_check(doors.operator_key_hash, doors.operator_tokens))
+
+    @router.get("/v1/events", tags=["devices"], dependencies=[operator])
+    async def events(
+        event_id: Annotated[list[UUID], Query(max_length=IDS_MAX, description="Events with these ids.")] = [],  # noqa: B006 - FastAPI copies it
+        device_id: Annotated[list[DeviceId], Query(max_length=STREAMS_MAX, description="Devices to look at.")] = [],  # noqa: B006
+        cause: Annotated[list[UUID], Query(max_length=IDS_MAX, description="What these caused there.")] = [],  # noqa: B006
+    ) -> dict[str, Any]:
+        """Return events by their ids, and what certain events, of either log, caused in the life of certain devices."""
+        async with doors.pool.acquire() as connection:
+            found = await related(connection, event_ids=event_id, stream_ids=device_id, causes=cause)
+        return {
+            "as_of": instant(doors.clock.now()),
+            "events": [{**history_entry(entry), "device_id": entry.event.stream_id} for entry in found],
+        }
