@@ -174,4 +174,7 @@ select (select mode from ledger) as mode, clock_timestamp() as told_at,
        (select array_agg(name order by name) from worker where seen_at > now() - interval '6 seconds') as workers
 """
 
-PARKED = "select consumer, reason, count(*) from parked where redriven_at is null group by consumer, reason"
+PARKED = """
+select consumer, reason, count(*) from parked
+where redriven_at is null and discarded_at is null group by consumer, reason
+"""

@@ -1,4 +1,4 @@
-"""`perennial parked`: what could not be handled, and why; handled after all once the cause is gone."""
+"""`perennial parked`: what could not be handled, and why; handled after all, or set aside for good with a reason."""
 
 import asyncio
 import json
@@ -15,9 +15,11 @@ from services.cli.ledgers import CONSUMERS, opened
 from services.cli.output import AsJson, say, show, show_rows
 from services.cli.system import SERVICES, ServiceName
 from shared.ledger import instant
-from shared.redrive import NotRedriven, ParkedRecord, redrive_one
+from shared.redrive import NotRedriven, ParkedRecord, discard_one, redrive_one
 
-app = typer.Typer(no_args_is_help=True, help="Look at parked records and handle them again.")
+app = typer.Typer(no_args_is_help=True, help="Look at parked records, handle them again, or discard them.")
+
+REASON_CHARACTERS_MAX = 400
 
 Name = Annotated[str, typer.Argument(metavar="ID", help="CONSUMER:PARTITION:OFFSET, as `parked list` shows it.")]
 
@@ -29,7 +31,7 @@ def list_parked(
     ctx: typer.Context,
     service: Annotated[ServiceName | None, typer.Option(help="Only this service's.")] = None,
     reason: Annotated[str | None, typer.Option(help="Only those for it.", autocompletion=parking_words)] = None,
-    every: Annotated[bool, typer.Option("--all", help="Also those that were redriven.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Also those that were redriven or discarded.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """List parked records, oldest first."""
@@ -37,7 +39,7 @@ def list_parked(
     for each in (service,) if service else SERVICES:
         found = asyncio.run(_fetch(each, ctx.obj.database_url(each), LIST, every, reason))
         rows += [_summary(row) for row in found]
-    show_rows(rows, ("id", "parked_at", "reason", "detail", "redriven_at"), as_json=as_json)
+    show_rows(rows, ("id", "parked_at", "reason", "detail", "redriven_at", "discarded_at"), as_json=as_json)
 
 
 @app.command("show", epilog=examples("perennial parked show device.commands:3:17"))
@@ -81,6 +83,29 @@ def redrive(
     say(f"{len(names)} redriven")
 
 
+@app.command(epilog=examples('perennial parked discard device.commands:3:17 --reason "a test of the tool"'))
+def discard(
+    ctx: typer.Context,
+    name: Name,
+    reason: Annotated[str, typer.Option(help="Why it will never be handled.")],
+    as_json: AsJson = False,
+) -> None:
+    """Set a parked record aside for good. It stays to be seen, and the log keeps the reason."""
+    if not 0 < len(reason.strip()) <= REASON_CHARACTERS_MAX:
+        raise CommandFailed(ExitCode.REFUSED, f"a reason has 1 to {REASON_CHARACTERS_MAX} characters")
+    parked = _named(name)
+    recorded = asyncio.run(_discard(ctx.obj.database_url(CONSUMERS[parked.consumer]), parked, reason.strip()))
+    show({"id": name, "recorded": recorded}, as_json=as_json)
+
+
+async def _discard(database_url: str, parked: ParkedRecord, reason: str) -> list[str]:
+    async with opened(CONSUMERS[parked.consumer], database_url) as ledger:
+        try:
+            return await discard_one(ledger.pool, parked, reason, outbox=ledger.outbox, clock=ledger.clock)
+        except NotRedriven as refused:
+            raise CommandFailed(ExitCode.REFUSED, f"{refused.code}: {refused.detail}") from None
+
+
 async def _redrive(database_url: str, parked: ParkedRecord) -> list[str]:
     async with opened(CONSUMERS[parked.consumer], database_url) as ledger:
         source = ledger.sources.get(parked.consumer)
@@ -113,12 +138,15 @@ def _summary(row: asyncpg.Record) -> dict[str, Any]:
         "detail": row["detail"],
         "parked_at": instant(row["parked_at"]),
         "redriven_at": instant(row["redriven_at"]) if row["redriven_at"] else None,
+        "discarded_at": instant(row["discarded_at"]) if row["discarded_at"] else None,
+        "discard_note": row["discard_note"],
     }
 
 
 LIST = """
-select consumer, topic, partition, "offset", ordinal, reason, detail, parked_at, redriven_at from parked
-where ($1 or redriven_at is null) and ($2::text is null or reason = $2)
+select consumer, topic, partition, "offset", ordinal, reason, detail, parked_at, redriven_at, discarded_at, discard_note
+from parked
+where ($1 or redriven_at is null and discarded_at is null) and ($2::text is null or reason = $2)
 order by parked_at, consumer, partition, "offset"
 """
 

@@ -4,7 +4,6 @@
 of `attempt`, a process of its own; `door` is the way in by HTTP. No rule and no service may come in here.
 """
 
-from shared.operations.attempt import Order
 from shared.operations.door import operations_door
 from shared.operations.operations import Operations
 from shared.operations.parked import AFTER_PATTERN, ID_PATTERN, ParkedMessages, State
@@ -15,7 +14,6 @@ __all__ = [
     "AFTER_PATTERN",
     "ID_PATTERN",
     "Operations",
-    "Order",
     "ParkedMessages",
     "Projections",
     "Readings",

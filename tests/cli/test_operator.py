@@ -178,6 +178,20 @@ def test_an_order_that_nobody_knows_stays_parked(environment: dict[str, str]) ->
     (row,) = until(lambda: parked(environment, "--service", "device"))
     assert row["reason"] == "unknown_event"
     assert "still" in answer(environment, "parked", "redrive", row["id"]).stderr
+
+
+def test_a_parked_record_is_discarded_with_a_reason_and_stays_to_be_seen(environment: dict[str, str]) -> None:
+    """R-122."""
+    order(environment, "ShredDevice", device_id="d-1")
+    (row,) = until(lambda: [each for each in parked(environment) if "ShredDevice" in each["detail"]])
+    assert answer(environment, "parked", "discard", row["id"], "--reason", " ").returncode == 1
+    discarded = objects(environment, "parked", "discard", row["id"], "--reason", "nobody shreds devices")[0]
+    assert discarded["recorded"] == ["MessageDiscarded"]
+    assert row["id"] not in [each["id"] for each in parked(environment)]
+    (kept,) = [each for each in parked(environment, "--all") if each["id"] == row["id"]]
+    assert kept["discard_note"] == "nobody shreds devices"
+    for words in (("redrive", row["id"]), ("discard", row["id"], "--reason", "again")):
+        assert "not_parked" in answer(environment, "parked", *words).stderr
     assert [entry["id"] for entry in parked(environment)] == [row["id"]]
 
 
