@@ -1,8 +1,8 @@
 """The rules of the device service, as three pure functions: `Device()`, `decide` and `evolve`.
 
 No clock, chance, id or I/O may come in here: time and ids come in with the command.
-`state` and `commands` are what is known and asked, `answers` what can be read off a device, `looking` and
-`checks` the rules as named values, `adding`, `activating`, `reporting` and `verdicts` (with `belonging`,
+`state` and `commands` are what is known and asked, `answers` what can be read off a device, `looking`,
+`checks` and `button` the rules as named values, `adding`, `activating`, `reporting` and `verdicts` (with `belonging`,
 `foreseeing` and `guesses`) what is decided, `evolve` (with `slots`, `licenses` and `predicting`) what becomes of it.
 """
 
@@ -23,18 +23,9 @@ from services.device.decider.answers import (
     takes_over_at,
     works_until,
 )
+from services.device.decider.button import ACTIVATE_NOW, ActivateNowAnswer, Click, may_activate_now
 from services.device.decider.case import Case, Check
-from services.device.decider.checks import (
-    ACTIVATE_NOW,
-    ADD_CODE,
-    CLAIM_EXPIRY,
-    REMOVE_LICENSE,
-    REMOVE_RESERVE,
-    REPORT_OFFLINE,
-    ActivateNowAnswer,
-    Click,
-    may_activate_now,
-)
+from services.device.decider.checks import ADD_CODE, CLAIM_EXPIRY, REMOVE_LICENSE, REMOVE_RESERVE, REPORT_OFFLINE
 from services.device.decider.commands import (
     Activate,
     AddCode,

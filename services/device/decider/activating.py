@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
+from services.device.decider.button import ACTIVATE_NOW, Click
 from services.device.decider.case import Case
-from services.device.decider.checks import ACTIVATE_NOW, CLAIM_EXPIRY, Click
+from services.device.decider.checks import CLAIM_EXPIRY
 from services.device.decider.commands import Activate, ReportExpiry, RetryActivation
 from services.device.decider.state import Device, Reserve
 from shared.looking import findings_of, first_broken

@@ -1,7 +1,10 @@
 """What the device service's rules look at: the device as it is, and what was asked."""
 
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
+from services.device.decider.answers import in_force
 from services.device.decider.state import Device
 from shared.looking import Check as AnyCheck
 from shared.messages import Reason
@@ -17,3 +20,19 @@ class Case[Asked]:
 
 class Check[Asked](AnyCheck[Case[Asked], Reason]):
     """One rule for orders of one kind."""
+
+
+def runs_until(case: Case[Any]) -> datetime | None:
+    """Return when the license of the device is over, if it has one."""
+    return None if case.device.license is None else case.device.license.over_at
+
+
+def runs(case: Case[Any]) -> bool:
+    """Tell whether a license is in force when the order is given."""
+    return in_force(case.device, case.asked.at)
+
+
+def has_current(case: Case[Any]) -> bool:
+    """Tell whether the code that is asked about is the license in force."""
+    current = case.device.license
+    return runs(case) and current is not None and current.code_ref == case.asked.code_ref
