@@ -59,6 +59,7 @@ async def serve(settings: ServiceSettings) -> None:
         console = Console(
             doors=doors,
             devices=DeviceDoors(client=client, keys=keys),
+            operations=operations,
             login=key_login(settings.operator_key_hash),
         )
         app.include_router(console_routes(console))

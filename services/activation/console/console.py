@@ -16,6 +16,7 @@ from services.activation.console.navigation import NAVIGATION
 from services.activation.console.sessions import VALID, Session, Sessions
 from shared.clock import machine_now
 from shared.identity import new_secret
+from shared.operations import Operations
 from shared.pages import HEADERS, Drawing, Form, form_token_of, read_form
 from shared.throttle import Throttle
 
@@ -33,6 +34,7 @@ class Console:
 
     doors: Doors
     devices: DeviceDoors
+    operations: Operations
     login: Login
     now: Callable[[], datetime] = machine_now
     guesses: Throttle = field(default_factory=lambda: Throttle(per_minute=GUESSES_PER_MINUTE))

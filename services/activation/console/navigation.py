@@ -10,5 +10,10 @@ class Entry(NamedTuple):
     path: str
 
 
-NAVIGATION = (Entry("Search", "/console"),)
+NAVIGATION = (
+    Entry("Search", "/console"),
+    Entry("Forecast", "/console/forecast"),
+    Entry("Parked", "/console/parked"),
+    Entry("System", "/console/system"),
+)
 """In the order in which they stand; a page names its own entry when it is drawn."""

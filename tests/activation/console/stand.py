@@ -21,19 +21,27 @@ from prometheus_client import CollectorRegistry
 from services.activation.api import Doors
 from services.activation.api import routes as api_routes
 from services.activation.console import PAGES, Console, DeviceDoors, key_login, routes
-from services.activation.decider import DECIDER
+from services.activation.decider import DECIDER, Activate, Command
+from services.activation.forecast import FORECAST, Switchover
 from services.activation.outbox import SANDBOX_OUTBOX
+from services.activation.projection import CODE, CODE_VIEW
 from services.activation.store import CodeStore
 from shared.clock import Clock, machine_now
-from shared.command_handler import CommandHandler
-from shared.database import Pool
+from shared.command_handler import CommandHandler, Order
+from shared.database import Pool, transaction
 from shared.door import Door
 from shared.http import allow_forms, new_app
+from shared.identity import new_id
+from shared.ledger import append
+from shared.outbox import Cause
 from shared.pages import FORM_BYTES_MAX
+from shared.projector.live import live
 from shared.sealing import Sealing
 from shared.signing import KeyRing
 from tests.at_the_door import OPERATOR, OPERATOR_KEY, OPERATOR_KEY_HASH, nothing, told
+from tests.operations.desk import operations_on
 
+KNOW = "insert into switchover_forecast (device_id, version, view) values ($1, 1, $2::text::jsonb)"
 FIELD = re.compile(r'<input[^>]*type="hidden"[^>]*>')
 
 
@@ -78,9 +86,11 @@ class Stand:
 
     async def operator(self, name: str = "Ada") -> "Browser":
         """Return a browser in which the operator is logged in."""
+        async with self.browser() as entering:
+            response = await entering.log_in(name=name)
+            assert response.status_code == 303, response.text
         browser = self.browser()
-        response = await browser.log_in(name=name)
-        assert response.status_code == 303, response.text
+        browser.cookies.update(entering.cookies)
         return browser
 
     async def issue(self, **terms: Any) -> dict[str, Any]:
@@ -89,6 +99,26 @@ class Stand:
         async with self.browser() as api:
             code: dict[str, Any] = told(201, await api.post("/v1/codes", json=body, headers=OPERATOR))["codes"][0]
         return code
+
+    async def order(self, *commands: Command) -> None:
+        """Decide and record what comes from devices, as the consumer does."""
+        handler = CommandHandler(DECIDER, CodeStore(), SANDBOX_OUTBOX)
+        for command in commands:
+            cause = Cause(at=command.at, recorded_at=command.at, correlation_id=new_id(), causation_id=new_id())
+            async with transaction(self.pool) as connection:
+                decided = await handler.decide(connection, [Order(command, cause)])
+                await append(connection, decided.events)
+
+    async def activated(self, code_ref: str, *device_ids: str) -> None:
+        """Let devices activate a code."""
+        now = Clock(sandbox=True).now()
+        asked = {"code_ref": code_ref, "at": now, "product": "antivirus", "region": "DE", "trigger": "immediate"}
+        await self.order(*(Activate(**asked, device_id=name, request_id=new_id()) for name in device_ids))
+
+    async def foresees(self, *rows: Switchover) -> None:
+        """Let the forecast know these devices, as its projection does."""
+        for row in rows:
+            await self.pool.execute(KNOW, row.device_id, row.model_dump_json())
 
     async def history(self, code_ref: str) -> list[dict[str, Any]]:
         """Return the life of a code, as the API tells it."""
@@ -134,6 +164,7 @@ async def standing(pool: Pool, keys_folder: Path) -> AsyncIterator[Stand]:
     console = Console(
         doors=doors,
         devices=DeviceDoors(client=client, keys=keys, now=time.now),
+        operations=operations_on(pool, SANDBOX_OUTBOX, (live(CODE_VIEW), live(FORECAST)), (CODE_VIEW, FORECAST, CODE)),
         login=key_login(OPERATOR_KEY_HASH),
         now=time.now,
     )

@@ -1,0 +1,317 @@
+"""The operations' pages: what an operator sees of both services, and orders, without SQL and without scripts."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from services.activation.forecast import FORECAST
+from services.activation.projection import CODE_VIEW
+from shared.clock import machine_now
+from shared.database import transaction
+from shared.inbox import Parked
+from shared.ledger import append
+from shared.operations.readings import NOTE, STEP_SECONDS, on_step
+from shared.parking import park
+from tests.activation.console.stand import Browser, Stand
+from tests.shared.records import OUTBOX, cause, record
+
+WAITING = {"workers": 1, "waiting": 0, "seconds": 0.0, "gap_waits": 0, "problem": None, "trend": None}
+MOVED = {"last_progress_at": "2026-03-01T12:00:00.000Z"}
+MESSAGE: dict[str, Any] = {
+    "id": "device.commands:3:7",
+    "consumer": "device.commands",
+    "topic": "device.commands.v1",
+    "partition": 3,
+    "offset": 7,
+    "reason": "unknown_device",
+    "explained": {"meaning": "No such device is enrolled.", "what_to_do": "Enroll it first, or check its id."},
+    "detail": "no such device",
+    "parked_at": "2026-03-01T12:00:00.000Z",
+    "state": "waiting",
+    "ended_at": None,
+    "note": None,
+    "kept_by_projection": False,
+    "slice_waits": False,
+    "key": "d",
+    "headers": [{"name": "ce_source", "value": "/fleet"}],
+    "value": '{"device_id": "<b>d</b>"}',
+    "value_bytes": 25,
+    "value_cut": False,
+}
+PROJECTION: dict[str, Any] = {
+    "name": "license_view",
+    "kept_by": "consumer",
+    "topic": "device.events.v1",
+    "logs": ["kafka", "ledger"],
+    "replaceable": True,
+    "events": 2_000,
+    "behind": 0,
+    "lag_seconds": 0.0,
+    "rebuild": {"name": "license_view", "state": "never"},
+}
+REBUILD: dict[str, Any] = {
+    "name": "license_view",
+    "state": "running",
+    "from": "kafka",
+    "accept_differences": False,
+    "ordered_at": "2026-03-01T12:00:00.000Z",
+    "finished_at": None,
+    "done": 500,
+    "total": 2_000,
+    "share": 0.25,
+    "per_second": 300,
+    "seconds_left": 5.0,
+    "outcome": None,
+}
+OUTCOME: dict[str, Any] = {
+    "equal": True,
+    "folded": 2_000,
+    "seconds": 6.6,
+    "rows": 40,
+    "digest": "ab" * 32,
+    "differing": 0,
+    "listed": [],
+    "altered": [],
+}
+DIFFERING = {
+    **OUTCOME,
+    "equal": False,
+    "differing": 21,
+    "listed": [{"row": "d-1", "stored": "(d-1,<3>)", "folded": None}],
+    "altered": ["slice 3 position 4: CodeAdded of stream d-1 was altered in the ledger"],
+}
+ENDED: list[tuple[dict[str, Any], list[str]]] = [
+    ({"state": "swapped", "outcome": OUTCOME}, ["Equal, swapped.", "40, 0 differ", "abababababababab"]),
+    (
+        {"state": "differs", "outcome": DIFFERING},
+        ["21 rows are not what the log says", "(d-1,&lt;3&gt;)", "altered in"],
+    ),
+    ({"state": "swapped", "outcome": DIFFERING}, ["Swapped in spite of 21 differing rows"]),
+    ({"state": "failed", "outcome": {"code": "disk_full", "detail": "no room"}}, ["It failed: disk full.", "no room"]),
+    ({"state": "interrupted", "done": 700}, ["700 of 2,000 events", "goes on where it was", ">Go on<"]),
+]
+
+type Answers = dict[str, Any]
+
+
+def device_answers(answers: Answers) -> Callable[[httpx.Request], httpx.Response]:
+    """Return a device service that answers as told, by path without `/v1/`; the rest is a 404 problem."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        body = answers.get(request.url.path.removeprefix("/v1/"))
+        problem = {"code": "not_parked", "detail": "no such record is parked"}
+        return httpx.Response(404, json=problem) if body is None else httpx.Response(200, json=body)
+
+    return answer
+
+
+async def set_aside(stand: Stand, *, consumer: str = "code_view", reason: str = "position_gap") -> str:
+    """Park a record in the activation service, and return its name."""
+    entry = Parked(
+        record(key=b"k", value=b'{"a":1}', partition=1, offset=2), reason, "position 3 of slice 4 is missing"
+    )
+    async with transaction(stand.pool) as connection:
+        await append(connection, await park(connection, consumer, [entry], outbox=OUTBOX, cause=cause()))
+    return f"{consumer}:1:2"
+
+
+async def shown(browser: Browser, path: str, status: int = 200) -> str:
+    page = await browser.get(path)
+    assert page.status_code == status, page.text
+    return page.text
+
+
+# --- parked ---------------------------------------------------------------------------------------
+
+
+async def test_parked_messages_of_both_services_stand_on_one_page(stand: Stand) -> None:
+    """R-122."""
+    parked_id = await set_aside(stand)
+    stand.devices.answers = device_answers({"operations/parked": {"messages": [MESSAGE], "waiting": 1, "next": None}})
+    async with await stand.operator() as browser:
+        page = await shown(browser, "/console/parked")
+    assert f'href="/console/parked/{parked_id}"' in page
+    assert 'href="/console/parked/device.commands:3:7"' in page
+    assert "An event before the message did not come, so its slice waits." in page
+    assert "<caption" in page
+
+
+async def test_a_message_of_the_device_service_is_shown_escaped_and_redriven_at_its_door(stand: Stand) -> None:
+    """R-122."""
+    path = "operations/parked/device.commands:3:7"
+    would = {"would_record": [{"type": "LicenseRemoved", "stream_id": "d"}]}
+    stand.devices.answers = device_answers({path: MESSAGE, f"{path}/redrive": would})
+    async with await stand.operator() as browser:
+        page = await browser.get("/console/parked/device.commands:3:7")
+        assert "&lt;b&gt;d&lt;/b&gt;" in page.text
+        assert "<strong>LicenseRemoved</strong> of d" in page.text
+        answer = await browser.send_form("/console/parked/device.commands:3:7/redrive", page)
+    assert answer.headers["location"] == "/console/parked/device.commands:3:7"
+    assert [(each.method, each.url.path) for each in stand.devices.asked][-1] == ("POST", f"/v1/{path}/redrive")
+
+
+async def test_a_discard_says_who_and_why_and_stays_to_be_seen(stand: Stand) -> None:
+    """R-122, R-127."""
+    path = f"/console/parked/{await set_aside(stand)}"
+    async with await stand.operator("Ada") as browser:
+        page = await browser.get(path)
+        assert "Its slice goes on waiting." in page.text
+        empty = await browser.send_form(f"{path}/discard", page, reason=" ")
+        assert (empty.status_code, "It was not done." in empty.text) == (422, True)
+        for _ in range(2):
+            answer = await browser.send_form(f"{path}/discard", page, reason="a test <of> the tool")
+            assert answer.headers["location"] == path
+        told = await shown(browser, path)
+        assert "a test &lt;of&gt; the tool" in told
+        assert "Ada" in told.partition("Why discarded")[2]
+        assert "/discard" not in told
+        assert path in await shown(browser, "/console/parked?state=discarded")
+        assert path not in await shown(browser, "/console/parked")
+    notes = await stand.pool.fetch("select data from event where type = 'MessageDiscarded'")
+    assert ["Ada" in json.loads(row["data"])["note"] for row in notes] == [True]
+
+
+async def test_what_cannot_be_redriven_says_why_and_has_no_button(stand: Stand) -> None:
+    """R-118: a projection takes nothing in out of its order."""
+    path = f"/console/parked/{await set_aside(stand)}"
+    async with await stand.operator() as browser:
+        page = await browser.get(path)
+        assert "code_view is a projection: rebuild it" in page.text
+        assert f"{path}/redrive" not in page.text
+        fields = {"form": page.text.split('name="form" value="')[1].split('"')[0], "order": "once"}
+        answer = await browser.post(f"{path}/redrive", data=fields)
+        assert (answer.status_code, "It was not done." in answer.text) == (409, True)
+
+
+async def test_a_device_service_that_is_away_is_told_in_a_sentence(stand: Stand) -> None:
+    async with await stand.operator() as browser:
+        assert "The device service does not answer." in await shown(browser, "/console/parked")
+        page = await shown(browser, "/console/parked/device.commands:3:7", 503)
+        assert "The device service does not answer" in page
+        system = await shown(browser, "/console/system")
+        assert "The device service does not answer." in system
+        assert "What is shown of codes" in system
+        assert "does not answer" in await shown(browser, "/console/projections/device/license_view", 503)
+
+
+@pytest.mark.parametrize(
+    "path", ["parked/code_view:1:9", "parked/nonsense", "projections/activation/nothing", "projections/other/code_view"]
+)
+async def test_what_is_not_there_is_a_page_that_says_so(path: str, stand: Stand) -> None:
+    async with await stand.operator() as browser:
+        await shown(browser, f"/console/{path}", 404)
+
+
+# --- system ----------------------------------------------------------------------------------------
+
+
+async def test_lags_are_told_in_seconds_with_their_trend_in_words(stand: Stand) -> None:
+    for steps_ago in range(40, -1, -1):
+        at = on_step(machine_now() - timedelta(seconds=steps_ago * STEP_SECONDS))
+        await stand.pool.execute(NOTE, at, "1", CODE_VIEW.name, 1_234, 100.0 - steps_ago, 0, at, None)
+    async with await stand.operator() as browser:
+        page = await shown(browser, "/console/system")
+    assert 'aria-label="Lag in the last 15 minutes: at most 1 min 40 s, now 1 min 40 s, rising"' in page
+    assert "Behind, rising" in page
+    assert "1,234" in page
+    assert "<polyline" in page
+    assert "no worker has told how far it is" in page
+
+
+async def test_both_services_stand_on_the_systems_page(stand: Stand) -> None:
+    consumers = [{"name": "device.verdicts", "topic": "t", "handled": 1, "parked": 2, **WAITING, **MOVED}]
+    stand.devices.answers = device_answers(
+        {
+            "operations/consumers": {"consumers": consumers, "relay": {"topic": "t", **WAITING, **MOVED}},
+            "operations/projections": {"projections": [PROJECTION]},
+        }
+    )
+    async with await stand.operator() as browser:
+        page = await shown(browser, "/console/system")
+    assert "Verdicts of the activation service" in page
+    assert "2 parked" in page
+    assert 'href="/console/projections/device/license_view"' in page
+    assert "No checkpoint of this log was exported" in page
+
+
+# --- rebuilds --------------------------------------------------------------------------------------
+
+
+async def test_a_rebuild_is_ordered_once_and_its_progress_needs_no_script(stand: Stand) -> None:
+    """R-118."""
+    path = f"/console/projections/activation/{CODE_VIEW.name}"
+    async with await stand.operator() as browser:
+        page = await browser.get(path)
+        assert "half of the machine" in page.text
+        for _ in range(2):
+            answer = await browser.send_form(path, page, source="ledger")
+            assert answer.headers["location"] == path
+        told = await shown(browser, path)
+    assert "<progress" in told
+    assert '<noscript><meta http-equiv="refresh" content="2"></noscript>' in told
+    assert "Running" in told
+    assert await stand.pool.fetchval("select source from rebuild_order") == "ledger"
+
+
+async def test_a_rebuild_tells_how_far_it_is_and_for_how_long_yet(stand: Stand) -> None:
+    listed = {"projections": [{**PROJECTION, "rebuild": REBUILD}]}
+    stand.devices.answers = device_answers({"operations/projections": listed})
+    async with await stand.operator() as browser:
+        page = await shown(browser, "/console/projections/device/license_view")
+    assert "500 of 2,000 events (25%), 300 a second, about 5.0 s left" in page
+
+
+@pytest.mark.parametrize(("ended", "said"), ENDED, ids=lambda value: value["state"] if isinstance(value, dict) else "")
+async def test_what_came_of_a_rebuild_is_told(ended: dict[str, Any], said: list[str], stand: Stand) -> None:
+    """R-118."""
+    finished = {"finished_at": "2026-03-01T12:01:00.000Z"} if ended["state"] != "interrupted" else {}
+    listed = {"projections": [{**PROJECTION, "rebuild": {**REBUILD, **finished, **ended}}]}
+    stand.devices.answers = device_answers({"operations/projections": listed})
+    async with await stand.operator() as browser:
+        page = await shown(browser, "/console/projections/device/license_view")
+    assert [words for words in said if words not in page] == []
+    assert ("Replace the table also where it differs: 21 rows" in page) == (ended["state"] == "differs")
+    assert "http-equiv" not in page
+
+
+async def test_the_log_of_the_other_service_is_offered_from_kafka_alone(stand: Stand) -> None:
+    path = f"/console/projections/activation/{FORECAST.name}"
+    async with await stand.operator() as browser:
+        page = await browser.get(path)
+        assert 'value="ledger"' not in page.text
+        answer = await browser.send_form(path, page, source="ledger")
+        assert (answer.status_code, "read from Kafka alone" in answer.text) == (409, True)
+
+
+# --- everywhere ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "path", ["parked/code_view:1:2/redrive", "parked/code_view:1:2/discard", "projections/activation/code_view"]
+)
+async def test_a_form_that_no_page_of_this_session_drew_does_nothing(path: str, stand: Stand) -> None:
+    await set_aside(stand)
+    async with await stand.operator() as browser:
+        for fields in ({}, {"form": "0" * 64, "order": "1", "reason": "good enough"}):
+            answer = await browser.post(f"/console/{path}", data=fields)
+            assert answer.status_code == 403
+    assert await stand.pool.fetchval("select count(*) from event where type <> 'MessageParked'") == 0
+    assert await stand.pool.fetchval("select count(*) from rebuild_order") == 0
+
+
+@pytest.mark.parametrize(
+    "path", ["parked", "parked/code_view:1:2", "system", "forecast", "projections/activation/code_view"]
+)
+async def test_nobody_sees_operations_without_a_login(path: str, stand: Stand) -> None:
+    async with stand.browser() as browser:
+        assert "Operator key" in await shown(browser, f"/console/{path}", 401)
+
+
+async def test_a_forecast_without_failures_says_so(stand: Stand) -> None:
+    async with await stand.operator() as browser:
+        page = await shown(browser, "/console/forecast?days=90")
+    assert "None of the 0 switches in the next 90 days will fail" in page
