@@ -7,7 +7,8 @@ a switch activates one code and frees the seat on another.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from functools import cache
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -50,13 +51,30 @@ class Part(BaseModel):
 
         What `model_copy` does, in a quarter of the time: a replay does little else.
         """
-        made = _new(type(self))
-        # frozen models refuse plain assignment, and `object.__setattr__` would look each of these slots up
-        _set_values(made, self.__dict__ | changes)
-        _set_fields_set(made, self.__pydantic_fields_set__)
-        _set_extra(made, None)
-        _set_private(made, None)
-        return made
+        return _made(type(self), self.__dict__ | changes, self.__pydantic_fields_set__)
+
+    @classmethod
+    def model_construct(  # type: ignore[override] # pydantic's plugin puts each class's own fields in its place
+        cls, _fields_set: set[str] | None = None, **facts: Any
+    ) -> Self:
+        """Return a part made of facts, which are not checked again: in a third of the time of a call of the class."""
+        return _made(cls, _defaults(cls) | facts, _fields_set or set(facts))
+
+
+def _made[Made: BaseModel](kind: type[Made], values: dict[str, Any], fields_set: set[str]) -> Made:
+    made = _new(kind)
+    # frozen models refuse plain assignment, and `object.__setattr__` would look each of these slots up
+    _set_values(made, values)
+    _set_fields_set(made, fields_set)
+    _set_extra(made, None)
+    _set_private(made, None)
+    return made
+
+
+@cache
+def _defaults(kind: type[BaseModel]) -> dict[str, Any]:
+    """Return a value for every field, in their order; what is required is set over it."""
+    return {name: field.get_default(call_default_factory=True) for name, field in kind.model_fields.items()}
 
 
 _new = object.__new__

@@ -70,6 +70,7 @@ PURE = {
     "collections.abc",
     "dataclasses",
     "datetime",
+    "functools",
     "re",
     "typing",
     "uuid",

@@ -5,7 +5,7 @@ The folds are pure, and one value each is what the live consumer, a rebuild and 
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal
 
 from services.device.decider import Device, DeviceEvent, evolve
@@ -79,13 +79,15 @@ def project(view: LicenseView, event: DeviceEvent, /, *, occurred_at: datetime, 
     return view.but(
         device=evolve(view.device, event),
         last_refusal=_refusal(view, event, occurred_at),
-        renewal_seconds=_renewal_seconds(view, event, recorded_at - occurred_at),
+        renewal_seconds=_renewal_seconds(view, event, occurred_at, recorded_at),
         changed_at=recorded_at,
     )
 
 
-def _renewal_seconds(view: LicenseView, event: DeviceEvent, passed: timedelta) -> float | None:
-    return passed.total_seconds() if isinstance(event, LicenseRenewed) else view.renewal_seconds
+def _renewal_seconds(
+    view: LicenseView, event: DeviceEvent, occurred_at: datetime, recorded_at: datetime
+) -> float | None:
+    return (recorded_at - occurred_at).total_seconds() if isinstance(event, LicenseRenewed) else view.renewal_seconds
 
 
 def _refusal(view: LicenseView, event: DeviceEvent, refused_at: datetime) -> Refusal | None:

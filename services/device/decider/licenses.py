@@ -25,7 +25,7 @@ def activated(device: Device, event: LicenseActivated) -> Device:
     """Return the device with the license. What waits now waits for this one's end (R-38)."""
     before = device.license
     same = before is not None and before.code_ref == event.code_ref
-    license_ = License(
+    license_ = License.model_construct(
         code_ref=event.code_ref,
         last_group=event.last_group,
         activated_at=event.activated_at,
@@ -40,8 +40,8 @@ def activated(device: Device, event: LicenseActivated) -> Device:
         auto_renews=event.auto_renews,
         announced=before.announced if before is not None and same else (),
     )
-    left = without(device, event.code_ref).but(license=license_, generation=license_.generation)
-    return predicted(left.but(reserve=_waiting(left.reserve)))
+    left = without(device, event.code_ref)
+    return predicted(left.but(license=license_, generation=license_.generation, reserve=_waiting(left.reserve)))
 
 
 def moved(device: Device, event: LicenseRenewed | LicenseShortened | CodeBlocked | CodeUnblocked) -> Device:
