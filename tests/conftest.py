@@ -21,6 +21,8 @@ from shared.local import Postgres, free_ports
 from shared.local.postgres import SETTINGS
 from shared.migrate import migrate
 
+pytest_plugins = ("tests.journeys.everyday",)
+
 ServiceName = Literal["device", "activation"]
 Mode = Literal["production", "sandbox"]
 

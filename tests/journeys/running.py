@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
-from services.cli.system import SERVICES, System
+from services.cli.system import SERVICES, ServiceName, System
 from shared.local.ports import free_port, free_ports
 from shared.local.stack import LocalStack
 from tests.journeys.waiting import until
@@ -47,3 +47,15 @@ def running_system(folder: Path, **options: Any) -> Iterator[System]:
             yield system
     finally:
         system.stack.erase()
+
+
+@contextmanager
+def away(system: System, service: ServiceName) -> Iterator[None]:
+    """Take the service's worker away, and give it back."""
+    worker = system.worker(service)
+    worker.kill()
+    try:
+        yield
+    finally:
+        worker.start()
+        wait_until_ready(system)

@@ -3,8 +3,7 @@
 Through the real doors. Some of it takes a worker away for a moment, and waits until it is back.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -23,24 +22,12 @@ from tests.journeys.people import (
     reserve_is,
     runs_on,
 )
-from tests.journeys.running import wait_until_ready
+from tests.journeys.running import away
 
 MOMENT = timedelta(seconds=30)
 """Sandbox time goes on while a test looks: an edge is looked at from both sides."""
 
 type NewDevice = Callable[[], OwnedDevice]
-
-
-@contextmanager
-def away(system: System, service: ServiceName) -> Iterator[None]:
-    """Take the service's worker away, and give it back."""
-    worker = system.worker(service)
-    worker.kill()
-    try:
-        yield
-    finally:
-        worker.start()
-        wait_until_ready(system)
 
 
 # --- Add, and all that is not Add -----------------------------------------------------------------------
