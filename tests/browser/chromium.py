@@ -1,0 +1,57 @@
+"""Where Chromium is. `python -m tests.browser.chromium` installs it where it can, or says what is missing."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+SETTING = "PERENNIAL_CHROMIUM"
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+PACKAGES = ("chromium", "fonts-noto-core")
+INSTALL_SECONDS_MAX = 300.0
+MISSING = (
+    f"the browser tests need Chromium: install {' and '.join(PACKAGES)}, or name the program in {SETTING}; "
+    "without it they are skipped"
+)
+
+
+def find() -> str | None:
+    """Return the path of the browser, or None."""
+    names = (named,) if (named := os.environ.get(SETTING)) else NAMES
+    return next((path for name in names if (path := shutil.which(name))), None)
+
+
+def install() -> str | None:
+    """Install Debian's packages if this is root's to do; return what went wrong, or None."""
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        return "no apt-get that this user may run"
+    for words in (("update",), ("install", "--yes", "--no-install-recommends", *PACKAGES)):
+        try:
+            subprocess.run(
+                ["apt-get", "-q", *words],
+                env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+                timeout=INSTALL_SECONDS_MAX,
+                capture_output=True,
+                check=True,
+            )
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+            return f"apt-get {words[0]} failed: {_last_line(error.stderr)}"
+    return None
+
+
+def _last_line(said: bytes | None) -> str:
+    return ((said or b"").decode(errors="replace").strip().splitlines() or ["it did not end in time"])[-1]
+
+
+def main() -> None:
+    """Have a browser, or say in one line why not. The tests decide what that means for them."""
+    if find() is not None:
+        return
+    print("installing Chromium for the browser tests", file=sys.stderr)
+    wrong = install()
+    if find() is None:
+        print(f"{MISSING} ({wrong or 'the packages brought none'})", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

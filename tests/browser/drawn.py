@@ -1,0 +1,117 @@
+"""Every page of the Licensing window without a service: drawn as the window draws it, with its files and headers."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from playwright.sync_api import Page, Route
+
+from services.device.window.adding import Asked
+from services.device.window.forms import Typed, Wrong
+from services.device.window.opening import ASSETS, ROOM, window_path
+from services.device.window.routes import SENT_TWICE
+from services.device.window.sentences import closed, not_opened
+from services.device.window.sentences.closed import CLOSED, LINKS, Closed
+from services.device.window.values import Page as Shown
+from shared.pages import HEADERS, Drawing
+from tests.device import histories
+from tests.device.window.samples import NAMED, page, state
+from tests.scenarios import END, NOON, B, D, rejected, verified
+
+ORIGIN = "http://window.test"
+DRAWING = Drawing(ROOM, prefix=ASSETS)
+BY_PATH = {asset.path: asset for asset in DRAWING.assets.values()}
+
+ADD_ON = {"device_id": "other", "version": 1, "product": "vpn", "status": "active", "works_until": END.isoformat()}
+UNUSUAL: Mapping[str, Callable[[], Shown]] = {
+    "rejected": lambda: page([*histories.VERIFYING, rejected(B, "wrong_region")], NOON),
+    "with notices": lambda: page(
+        [*histories.VERIFYING, verified(B, notices=("seats_exhausted", "other_edition", "less_than_full_term"))], NOON
+    ),
+    "stale": lambda: state("active", stale=True),
+    "not yet shown": lambda: state("active", current=False),
+    "wrong clock and copied": lambda: state(
+        "active", clock_deviates=True, clock_offset_seconds=-7_200, clone_suspected=True
+    ),
+    "with an add-on": lambda: state("active", add_ons=[ADD_ON]),
+    "last day": lambda: page(histories.ACTIVE, END),
+}
+WRONG = Wrong("The 2nd group contains Cyrillic 'А', which looks like the Latin A; type it on a Latin keyboard.", (2,))
+SHORT = Wrong("A code has 20 symbols; this one has 19. Look at the fourth group.", (4,))
+TYPED = Typed(("7KQ2M", "XА4TP", "9R3WD", "H6VN1"))
+
+
+def _windows() -> Mapping[str, Shown]:
+    return {**{name: state(name) for name in NAMED}, **{name: made() for name, made in UNUSUAL.items()}}
+
+
+def _entries() -> dict[str, str]:
+    empty = {"typed": Typed().groups, "said": Asked(), "wrong": None, "prior_wrong": None, "problem": None}
+    wrong = {**empty, "typed": TYPED.shown(), "wrong": WRONG}
+    prior = {**empty, "said": Asked(prior="7KQ2M-XA4TP"), "prior_wrong": SHORT}
+    return {
+        "enter a code": _drawn("code.html", page=state("active"), **empty),
+        "enter another code": _drawn("code.html", page=state("active, ready"), **empty),
+        "enter a code on a trial": _drawn("code.html", page=state("trial"), **empty),
+        "enter a code, wrong": _drawn("code.html", page=state("active"), **wrong),
+        "enter a code, prior wrong": _drawn("code.html", page=state("active"), **prior),
+        "enter a code, sent twice": _drawn("code.html", page=state("active"), **{**empty, "problem": SENT_TWICE}),
+    }
+
+
+def _added() -> dict[str, str]:
+    states = ("active", "active, verifying", "active, ready", "active, ready, incoming", "unlicensed, activating")
+    pages = {name: state(name) for name in states} | {"rejected": UNUSUAL["rejected"]()}
+    return {f"added: {name}": _drawn("added.html", page=shown) for name, shown in pages.items()}
+
+
+def _closed() -> dict[str, str]:
+    told: dict[str, Closed] = {word: closed(word) for word in CLOSED}
+    told |= {f"link {why}": not_opened("link", why) for why in LINKS}
+    told |= {f"session {why}": not_opened("session", why) for why in ("missing", "over")}
+    again = window_path(D)
+    return {
+        f"closed: {word}": _drawn("closed.html", closed=page, again=again if page.may_retry else None)
+        for word, page in told.items()
+    }
+
+
+def _drawn(template: str, **shown: Any) -> str:
+    more = {"form_token": "0" * 64, "order": lambda name: f"{name}-1"}
+    return DRAWING.text(template, accept_language="en-GB", **more, **shown)
+
+
+def every_page() -> dict[str, str]:
+    """Return the HTML of every page by its name."""
+    windows = {name: _drawn("licensing.html", page=shown) for name, shown in _windows().items()}
+    arrived = {"arrived": _drawn("arrived.html", here=window_path(D))}
+    return {**windows, **_entries(), **_added(), **_closed(), **arrived}
+
+
+def slug(name: str) -> str:
+    """Return the name as it may stand in addresses and in names of files."""
+    return "-".join(re.findall(r"\w+", name.replace("…", "and").lower()))
+
+
+class Stage:
+    """A browser's page on which every page of the window can be shown, as if a service served it."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self._pages = {f"/{slug(name)}": html for name, html in every_page().items()}
+        page.route(f"{ORIGIN}/**", self._serve)
+
+    def shows(self, name: str) -> None:
+        """Show a page, complete with its style and its scripts."""
+        self.page.goto(f"{ORIGIN}/{slug(name)}")
+
+    def _serve(self, route: Route) -> None:
+        path = route.request.url.removeprefix(ORIGIN)
+        if (html := self._pages.get(path)) is not None:
+            route.fulfill(body=html, headers={**HEADERS, "Content-Type": "text/html"})
+        elif (asset := BY_PATH.get(path)) is not None:
+            route.fulfill(body=asset.content, headers={"Content-Type": asset.media_type})
+        elif not path.endswith("/stream"):
+            # whoever goes on from here stays here
+            route.fulfill(status=204)
+        # the stream stays quiet: an answer of any kind would be a connection that was lost

@@ -1,0 +1,152 @@
+"""Everybody can use the window: axe-core looks at every page, light and dark, wide and on a phone."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, ViewportSize, expect
+
+from tests.browser.drawn import Stage, every_page
+
+AXE = Path(__file__).with_name("axe") / "axe.min.js"
+WIDE, PHONE = ViewportSize(width=1280, height=900), ViewportSize(width=390, height=844)
+ENLARGED = ViewportSize(width=640, height=450)
+"""What is left of a wide screen at 200 %."""
+NARROW = ViewportSize(width=320, height=640)
+AXE_OPTIONS = {"resultTypes": ["violations"], "rules": {"target-size": {"enabled": True}}}
+CONTRAST_ONLY = {**AXE_OPTIONS, "runOnly": {"type": "rule", "values": ["color-contrast"]}}
+PAGES = every_page()
+
+
+@pytest.fixture(scope="module")
+def stage(browser: Browser) -> Any:
+    """One page on which all others are shown."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.add_init_script(path=AXE)
+    yield Stage(page)
+    context.close()
+
+
+def violations(page: Page, options: dict[str, Any]) -> list[str]:
+    """Return what axe-core finds on the page as it is now."""
+    found = page.evaluate("options => axe.run(document, options)", options)
+    assert "error" not in found
+    return [f"{each['id']}: {node['html']}" for each in found["violations"] for node in each["nodes"]]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_axe_finds_nothing_and_nothing_needs_to_be_scrolled_sideways(name: str, stage: Stage) -> None:
+    """All rules in the light, wide and on a phone; colors in the dark too; and at 200 % no page is too wide."""
+    page = stage.page
+    page.emulate_media(color_scheme="light")
+    page.set_viewport_size(WIDE)
+    stage.shows(name)
+    found = {"wide": violations(page, AXE_OPTIONS)}
+    page.set_viewport_size(PHONE)
+    found["phone"] = violations(page, AXE_OPTIONS)
+    page.emulate_media(color_scheme="dark")
+    found["phone, dark"] = violations(page, CONTRAST_ONLY)
+    page.set_viewport_size(WIDE)
+    found["wide, dark"] = violations(page, CONTRAST_ONLY)
+    found["too wide"] = [str(size["width"]) for size in (ENLARGED, PHONE, NARROW) if _sticks_out(page, size)]
+    assert not any(found.values()), found
+
+
+def _sticks_out(page: Page, size: ViewportSize) -> bool:
+    page.set_viewport_size(size)
+    return bool(page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"))
+
+
+def test_axe_finds_what_is_wrong(stage: Stage) -> None:
+    """The test above can fail."""
+    stage.shows("active")
+    stage.page.evaluate("document.querySelector('h2').style.color = document.body.style.background = '#bbb'")
+    stage.page.evaluate("document.getElementById('enter').textContent = ''")
+    found = violations(stage.page, AXE_OPTIONS)
+    assert {"button-name", "color-contrast"} <= {each.partition(":")[0] for each in found}
+
+
+def focused(page: Page) -> str:
+    """Return the name of what has the focus."""
+    told = page.evaluate("""() => {
+        const focus = document.activeElement;
+        return focus.getAttribute('aria-label') || (focus.labels?.[0] || focus).textContent.trim();
+    }""")
+    return str(told)
+
+
+def order(page: Page, count: int) -> list[str]:
+    """Return what the tabulator visits, in its order."""
+    names = []
+    for _ in range(count):
+        page.keyboard.press("Tab")
+        names.append(focused(page))
+    return names
+
+
+def test_the_tabulator_follows_the_page(stage: Stage) -> None:
+    """From the skip link down; what cannot be pressed is passed over."""
+    stage.shows("active, ready")
+    down = order(stage.page, 4)
+    assert down == ["Skip to the content", "Remove this code", "Enter another code", "Check now"]
+    stage.shows("expired, refused")
+    assert order(stage.page, 3)[1:] == ["Activate now", "Remove this code"]
+
+
+def test_the_code_is_where_typing_begins_and_cancel_comes_after_it(stage: Stage) -> None:
+    """The first field has the focus; Add is passed over as long as it cannot be pressed."""
+    stage.shows("enter a code")
+    assert focused(stage.page) == "Group 1 of 4"
+    assert order(stage.page, 5) == [
+        *(f"Group {number} of 4" for number in (2, 3, 4)),
+        "This is a discounted renewal code",
+        "Cancel",
+    ]
+
+
+def test_the_field_that_is_wrong_has_the_focus_and_is_described_by_the_message(stage: Stage) -> None:
+    """R-06: without scripts too, as this page comes from the service."""
+    stage.shows("enter a code, wrong")
+    wrong = stage.page.get_by_label("Group 2 of 4")
+    expect(wrong).to_be_focused()
+    expect(wrong).to_have_attribute("aria-invalid", "true")
+    expect(wrong).to_have_accessible_description(re.compile("The 2nd group contains Cyrillic"))
+
+
+def test_the_skip_link_leads_to_the_content(stage: Stage) -> None:
+    stage.shows("active")
+    stage.page.keyboard.press("Tab")
+    expect(stage.page.get_by_text("Skip to the content")).to_be_in_viewport()
+    stage.page.keyboard.press("Enter")
+    expect(stage.page.locator("main")).to_be_focused()
+
+
+@pytest.mark.parametrize(("wish", "seconds"), [("reduce", "0s"), ("no-preference", "0.15s")])
+def test_nothing_moves_for_those_who_do_not_want_it(wish: Any, seconds: str, stage: Stage) -> None:
+    stage.page.emulate_media(reduced_motion=wish)
+    stage.shows("active")
+    moving = stage.page.evaluate("""() => [...new Set([...document.querySelectorAll('*')].flatMap(
+        element => [getComputedStyle(element).transitionDuration, getComputedStyle(element).animationDuration]))]""")
+    assert set(moving) == {"0s", seconds}
+
+
+def test_the_focus_can_be_seen(stage: Stage) -> None:
+    """An outline of three pixels, in both lights."""
+    for scheme in ("light", "dark"):
+        stage.page.emulate_media(color_scheme=scheme)
+        stage.shows("active")
+        order(stage.page, 2)
+        outline = stage.page.evaluate("getComputedStyle(document.activeElement).outline")
+        assert "3px" in outline
+        assert "solid" in outline
+
+
+def test_text_that_is_twice_as_large_still_fits(stage: Stage) -> None:
+    """200 % of the letters alone, as a browser's settings do it."""
+    for name in ("active, ready", "expired, refused", "enter a code", "with notices"):
+        stage.page.set_viewport_size(WIDE)
+        stage.shows(name)
+        stage.page.evaluate("document.documentElement.style.fontSize = '200%'")
+        assert not _sticks_out(stage.page, WIDE), name

@@ -1,0 +1,60 @@
+"""How the browser is found or brought, by the program that `make test` runs first, where only a test's programs are."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BROWSER = "#!/bin/sh\nexit 0\n"
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root installs packages")
+
+
+def run(folder: Path, **environment: str) -> str:
+    """Run the program where only the programs of `folder` are to be found, and return what it says."""
+    words = [sys.executable, "-m", "tests.browser.chromium"]
+    known = {name: value for name, value in os.environ.items() if name != "PERENNIAL_CHROMIUM"}
+    done = subprocess.run(
+        words, env={**known, "PATH": str(folder), **environment}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == ""
+    return done.stderr
+
+
+def program(file: Path, text: str = BROWSER) -> Path:
+    """Make a program."""
+    file.write_text(text)
+    file.chmod(0o755)
+    return file
+
+
+@pytest.mark.parametrize("name", ["chromium", "chromium-browser", "google-chrome"])
+def test_a_browser_that_is_there_needs_no_word(name: str, tmp_path: Path) -> None:
+    program(tmp_path / name)
+    assert run(tmp_path) == ""
+
+
+def test_a_browser_that_is_named_is_taken(tmp_path: Path) -> None:
+    elsewhere = program(tmp_path / "my-browser")
+    assert run(Path("/nonexistent"), PERENNIAL_CHROMIUM=str(elsewhere)) == ""
+
+
+def test_what_is_missing_is_said_in_one_line(tmp_path: Path) -> None:
+    said = run(tmp_path).splitlines()[-1]
+    assert "install chromium and fonts-noto-core" in said
+    assert "PERENNIAL_CHROMIUM" in said
+
+
+@as_root
+def test_root_installs_it(tmp_path: Path) -> None:
+    browser = tmp_path / "chromium"
+    program(tmp_path / "apt-get", f'#!/bin/sh\n[ "$2" = update ] || {{ echo > {browser}; /bin/chmod +x {browser}; }}\n')
+    assert run(tmp_path) == "installing Chromium for the browser tests\n"
+    assert browser.exists()
+
+
+@as_root
+def test_an_installation_that_fails_is_told_with_its_last_word(tmp_path: Path) -> None:
+    program(tmp_path / "apt-get", "#!/bin/sh\necho 'E: no network' >&2\nexit 100\n")
+    assert "apt-get update failed: E: no network" in run(tmp_path)
