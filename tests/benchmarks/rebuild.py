@@ -112,6 +112,7 @@ def run(system: System, source: LogName, processes: int | None) -> Run:
     with peak() as memory, step(f"license_view from {source}", 100) as progress:
         outcome = asyncio.run(rebuilt(subject, tell=lambda done, total: progress(100 * done // max(1, total))))
     used = meter.read()
+    say(f"{outcome.events / outcome.seconds:,.0f} events/s from {source}, load average {os.getloadavg()[0]:.1f}")
     return Run(
         source=source,
         events=outcome.events,
@@ -224,13 +225,15 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path(".data"), help="the folder of a system that was seeded")
     parser.add_argument("--processes", type=int, help="how many at once (one per core)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything to FILE too")
+    parser.add_argument("--times", type=int, default=2, help="how often from each log (2)")
     asked = parser.parse_args()
     system = local_system(asked.data)
     system.stack.start()
     try:
+        asyncio.run(system.provision())
         say(f"{len(os.sched_getaffinity(0))} cores, load average before {os.getloadavg()[0]:.1f}")
-        sources: tuple[LogName, ...] = ("ledger", "kafka", "ledger", "kafka")
-        runs = [run(system, source, asked.processes) for source in sources]
+        sources: tuple[LogName, ...] = ("ledger", "kafka")
+        runs = [run(system, source, asked.processes) for _ in range(asked.times) for source in sources]
         found = asyncio.run(parts(system))
     finally:
         system.stack.stop()

@@ -48,13 +48,13 @@ async def code_pool(databases: Databases, world: World) -> AsyncIterator[Pool]:
         yield pool
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 async def devices(device_pool: Pool) -> AsyncIterator[Client]:
     async with device_doors(device_pool, NOW) as client:
         yield client
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 async def codes(code_pool: Pool) -> AsyncIterator[Client]:
     async with code_doors(code_pool, NOW) as client:
         yield client

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from time import monotonic
@@ -13,7 +12,9 @@ import pytest
 from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.records_to_delete import RecordsToDelete
+from typer.testing import CliRunner, Result
 
+from services.cli import app
 from services.cli.projections import PROJECTIONS
 from services.cli.system import System
 from services.device.projection import LICENSE_VIEW
@@ -59,8 +60,9 @@ def environment(system: System) -> dict[str, str]:
     }
 
 
-def run(environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
-    return answer(environment, "projection", *words)
+def run(environment: dict[str, str], *words: str) -> Result:
+    """Give a command in this process."""
+    return CliRunner().invoke(app, ["projection", *words], env=environment)
 
 
 def subject(system: System, projection: Projection[Any]) -> Subject:
@@ -76,7 +78,7 @@ def test_every_table_of_a_running_system_is_a_fold(environment: dict[str, str]) 
     """R-118."""
     outcome = run(environment, "verify", "--all", "--json")
     found = [json.loads(line) for line in outcome.stdout.splitlines()]
-    assert outcome.returncode == 0, outcome.stderr
+    assert outcome.exit_code == 0, outcome.stderr
     assert [each["name"] for each in found] == list(PROJECTIONS)
     assert all(each["equal"] and each["rows"] for each in found)
     assert all(len(each["digest"]) == 64 for each in found)
@@ -87,7 +89,7 @@ def test_every_table_of_a_running_system_is_a_fold(environment: dict[str, str]) 
 def test_a_view_is_made_anew_from_either_log(environment: dict[str, str], name: str, source: str) -> None:
     """R-118."""
     outcome = run(environment, "rebuild", name, "--from", source, "--json")
-    assert outcome.returncode == 0, outcome.stderr
+    assert outcome.exit_code == 0, outcome.stderr
     (made,) = [json.loads(line) for line in outcome.stdout.splitlines()]
     assert (made["equal"], made["swapped"], made["from"]) == (True, True, source)
     assert made["folded"] == made["events"] > 0
@@ -95,10 +97,10 @@ def test_a_view_is_made_anew_from_either_log(environment: dict[str, str], name: 
 
 def test_people_read_it_too(environment: dict[str, str]) -> None:
     listed = run(environment, "list")
-    assert listed.returncode == 0, listed.stderr
+    assert listed.exit_code == 0, listed.stderr
     assert all(name in listed.stdout for name in PROJECTIONS)
     made = run(environment, "rebuild", "license_view")
-    assert made.returncode == 0, made.stderr
+    assert made.exit_code == 0, made.stderr
     assert "swapped" in made.stdout
 
 
@@ -109,12 +111,14 @@ async def test_requests_are_answered_and_nothing_old_is_shown_while_views_change
     """R-118, R-102: a short form of the run in `test_rebuild_under_load`."""
     async with traffic(system, lives_per_second=20, seconds_max=60) as seen:
         for source in ("kafka", "ledger", "kafka"):
-            outcome = await asyncio.to_thread(run, environment, "rebuild", "license_view", "--from", source, "--json")
+            outcome = await asyncio.to_thread(
+                answer, environment, "projection", "rebuild", "license_view", "--from", source, "--json"
+            )
             assert outcome.returncode == 0, outcome.stderr
     assert seen.wrong == []
     assert seen.requests > 0
     assert seen.lives > 0
-    outcome = await asyncio.to_thread(run, environment, "verify", "--all", "--json")
+    outcome = await asyncio.to_thread(answer, environment, "projection", "verify", "--all", "--json")
     assert outcome.returncode == 0, outcome.stderr
 
 
@@ -133,7 +137,7 @@ BAD: dict[str, tuple[tuple[str, ...], int, str]] = {
 def test_what_is_asked_wrongly_is_refused_in_one_line(environment: dict[str, str], case: str) -> None:
     words, code, said = BAD[case]
     outcome = run(environment, *words)
-    assert outcome.returncode == code
+    assert outcome.exit_code == code
     assert said in outcome.stderr
     assert outcome.stdout == ""
     assert "Traceback" not in outcome.stderr
@@ -142,7 +146,7 @@ def test_what_is_asked_wrongly_is_refused_in_one_line(environment: dict[str, str
 def test_a_ledger_or_kafka_that_is_away_is_told(environment: dict[str, str]) -> None:
     for away in ("PERENNIAL_POSTGRES_PORT", "PERENNIAL_KAFKA_PORT"):
         outcome = run({**environment, away: str(free_port())}, "rebuild", "license_view")
-        assert outcome.returncode == 3
+        assert outcome.exit_code == 3
         assert len(outcome.stderr.splitlines()) == 1
 
 
@@ -153,14 +157,14 @@ def test_a_difference_is_listed_and_nothing_is_replaced(system: System, environm
     )
     for words in (("verify", "license_view"), ("rebuild", "license_view")):
         outcome = run(environment, *words, "--json")
-        assert outcome.returncode == 1
+        assert outcome.exit_code == 1
         assert "differs: " in outcome.stderr
         (told,) = [json.loads(line) for line in outcome.stdout.splitlines()]
         assert (told["differing"], len(told["listed"])) == (1, 1)
         assert told["listed"][0]["stored"] != told["listed"][0]["folded"]
     outcome = run(environment, "rebuild", "license_view", "--accept-differences")
-    assert outcome.returncode == 0, outcome.stderr
-    assert run(environment, "verify", "license_view").returncode == 0
+    assert outcome.exit_code == 0, outcome.stderr
+    assert run(environment, "verify", "license_view").exit_code == 0
 
 
 def _by_hand(system: System, statement: str) -> None:

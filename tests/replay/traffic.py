@@ -1,4 +1,7 @@
-"""Traffic for a rebuild to go on under: lives begin at a steady rate, and windows are watched."""
+"""Traffic for a rebuild to go on under: lives begin at a steady rate, and windows are watched.
+
+Where the machine cannot carry the rate, lives begin as fast as it carries them: so many are under way, and no more.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,6 +21,10 @@ from tests.benchmarks.stand import Stand, connected
 
 TICK_SECONDS = 0.05
 WATCHED = 4
+UNDER_WAY_SECONDS = 10.0
+"""A life begins when the one that began so long before it, at the full rate, is through."""
+EVENTS_PER_LIFE = 5
+"""Enrolled, two codes added, one activated and one verified."""
 
 
 @dataclass(slots=True)
@@ -29,6 +36,11 @@ class Traffic:
     seconds: float = 0.0
     wrong: list[str] = field(default_factory=list)
 
+    @property
+    def per_second(self) -> float:
+        """Return how many lives began in a second, once it is over."""
+        return self.lives / self.seconds
+
 
 @asynccontextmanager
 async def traffic(system: System, *, lives_per_second: int, seconds_max: float) -> AsyncIterator[Traffic]:
@@ -39,7 +51,7 @@ async def traffic(system: System, *, lives_per_second: int, seconds_max: float) 
         codes = [IssuedCode(each["code_ref"], each["last_group"]) for each in issued]
         lives = [Life(str(UUID(int=new_id().int)), *pair) for pair in batched(codes, 2, strict=True)]
         began = monotonic()
-        going_on = [asyncio.create_task(_begin(orders, lives, seen, lives_per_second))]
+        going_on = [asyncio.create_task(_begin(stand, orders, lives, seen, lives_per_second))]
         going_on += [asyncio.create_task(_watch(stand, seen)) for _ in range(WATCHED)]
         try:
             yield seen
@@ -51,14 +63,24 @@ async def traffic(system: System, *, lives_per_second: int, seconds_max: float) 
             seen.wrong += [repr(each) for each in ended if isinstance(each, Exception)]
 
 
-async def _begin(orders: Sender, lives: list[Life], seen: Traffic, lives_per_second: int) -> None:
+async def _begin(stand: Stand, orders: Sender, lives: list[Life], seen: Traffic, lives_per_second: int) -> None:
     """Enroll devices and add both of their codes, so many lives a second."""
+    under_way_max = round(lives_per_second * UNDER_WAY_SECONDS)
     began = monotonic()
     for some in batched(lives, max(1, round(lives_per_second * TICK_SECONDS)), strict=False):
+        if seen.lives >= under_way_max:
+            await _through(stand, lives[seen.lives - under_way_max])
         messages = [(life.enroll(), life.add(life.first), life.add(life.second)) for life in some]
         await orders.send(TOPIC, [message for each in messages for message in each])
         seen.lives += len(some)
         await asyncio.sleep(max(0.0, began + seen.lives / lives_per_second - monotonic()))
+
+
+async def _through(stand: Stand, life: Life) -> None:
+    """Return when a device has heard all that it waits for."""
+    version = "select version from device where device_id = $1"
+    while (await stand.ledgers["device"].fetchval(version, life.device_id) or 0) < EVENTS_PER_LIFE:
+        await asyncio.sleep(TICK_SECONDS)
 
 
 async def _watch(stand: Stand, seen: Traffic) -> None:
