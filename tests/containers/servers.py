@@ -151,7 +151,7 @@ class PostgresServer(_Server):
         settings = [word for name in TUNED for word in ("-c", f"{name}={SETTINGS[name]}")]
         container.with_command(["postgres", *settings]).with_bind_ports(5432, self.port)
         if disk_bytes:
-            container.with_tmpfs_mount(self.DISK, str(disk_bytes))
+            container.with_tmpfs_mount(self.DISK, f"size={disk_bytes}")
         super().__init__(container)
 
     def fill_disk(self) -> None:
