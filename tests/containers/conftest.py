@@ -15,13 +15,10 @@ from services.cli.system import SERVICES, System
 from tests.containers.deployment import Deployment
 from tests.containers.servers import KAFKA_IMAGE, POSTGRES_IMAGE, engine_missing
 from tests.containers.watcher import Watcher, watching
-from tests.journeys.conftest import new_device, vendor
 from tests.journeys.faults import quiet_kafka_client
 from tests.journeys.load import Load
 from tests.journeys.people import Time, moment
 from tests.journeys.waiting import until
-
-__all__ = ["new_device", "vendor"]
 
 SEED = 7
 WAVE_LIVES = 24
