@@ -52,7 +52,7 @@ class Projections:
         """Run what is ordered until cancelled; children end then, and their work stays."""
         async with asyncio.TaskGroup() as children:
             while True:
-                children.create_task(_run(await self._ordered.get()))
+                children.create_task(_run_or_tell(await self._ordered.get()))
 
     async def listed(self) -> dict[str, Any]:
         """Return each projection: who keeps it, how far it is and behind, and its last rebuild."""
@@ -155,6 +155,14 @@ def _state(row: asyncpg.Record) -> RebuildState:
         state: RebuildState = json.loads(row["outcome"])["state"]
         return state
     return "interrupted" if row["source"] else "never"
+
+
+async def _run_or_tell(order: Order) -> None:
+    try:
+        await _run(order)
+    except OSError as error:
+        # a machine without room for one more process: the attempt is silent, and can be ordered again
+        logger.warning("the rebuild of %s cannot be run: %r", order.subject.projection.name, error)
 
 
 async def _run(order: Order) -> None:
