@@ -10,18 +10,22 @@ import typer
 from services.cli import tail
 from services.cli.article import Article
 from services.cli.connections import Connections, local_system
-from services.cli.doors import Doors
+from services.cli.doors import Doors, window_link
 from services.cli.facts import facts_of
 from services.cli.failures import CommandFailed, ExitCode
 from services.cli.foreground import interruptible, settle
 from services.cli.output import AsJson
 from services.cli.screen import Screen
-from services.cli.system import SERVICES, System
+from services.cli.system import SERVICES, ServiceName, System
 from shared.local.folders import writable
 
 READY_SECONDS_MAX = 60.0
 POLL_SECONDS = 0.05
 STREAM_CHARACTERS = 8
+ADDRESSES: dict[ServiceName, tuple[str, ...]] = {
+    "device": ("/docs/api", "/docs/messages", "/readyz"),
+    "activation": ("/docs/api", "/docs/messages", "/readyz", "/console"),
+}
 PORTS = (
     "Ports: PERENNIAL_POSTGRES_PORT, PERENNIAL_KAFKA_PORT, PERENNIAL_KAFKA_CONTROLLER_PORT, "
     "PERENNIAL_DEVICE_PORT, PERENNIAL_ACTIVATION_PORT."
@@ -96,10 +100,13 @@ def _play(doors: Doors, screen: Screen) -> Article:
 
 def _show_addresses(doors: Doors, screen: Screen, played: Article | None) -> None:
     for service in SERVICES:
-        for path in ("/openapi.json", "/readyz"):
+        for path in ADDRESSES[service]:
             url = doors.url(service, path)
             screen.tell("address", service, url, style="cyan", service=service, url=url)
     if played:
+        link = window_link(doors, played.device_id, token=played.token)
+        line = f"{link['url']} (the device's Licensing window; opens until {link['expires_at']})"
+        screen.tell("window", "window", line, style="cyan", **link)
         command = f"curl -H 'Authorization: Bearer {played.token}' {doors.url('device', played.path + '/license')}"
         screen.tell("try", "try", command, style="cyan", command=command)
 
