@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from services.activation.api import Doors, routes
-from services.activation.console import PAGES, Console, DeviceDoors, device_client, key_login
+from services.activation.console import PAGES, Console, DeviceDoors, device_client, key_login, preview_door
 from services.activation.console import routes as console_routes
 from services.activation.consumer import purchases, requests
 from services.activation.decider import decider
@@ -63,6 +63,7 @@ async def serve(settings: ServiceSettings) -> None:
             login=key_login(settings.operator_key_hash),
         )
         app.include_router(console_routes(console))
+        app.include_router(preview_door(doors))
         allow_forms(app, under=PAGES, bytes_max=FORM_BYTES_MAX)
         app.include_router(reference_door(app, APPLICATION, ROUTES))
         await service.run(app)

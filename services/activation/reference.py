@@ -12,6 +12,17 @@ ORDER = "order-2026/77"
 UNKNOWN = {404: ("unknown_code",)}
 OTHER_TIME = {404: ("unknown_code",), 422: ("in_the_future", "before_first_event"), 503: ("newer_log",)}
 ORDERED = {404: ("unknown_code",), 503: ("ledger_unavailable",)}
+SHOWN = {
+    "code_ref": CODE,
+    "last_group": GROUP,
+    "product": "antivirus",
+    "kind": "paid",
+    "term": "P1Y",
+    "seats": 3,
+    "seats_taken": 1,
+    "started_at": AT,
+    "ends_at": END,
+}
 SWITCH = {
     "device_id": DEVICE,
     "switch_at": END,
@@ -37,22 +48,9 @@ CODES: Routes = {
         answer={"codes": [{"code_ref": CODE, "last_group": GROUP, "code": "7H3KP-M2W9D-QXR4T-7QX2M"}]},
         problems={403: ("not_your_vendor",), 409: ("not_a_subscription",), 503: ("ledger_unavailable",)},
     ),
+    "GET /v1/codes": Described(who="seller", answer={"as_of": AT, "codes": [SHOWN], "next": None}),
     "GET /v1/codes/{code_ref}": Described(
-        who="seller",
-        answer={
-            "as_of": AT,
-            "version": 2,
-            "code_ref": CODE,
-            "last_group": GROUP,
-            "product": "antivirus",
-            "kind": "paid",
-            "term": "P1Y",
-            "seats": 3,
-            "seats_taken": 1,
-            "started_at": AT,
-            "ends_at": END,
-        },
-        problems=OTHER_TIME,
+        who="seller", answer={"as_of": AT, "version": 2, **SHOWN}, problems=OTHER_TIME
     ),
     "GET /v1/codes/{code_ref}/devices": Described(
         who="seller", answer={"as_of": AT, "devices": [DEVICE], "next": None}, problems=UNKNOWN
@@ -89,6 +87,26 @@ CODES: Routes = {
             "evidence": [],
         },
         problems={404: ("unknown_code", "no_such_event"), 503: ("newer_log",)},
+    ),
+    "POST /v1/codes/{code_ref}/preview": Described(
+        who="operator",
+        body={"action": "block"},
+        answer={
+            "as_of": AT,
+            "refused": None,
+            "would_happen": ["The code is blocked; where it is in use it stops on 15 March 2026."],
+            "affected": [
+                {
+                    "device_id": DEVICE,
+                    "until": END,
+                    "until_then": "2026-03-15T12:00:00.250Z",
+                    "follows": "",
+                    "follows_then": "",
+                }
+            ],
+            "more": False,
+        },
+        problems=UNKNOWN,
     ),
     "POST /v1/codes/{code_ref}/block": Described(
         who="seller", body={"note": "chargeback 4711"}, answer=_taken("CodeBlocked"), problems=ORDERED

@@ -4,20 +4,16 @@ from typing import Annotated, Any
 
 import typer
 
+from services.cli import operations
 from services.cli.doors import Doors
 from services.cli.examples import examples
-from services.cli.histories import After, At, Known, as_of, history_of
+from services.cli.histories import After, At, Known, as_of, history_of, pages_of
+from services.cli.operations import Ref
 from services.cli.output import AsJson, say, show, show_rows
 from services.cli.typed import code_ref
 from shared.messages import CodeKind
 
 app = typer.Typer(no_args_is_help=True, help="Issue codes, look at them, block them.")
-
-Ref = Annotated[
-    str,
-    typer.Argument(help="The code's reference; - reads a whole code from stdin, because a command line is public."),
-]
-Note = Annotated[str, typer.Option(help="Why: it stays in the code's history.")]
 
 
 @app.command(
@@ -56,18 +52,6 @@ def show_code(ctx: typer.Context, ref: Ref, at: At = None, known: Known = False,
         show(doors.ask("activation", "GET", f"/v1/codes/{code_ref(ref)}", params=asked), as_json=as_json)
 
 
-@app.command(epilog=examples('perennial code block 6f0c… --note "chargeback 4711"'))
-def block(ctx: typer.Context, ref: Ref, note: Note, as_json: AsJson = False) -> None:
-    """Allow no new activation of a code."""
-    _order(ctx, "block", ref, note, as_json)
-
-
-@app.command(epilog=examples('perennial code unblock 6f0c… --note "paid after all"'))
-def unblock(ctx: typer.Context, ref: Ref, note: Note, as_json: AsJson = False) -> None:
-    """Allow activations of a code again."""
-    _order(ctx, "unblock", ref, note, as_json)
-
-
 @app.command(epilog=examples("perennial code history 6f0c… --json | jq .type"))
 def history(
     ctx: typer.Context,
@@ -83,7 +67,45 @@ def history(
         history_of(doors, "activation", f"/v1/codes/{code_ref(ref)}", after=after, as_json=as_json, asked=asked)
 
 
-def _order(ctx: typer.Context, what: str, ref: str, note: str, as_json: bool) -> None:
+@app.command(
+    epilog=examples(
+        "perennial code find --last-group 7QX2M", "perennial code find --order order-2026/77 --json | jq -r .code_ref"
+    )
+)
+def find(
+    ctx: typer.Context,
+    last_group: Annotated[str | None, typer.Option(help="The code's last five characters.")] = None,
+    order: Annotated[str | None, typer.Option(help="An order of the shop that concerns it.")] = None,
+    device: Annotated[str | None, typer.Option(help="A device that has a seat on it.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find codes by their last group, by an order, or by a device."""
+    asked = {"last_group": last_group and last_group.upper(), "order_id": order, "device_id": device}
+    given = {name: value for name, value in asked.items() if value}
+    if len(given) != 1:
+        raise typer.BadParameter("give one of --last-group, --order and --device")
     with Doors(ctx.obj) as doors:
-        answer = doors.ask("activation", "POST", f"/v1/codes/{code_ref(ref)}/{what}", json={"note": note})
-    show(answer, as_json=as_json)
+        codes = list(pages_of(doors, "activation", "/v1/codes", "codes", given))
+    show_rows(codes, ("code_ref", "last_group", "product", "kind", "seats", "seats_taken", "ends_at"), as_json=as_json)
+    say(f"{len(codes)} found")
+
+
+@app.command(epilog=examples("perennial code devices 6f0c…"))
+def devices(ctx: typer.Context, ref: Ref, as_json: AsJson = False) -> None:
+    """List the devices that hold a seat on a code."""
+    with Doors(ctx.obj) as doors:
+        held = list(pages_of(doors, "activation", f"/v1/codes/{code_ref(ref)}/devices", "devices", {}))
+    show_rows([{"device_id": device_id} for device_id in held], ("device_id",), as_json=as_json)
+
+
+app.command(
+    epilog=examples(
+        'perennial code block 6f0c… --reason "chargeback 4711" --preview',
+        'perennial code block 6f0c… --reason "chargeback 4711"',
+    )
+)(operations.block)
+app.command(epilog=examples('perennial code unblock 6f0c… --reason "paid after all"'))(operations.unblock)
+app.command(epilog=examples('perennial code release 6f0c… 0199… --reason "the notebook was stolen" --keep-reserve'))(
+    operations.release
+)
+app.command(epilog=examples('perennial code refund 6f0c… order-2026/77 --reason "sent back"'))(operations.refund)

@@ -9,7 +9,7 @@ import typer
 from aiokafka.errors import KafkaError
 from typer.core import TyperGroup
 
-from services.cli import codes, devices, doctor, log, parked, projections, reasons, schema, secrets, topics
+from services.cli import codes, consumers, devices, doctor, log, parked, projections, reasons, schema, secrets, topics
 from services.cli.connections import Connections
 from services.cli.demo import PORTS, demo, up
 from services.cli.examples import PARAGRAPH, examples
@@ -78,6 +78,7 @@ app.command(epilog=PARAGRAPH.join((PORTS, examples("perennial demo", "perennial 
 app.command(epilog=PARAGRAPH.join((PORTS, examples("perennial up"))))(up)
 app.add_typer(codes.app, name="code")
 app.add_typer(devices.app, name="device")
+app.add_typer(consumers.app, name="consumer")
 app.add_typer(parked.app, name="parked")
 app.add_typer(log.app, name="log")
 app.add_typer(projections.app, name="projection")

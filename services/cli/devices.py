@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli.doors import Doors
+from services.cli.doors import Doors, window_link
 from services.cli.examples import examples
 from services.cli.histories import After, At, Known, as_of, history_of
 from services.cli.output import AsJson, say, show
@@ -79,3 +79,15 @@ def why_device(ctx: typer.Context, device_id: Id, at: At = None, known: Known = 
     """Explain where a device stands: the rules that were looked at, the evidence, and what would change it."""
     with Doors(ctx.obj) as doors:
         why(doors, device_id, as_of(at, known=known), as_json=as_json)
+
+
+@app.command(epilog=examples("perennial device window 0199…", "perennial device window 0199… --json | jq -r .url"))
+def window(ctx: typer.Context, device_id: Id, as_json: AsJson = False) -> None:
+    """Make a link that opens the device's Licensing window in a browser, within ten minutes."""
+    with Doors(ctx.obj) as doors:
+        link = window_link(doors, device_id)
+    if as_json:
+        show(link, as_json=True)
+    else:
+        typer.echo(link["url"])
+        say(f"it opens until {link['expires_at']}")

@@ -44,6 +44,12 @@ class Doors:
         return body
 
 
+def window_link(doors: Doors, device_id: str, *, token: str | None = None) -> dict[str, str]:
+    """Return the address that opens a device's Licensing window, and until when it does (RFC 3339)."""
+    link = doors.ask("device", "POST", f"/v1/devices/{device_id}/licensing-link", token=token)
+    return {"url": doors.url("device", link["path"]), "expires_at": link["expires_at"]}
+
+
 def _problem(answer: httpx.Response) -> dict[str, Any]:
     try:
         body: dict[str, Any] = answer.json()

@@ -1,17 +1,16 @@
 """`perennial forecast`: the switches to come, and which of them will fail with what is known now."""
 
 from collections import Counter
-from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
 
 from services.cli.doors import Doors
+from services.cli.histories import pages_of
 from services.cli.moments import through
 from services.cli.output import AsJson, say, show_rows
 from shared.ledger import instant
 
-PAGE_DEVICES = 500
 OUTCOMES = {"switches": "switches", "fails": "FAILS", "runs_on": "renewed meanwhile"}
 
 
@@ -25,22 +24,12 @@ def forecast(
     counted: Counter[str] = Counter()
     rows = []
     with Doors(ctx.obj) as doors:
-        for switch in _switches(doors, instant(through(until))):
+        for switch in pages_of(doors, "activation", "/v1/forecast", "switches", {"until": instant(through(until))}):
             counted[switch["outcome"]] += 1
             if switch["outcome"] == "fails" or not failing:
                 rows.append(switch if as_json else {**switch, **_words(switch)})
     show_rows(rows, ("switch_at", "device_id", "code", "outcome", "why", "would change it"), as_json=as_json)
     say(f"{counted.total():,} switches until {until}: {counted['fails']:,} will fail, {counted['switches']:,} will not")
-
-
-def _switches(doors: Doors, until: str) -> Iterator[dict[str, Any]]:
-    after: str | None = ""
-    while after is not None:
-        page = doors.ask(
-            "activation", "GET", "/v1/forecast", params={"until": until, "after": after, "limit": PAGE_DEVICES}
-        )
-        yield from page["switches"]
-        after = page["next"]
 
 
 def _words(switch: dict[str, Any]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from shared.ledger import instant
 After = Annotated[int, typer.Option(min=0, help="Only what came after this version.")]
 At = Annotated[str | None, typer.Option(help="As of this time, or the beginning of this day, instead of now.")]
 Known = Annotated[bool, typer.Option("--known", help="With --at: what was known then, not what was true then.")]
-PAGE_EVENTS = 500
+PAGE_ENTRIES = 500
 
 
 def as_of(at: str | None, *, known: bool) -> dict[str, str]:
@@ -46,9 +46,13 @@ def events_at(
     doors: Doors, service: ServiceName, path: str, *, after: int = 0, asked: Mapping[str, str] | None = None
 ) -> Iterator[dict[str, Any]]:
     """Give the events at `path` after a version, asking for page after page."""
-    next_after: int | None = after
-    while next_after is not None:
-        params = {"after": next_after, "limit": PAGE_EVENTS, **(asked or {})}
-        page = doors.ask(service, "GET", f"{path}/history", params=params)
-        yield from page["events"]
-        next_after = page["next"]
+    yield from pages_of(doors, service, f"{path}/history", "events", {"after": after, **(asked or {})})
+
+
+def pages_of(doors: Doors, service: ServiceName, path: str, what: str, asked: Mapping[str, Any]) -> Iterator[Any]:
+    """Give what stands under the name `what` in the pages at `path`, one after the other."""
+    page = doors.ask(service, "GET", path, params={"limit": PAGE_ENTRIES, **asked})
+    yield from page[what]
+    while page["next"] is not None:
+        page = doors.ask(service, "GET", path, params={"limit": PAGE_ENTRIES, **asked, "after": page["next"]})
+        yield from page[what]

@@ -1,6 +1,7 @@
 """What the two pages show: the documents, put into the order in which people read."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ from shared.reasons import CATALOGUE
 from shared.reference.openapi import PROBLEM_JSON, Document, operations_of
 from shared.reference.rows import Row, Schemas, form_of, rows_of
 
-MARK = str.maketrans(dict.fromkeys("/{}. :", "-"))
+BETWEEN_WORDS = re.compile(r"[^a-z0-9_]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ def _operation(name: str, operation: Document, schemas: Schemas) -> Operation:
     method, _, path = name.partition(" ")
     content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
     return Operation(
-        mark=name.lower().translate(MARK).strip("-"),
+        mark=BETWEEN_WORDS.sub("-", name.lower()).strip("-"),
         method=method,
         path=path,
         summary=operation["summary"],

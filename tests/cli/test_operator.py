@@ -111,8 +111,8 @@ def test_a_code_goes_from_the_shop_to_the_device_and_is_told_whole_only_once(
 def test_a_blocked_code_says_why_in_its_history(environment: dict[str, str]) -> None:
     """R-46, R-106."""
     ref = code(environment)["code_ref"]
-    objects(environment, "code", "block", ref, "--note", "stolen")
-    objects(environment, "code", "unblock", ref, "--note", "found")
+    objects(environment, "code", "block", ref, "--reason", "stolen")
+    objects(environment, "code", "unblock", ref, "--reason", "found")
     events = objects(environment, "code", "history", ref)
     assert [(event["type"], event["data"].get("note")) for event in events] == [
         ("CodeIssued", None),

@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry
 
 from services.activation import api as activation_api
 from services.activation import reference as activation
+from services.activation.console import preview_door
 from services.device import api as device_api
 from services.device import reference as device
 from services.device import window
@@ -54,6 +55,7 @@ def activation_app() -> FastAPI:
     )
     app = _app("activation")
     app.include_router(activation_api.routes(doors))
+    app.include_router(preview_door(doors))
     app.include_router(reference_door(app, activation.APPLICATION, activation.ROUTES))
     return app
 

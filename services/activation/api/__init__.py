@@ -5,6 +5,7 @@ from fastapi import APIRouter, Depends
 from services.activation.api.as_of import add_code_why
 from services.activation.api.customers import add_customers
 from services.activation.api.doors import Doors, answer_to
+from services.activation.api.finding import add_finding
 from services.activation.api.forecast import add_forecast
 from services.activation.api.issuing import add_issuing
 from services.activation.api.operations import add_operations
@@ -23,6 +24,7 @@ def routes(doors: Doors) -> APIRouter:
     add_purchases(sellers, doors)
     add_customers(sellers, doors)
     add_reads(sellers, doors)
+    add_finding(sellers, doors)
     add_code_why(sellers, doors)
     add_forecast(sellers, doors)
     router = APIRouter()

@@ -7,6 +7,7 @@ that adds its routes. It decides nothing: what it shows the rules say, and its f
 from services.activation.console.console import PAGES, Console
 from services.activation.console.devices import DeviceDoors, device_client
 from services.activation.console.logins import key_login
+from services.activation.console.previewing import preview_door
 from services.activation.console.routes import routes
 
-__all__ = ["PAGES", "Console", "DeviceDoors", "device_client", "key_login", "routes"]
+__all__ = ["PAGES", "Console", "DeviceDoors", "device_client", "key_login", "preview_door", "routes"]

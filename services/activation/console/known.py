@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pydantic_core import to_json
-
+from services.activation.api import finding
 from services.activation.decider import Code
 from services.activation.forecast import Switchover
 from services.activation.projection import CodeView, Holder
@@ -57,15 +56,12 @@ async def code_of(pool: Pool, code_ref: CodeRef) -> KnownCode | None:
 
 async def codes_ending(pool: Pool, last_group: LastGroup, *, after: str = "") -> list[Code]:
     """Return the codes with this last group, one more than a page."""
-    rows = await pool.fetch(ENDING, last_group, after, CODES_MAX + 1)
-    return [code for row in rows if (code := Code.model_validate_json(row["state"])).code_ref]
+    return await finding.codes_ending(pool, last_group, after=after, limit=CODES_MAX + 1)
 
 
 async def codes_of_order(pool: Pool, order_id: OrderId, *, after: str = "") -> list[Code]:
     """Return the codes that an order speaks of, one more than a page."""
-    written = to_json({"order_id": order_id}).decode()
-    rows = await pool.fetch(OF_ORDER, order_id, after, written, CODES_MAX + 1)
-    return [code for row in rows if (code := Code.model_validate_json(row["state"])).code_ref]
+    return await finding.codes_of_order(pool, order_id, after=after, limit=CODES_MAX + 1)
 
 
 async def seats_of(pool: Pool, code_ref: CodeRef, *, after: str = "") -> list[Seat]:
@@ -113,19 +109,6 @@ async def related_here(pool: Pool, events: Sequence[Said]) -> list[Said]:
         found = await related(connection, event_ids=causes, stream_ids=sorted(refs), causes=event_ids)
     return [history_entry(entry) for entry in found]
 
-
-ENDING = "select state from code where last_group = $1 and code_ref > $2 order by code_ref limit $3"
-
-# as the index `event_by_order` has it, then exactly
-OF_ORDER = """
-select state from code where code_ref > $2 and code_ref in (
-    select stream_id from event
-    where substring(encode(data, 'escape') from '"order_id":"([^"]*)"')
-            = substring(encode(convert_to($3, 'UTF8'), 'escape') from '"order_id":"([^"]*)"')
-        and type in ('LicenseRenewed', 'LicenseShortened', 'PurchaseAnnounced', 'PurchaseCancelled', 'PurchaseRefused')
-        and convert_from(data, 'UTF8')::jsonb ->> 'order_id' = $1
-) order by code_ref limit $4
-"""
 
 SEATS = "select device_id from seat where code_ref = $1 and device_id > $2 order by device_id limit $3"
 
