@@ -4,9 +4,6 @@ The preview names the version of the code that it was made of: if the code moved
 preview is shown anew.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
@@ -16,11 +13,11 @@ from services.activation.api import answer_to
 from services.activation.console.console import Console
 from services.activation.console.known import KnownCode, code_of
 from services.activation.console.logins import Operator
+from services.activation.console.offers import KINDS, Kind
 from services.activation.console.preview import Action, preview
 from services.activation.console.reach import reach_of
 from services.activation.console.sessions import Session
 from services.activation.console.values import masked
-from services.activation.decider import BlockCode, Code, RecordRefund, ReleaseSeat, UnblockCode
 from shared.door import Answer
 from shared.http import take_order
 from shared.identity import hash_of
@@ -33,63 +30,6 @@ SHOWN_MAX = 50
 NO_REASON = "Say why: the reason stands in the log for ever."
 MOVED_ON = "The code has changed since this page was made. Nothing was done: look at what would happen now."
 PREVIEWED = "precondition_failed"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
-    """One kind of action: what it is called, what it says when it is done, and which order it is."""
-
-    path: str
-    title: str
-    button: str
-    done: str
-    order: Callable[[Form, dict[str, Any]], Action]
-    offered: Callable[[Code], bool] = lambda _: False
-    asks: tuple[str, ...] = ()
-    """Further fields of its form that say what it is about."""
-
-
-KINDS = (
-    Kind(
-        path="block",
-        title="Block the code",
-        button="Block it",
-        done="The code is blocked.",
-        order=lambda _, said: BlockCode(**said),
-        offered=lambda code: not code.blocked,
-    ),
-    Kind(
-        path="unblock",
-        title="Unblock the code",
-        button="Unblock it",
-        done="The code is unblocked.",
-        order=lambda _, said: UnblockCode(**said),
-        offered=lambda code: code.blocked,
-    ),
-    Kind(
-        path="release",
-        title="Take the seat away",
-        button="Take it away",
-        done="The seat is free.",
-        order=lambda form, said: ReleaseSeat(
-            **said, device_id=form.get("device_id", ""), keep_reserve=form.get("keep_reserve") == "yes"
-        ),
-        asks=("device_id", "keep_reserve"),
-    ),
-    Kind(
-        path="refund",
-        title="Refund the order",
-        button="Refund it",
-        done="The refund is recorded.",
-        order=lambda form, said: RecordRefund(**said, order_id=form.get("order_id", "")),
-        asks=("order_id",),
-    ),
-)
-
-
-def actions_for(code: Code) -> tuple[Kind, ...]:
-    """Return what is offered for the code as a whole; a seat and an order have their own."""
-    return tuple(kind for kind in KINDS if kind.offered(code))
 
 
 def noted(operator: Operator, reason: str) -> str:
@@ -149,8 +89,9 @@ async def _previewed(
     status: int = 200,
 ) -> Response:
     """Draw what the action would do now, with the form that does it."""
-    known, reach = await _known(console, code_ref), await reach_of(console.doors.pool, console.doors.clock, code_ref)
-    seen = preview(_action(console, kind, code_ref, asked, ""), reach.known, console.doors.policy)
+    known, action = await _known(console, code_ref), _action(console, kind, code_ref, asked, "")
+    reach = await reach_of(console.doors.pool, action)
+    seen = preview(action, reach.known, console.doors.policy)
     about = {name: asked[name] for name in kind.asks if asked.get(name)}
     return console.draw(
         "action.html",

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 
 from services.activation.api.as_of import explained
-from services.activation.console.actions import actions_for
 from services.activation.console.console import Console
 from services.activation.console.devices import DeviceAway, DeviceRefused
 from services.activation.console.known import EVENTS_MAX, SEATS_MAX, code_of, events_before, seats_of
+from services.activation.console.offers import actions_for
 from services.activation.console.sessions import Session
 from services.activation.console.timeline import stories
 from services.activation.console.values import Fact, moment, standing_of

@@ -1,5 +1,6 @@
 """Asks the device service, at its own doors, on behalf of an operator. Short deadlines: a page must not wait for it."""
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +12,8 @@ from services.activation.console.logins import Operator
 from shared.clock import machine_now
 from shared.operators import operator_token
 from shared.signing import KeyRing
+
+logger = logging.getLogger(__name__)
 
 SECONDS_MAX = 3.0
 SERVER_ERROR = 500
@@ -53,6 +56,8 @@ class DeviceDoors:
             body: Said = answer.json()
         except (httpx.HTTPError, ValueError):
             raise DeviceAway from None
+        if answer.status_code in (401, 403):
+            logger.warning("the device service does not know this console: is its PERENNIAL_CONSOLE_KEYS_FILE right?")
         if answer.status_code >= SERVER_ERROR or answer.status_code in (401, 403):
             raise DeviceAway
         if answer.is_error:

@@ -1,14 +1,14 @@
 """Reads whom an action on a code can reach: devices that have it, that wait with it, and rivals. No rule here."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.activation.api.forecast import codes_of
-from services.activation.console.preview import Known
-from services.activation.decider import Code
+from services.activation.console.preview import Action, Known
+from services.activation.decider import Code, devices_of
 from services.activation.forecast import Switchover
-from shared.clock import Clock
 from shared.database import Connection, Pool
-from shared.messages import CodeRef
+from shared.messages import CodeRef, DeviceId
 
 HOLDERS_MAX = 500
 WAITING_MAX = 500
@@ -23,37 +23,36 @@ class Reach:
     more: bool
 
 
-async def reach_of(pool: Pool, clock: Clock, code_ref: CodeRef) -> Reach:
-    """Return whom an action on the code can reach."""
+async def reach_of(pool: Pool, action: Action) -> Reach:
+    """Return whom the action can reach."""
+    code_ref, named = action.code_ref, list(devices_of(action))
     async with pool.acquire() as connection:
-        holders = await _rows(connection, HOLDERS, code_ref, HOLDERS_MAX)
+        holders = await _rows(connection, HOLDERS, code_ref, named, HOLDERS_MAX)
         waiting = await _rows(connection, WAITING, [code_ref], WAITING_MAX)
         reserves = sorted({row.reserve.code_ref for row in holders if row.reserve} - {code_ref})
         rivals = await _rows(connection, WAITING, reserves, RIVALS_MAX)
-        rows = {row.device_id: row for row in (*rivals, *waiting, *holders)}
+        rows = {row.device_id or "": row for row in (*rivals, *waiting, *holders)}
         codes = await codes_of(connection, list(rows.values()))
-        codes = {**codes, **await _with_holders(connection, code_ref)}
+        itself = await _with_holders(connection, code_ref, [*rows, *named])
     full = len(holders) == HOLDERS_MAX or len(waiting) == WAITING_MAX
-    return Reach(Known(codes=codes, rows=list(rows.values()), now=clock.now()), more=full)
+    return Reach(Known(codes={**codes, code_ref: itself}, rows=list(rows.values()), now=action.at), more=full)
 
 
 async def _rows(connection: Connection, query: str, *asked: object) -> list[Switchover]:
     return [Switchover.model_validate_json(row["view"]) for row in await connection.fetch(query, *asked)]
 
 
-async def _with_holders(connection: Connection, code_ref: CodeRef) -> dict[CodeRef, Code]:
+async def _with_holders(connection: Connection, code_ref: CodeRef, devices: Sequence[DeviceId]) -> Code:
+    """Return the code as a decision needs it: knowing which of the devices at hand hold a seat."""
     state = await connection.fetchval("select state from code where code_ref = $1", code_ref)
-    seats = await connection.fetch(
-        "select device_id from seat where code_ref = $1 order by device_id limit $2", code_ref, RIVALS_MAX
-    )
-    if state is None:
-        return {}
-    return {code_ref: Code.model_validate_json(state).but(holders=frozenset(seat["device_id"] for seat in seats))}
+    seats = await connection.fetch(SEATS, code_ref, devices)
+    return Code.model_validate_json(state).but(holders=frozenset(seat["device_id"] for seat in seats))
 
 
+# those that the action names are among them, however many there are
 HOLDERS = """
 select view from seat join switchover_forecast using (device_id)
-where seat.code_ref = $1 order by device_id limit $2
+where seat.code_ref = $1 order by device_id = any($2::text[]) desc, device_id limit $3
 """
 
 WAITING = """
@@ -61,3 +60,5 @@ select view from switchover_forecast
 where view ->> 'switch_ms' is not null and view -> 'reserve' ->> 'code_ref' = any($1::text[])
 order by (view ->> 'switch_ms')::bigint, device_id limit $2
 """
+
+SEATS = "select device_id from seat where code_ref = $1 and device_id = any($2::text[])"

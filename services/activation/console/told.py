@@ -49,9 +49,19 @@ SENTENCES = {
     "CustomerErased": "What was told of the customer was erased.",
 }
 WORDS = {
-    "reserve": "to wait in reserve",
-    "immediate": "to be activated at once",
-    "operator": "an operator took it away",
+    ("purpose", "reserve"): "to wait in reserve",
+    ("purpose", "immediate"): "to be activated at once",
+    ("trigger", "immediate"): "at once",
+    ("trigger", "automatic"): "by itself",
+    ("trigger", "manual"): "by Activate now",
+    ("trigger", "retry"): "tried again",
+    ("trigger", "removal"): "after a removal",
+    ("trigger", "offline"): "by the device alone",
+    ("cause", "switched"): "the device switched to another code",
+    ("cause", "operator"): "an operator took it away",
+    ("cause", "no_answer"): "no answer came in time",
+    ("cause", "purchase_pending"): "a purchase is announced",
+    ("cause", "renewal_due"): "a renewal is due",
 }
 
 
@@ -81,7 +91,7 @@ def _value(  # noqa: PLR0911 - one line per kind of value
         case _, str() if MOMENT.fullmatch(value):
             return datetime.fromisoformat(value)
         case _, str() if name not in ("order_id", "device_id", "product", "product_version", "region", "term"):
-            return WORDS.get(value, value.replace("_", " "))
+            return WORDS.get((name, value), value.replace("_", " "))
         case _:
             return str(value)
 
