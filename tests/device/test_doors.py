@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -15,11 +16,11 @@ from jwt import PyJWS
 
 from services.device.api import LARGER_BODIES, Doors, Throttle, Watch, routes
 from services.device.api import contact as check_now
-from services.device.decider import DECIDER, Device, RecordVerdict
+from services.device.decider import DECIDER, Device, EnrollDevice, RecordVerdict
 from services.device.outbox import SANDBOX_OUTBOX
 from services.device.projection import LicenseView
 from services.device.store import DeviceStore
-from shared.clock import Clock
+from shared.clock import Clock, machine_now
 from shared.codes import Code, new_code
 from shared.command_handler import CommandHandler, Order
 from shared.database import Pool, transaction
@@ -27,6 +28,7 @@ from shared.door import Door
 from shared.identity import new_id
 from shared.ledger import append, instant
 from shared.messages import CodeVerified, LicenseActivated
+from shared.operators import OperatorTokens, operator_token
 from shared.outbox import Cause
 from shared.sealing import Sealing
 from shared.signing import KeyRing
@@ -128,6 +130,7 @@ async def device_service(device_pool: Pool, keys: KeyRing | None) -> AsyncIterat
         keys=keys,
         issuer=SANDBOX_OUTBOX.source,
         operator_key_hash=OPERATOR_KEY_HASH,
+        operator_tokens=OperatorTokens(keys=keys.public, audience="device") if keys else None,
     )
     async with served(routes(doors), door.run, LARGER_BODIES) as client:
         yield Stand(client, device_pool, handler, keys)
@@ -738,3 +741,34 @@ async def test_the_largest_body_of_a_fleet_is_read_and_no_larger_one(stand: Stan
     headers = {**OPERATOR, "Content-Type": "application/json"}
     response = await stand.http.post("/v1/fleet/codes", content=b" " * 1_000_001, headers=headers)
     assert told(413, response)["code"] == "body_too_large"
+
+
+# --- the console ---------------------------------------------------------------------------------
+
+
+async def test_a_token_of_the_console_opens_what_the_operator_key_opens_for_looking(stand: Stand) -> None:
+    """R-109: and no other credential opens another one's device."""
+    device, other = await enrolled(stand), await enrolled(stand)
+    token = operator_token(stand.keys, "Ada", audience="device", now=machine_now())
+    elsewhere = operator_token(stand.keys, "Ada", audience="activation", now=machine_now())
+    for path in (f"{device.path}/license", f"{device.path}/history", f"{device.path}/why", "/v1/events"):
+        told(200, await stand.http.get(path, headers={"Authorization": f"Bearer {token}"}))
+        for credential in ({"Authorization": f"Bearer {elsewhere}"}, other.headers):
+            assert (await stand.http.get(path, headers=credential)).status_code in (401, 403)
+
+
+async def test_events_are_told_by_their_ids_and_as_what_others_caused(stand: Stand) -> None:
+    stranger, cause, now = await enrolled(stand), str(new_id()), stand.clock.now()
+    command = EnrollDevice(device_id="caused", at=now, request_id=new_id(), **ANTIVIRUS)
+    why = Cause(at=now, recorded_at=now, correlation_id=new_id(), causation_id=UUID(cause))
+    async with transaction(stand.pool) as connection:
+        await append(connection, (await stand.handler.decide(connection, [Order(command, why)])).events)
+    history = told(200, await stand.http.get("/v1/devices/caused/history", headers=OPERATOR))["events"]
+    by_id = {"event_id": [history[0]["event_id"], str(new_id())]}
+    by_cause = {"device_id": ["caused", stranger.device_id], "cause": [cause]}
+    for asked in (by_id, by_cause, {**by_id, **by_cause}):
+        events = told(200, await stand.http.get("/v1/events", params=asked, headers=OPERATOR))["events"]
+        assert [(event["device_id"], event["type"]) for event in events] == [("caused", "DeviceEnrolled")]
+    nobodys = {"device_id": [stranger.device_id], "cause": [cause]}
+    assert told(200, await stand.http.get("/v1/events", params=nobodys, headers=OPERATOR))["events"] == []
+    told(422, await stand.http.get("/v1/events", params={"cause": [cause] * 201}, headers=OPERATOR))
