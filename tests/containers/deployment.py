@@ -137,8 +137,18 @@ class Deployment:
             raise Failed(f"{failed}\n{self.compose('logs', '--no-log-prefix', '--tail', '3', *jobs)}") from failed
 
     def down(self) -> None:
-        """Remove everything."""
+        """Remove everything, and see that nothing is left."""
         self.compose("--profile", "cli", "--profile", "watch", "down", "-v", "--remove-orphans", "-t", "5")
+        assert not (left := self._left()), f"down -v left {left}"
+
+    def _left(self) -> list[str]:
+        own = {"label": f"com.docker.compose.project={self.project}"}
+        left = [
+            *self.engine.containers.list(all=True, filters=own),
+            *self.engine.volumes.list(filters=own),
+            *self.engine.networks.list(filters=own),
+        ]
+        return [one.name for one in left]
 
     def __enter__(self) -> Self:
         try:
