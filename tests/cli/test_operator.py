@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import httpx
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from services.cli.failures import ExitCode
+from services.cli.ledgers import CONSUMERS
 from services.cli.system import System
 from shared.identity import new_id
 from shared.local.ports import LOOPBACK, Ports
@@ -122,6 +125,77 @@ def test_a_blocked_code_says_why_in_its_history(environment: dict[str, str]) -> 
     table = answer(environment, "code", "history", ref).stdout
     assert "stolen" in table
     assert "\x1b[" not in table
+
+
+def test_a_code_is_found_by_what_support_knows_and_its_seat_is_taken_away_after_a_look(
+    environment: dict[str, str],
+) -> None:
+    """R-84, R-96."""
+    bought, device_id = code(environment), enroll(environment)
+    ref = bought["code_ref"]
+    objects(environment, "device", "add-code", device_id, text=bought["code"] + "\n")
+    until(lambda: objects(environment, "device", "show", device_id)[0]["status"] == "active")
+    for asked in (("--last-group", bought["code"][-5:].lower()), ("--device", device_id)):
+        assert ref in [found["code_ref"] for found in objects(environment, "code", "find", *asked)]
+    assert objects(environment, "code", "find", "--order", "order/of nobody") == []
+    assert objects(environment, "code", "devices", ref) == [{"device_id": device_id}]
+
+    release = ("code", "release", ref, device_id, "--reason", "stolen")
+    seen = until(lambda: _affecting(objects(environment, *release, "--preview")[0]))
+    assert (seen["refused"], seen["affected"][0]["device_id"], seen["affected"][0]["until_then"]) == (
+        None,
+        device_id,
+        None,
+    )
+    assert objects(environment, "code", "devices", ref) == [{"device_id": device_id}]
+    assert objects(environment, *release)[0]["recorded"] == ["SeatReleased"]
+    assert objects(environment, "code", "devices", ref) == []
+    refund = ("code", "refund", ref, "order-1", "--reason", "sent back")
+    assert objects(environment, *refund, "--preview")[0]["refused"]
+    assert answer(environment, *refund).stderr.startswith("perennial: unknown_order: ")
+
+
+def _affecting(seen: dict[str, Any]) -> dict[str, Any] | None:
+    """Return what is foreseen once the forecast knows of the device."""
+    return seen if seen["affected"] else None
+
+
+def test_a_link_from_the_command_line_opens_the_window_once_for_its_device_alone(environment: dict[str, str]) -> None:
+    """R-109."""
+    device_id = enroll(environment)
+    (link,) = objects(environment, "device", "window", device_id)
+    with httpx.Client(follow_redirects=True, trust_env=False) as browser:
+        assert "Licensing" in browser.get(link["url"]).raise_for_status().text
+        other = link["url"].replace(device_id, enroll(environment))
+        assert browser.get(other).is_client_error
+
+
+def test_consumers_and_relays_tell_how_far_they_are(environment: dict[str, str]) -> None:
+    rows = until(lambda: _all_told(objects(environment, "consumer", "list")))
+    assert {row["name"] for row in rows} == {*CONSUMERS, "device.relay", "activation.relay"}
+    assert {(row["workers"], row["problem"]) for row in rows} == {(1, None)}
+
+
+def _all_told(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows once each has been told by a worker."""
+    return rows if all(row["workers"] for row in rows) else []
+
+
+def test_the_doctor_looks_at_everything_and_what_is_not_well_says_what_to_do(environment: dict[str, str]) -> None:
+    until(lambda: answer(environment, "doctor").returncode == ExitCode.DONE)
+    findings = objects(environment, "doctor")
+    parts = " ".join(finding["part"] for finding in findings)
+    for part in ("machine", "door", "ledger", "relay", "checkpoints", "events.v1", "commands.v1", *CONSUMERS):
+        assert part in parts
+    assert all(finding["do"] for finding in findings if finding["state"] != "well")
+    found = " ".join(finding["found"] for finding in findings)
+    for words in ("PostgreSQL ", "Python ", "brokers answer", "tables are those of this release", "signs with key"):
+        assert words in found
+    away = answer(environment, "--device-url", "http://127.0.0.1:9", "--kafka", "127.0.0.1:9", "doctor", "--json")
+    assert away.returncode == ExitCode.UNREACHABLE
+    told = [json.loads(line) for line in away.stdout.splitlines()]
+    assert {finding["part"] for finding in told if finding["state"] == "away"} == {"device door", "Kafka"}
+    assert all(finding["do"] for finding in told if finding["state"] == "away")
 
 
 def test_refusals_are_one_line_on_stderr_and_never_repeat_a_code(environment: dict[str, str]) -> None:

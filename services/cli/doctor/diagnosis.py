@@ -12,6 +12,10 @@ SKEW_SECONDS_MAX = 2.0
 BACKLOG_EVENTS_MAX = 10_000
 LAG_POSITIONS_MAX = 10_000
 COPIES_IN_SYNC_MIN = 2
+WAIT_SECONDS_MAX = 60.0
+CHECKPOINT_SECONDS_MAX = 86_400.0
+GIB = 1 << 30
+ROOM_BYTES_MIN, ROOM_SHARE_MIN = 1 * GIB, 0.10
 
 READS: tuple[tuple[str, ServiceName, ServiceName], ...] = (
     ("activation.requests", "activation", "device"),
@@ -110,3 +114,40 @@ def of_kafka(topics: Sequence[Mapping[str, Any]], replicas: int) -> Iterator[Fin
             yield Finding("warning", part, f"{in_sync} of {copies} copies in sync", "start the broker that is missing")
         else:
             yield Finding("well", part, f"{len(partitions)} partitions, {copies} copies, all in sync")
+
+
+def of_consumers(service: ServiceName, told: Mapping[str, Any]) -> Iterator[Finding]:
+    """Judge how long records wait at a service's consumers, and events at its relay."""
+    relay = {"name": f"{service}.relay", **told["relay"]}
+    for each in (*told["consumers"], relay):
+        part = each["name"]
+        if each["problem"]:
+            yield Finding("wrong", part, each["problem"], "see the log of the worker that has its partitions")
+        elif each["seconds"] > WAIT_SECONDS_MAX:
+            direction = each["trend"]["direction"] if each["trend"] else "not known"
+            found = f"{each['waiting']} wait, the oldest for {each['seconds']:.0f} s; the trend is {direction}"
+            yield Finding("warning", part, found, "if it is not falling, add workers of its service")
+        else:
+            yield Finding("well", part, f"{each['waiting']} wait, the oldest for {each['seconds']:.0f} s")
+
+
+def of_checkpoint(part: str, told: Mapping[str, Any] | None) -> Iterator[Finding]:
+    """Judge the latest signed checkpoint: without one nobody can show later that the log was not rewritten."""
+    if told is None:
+        advice = "set PERENNIAL_CHECKPOINT_FOLDER and PERENNIAL_SIGNING_KEY_FILE, then wait for the first event"
+        yield Finding("warning", part, "none was exported yet", advice)
+    elif told["age_seconds"] > CHECKPOINT_SECONDS_MAX:
+        found = f"the latest is {told['age_seconds'] / 3600:.0f} hours old"
+        yield Finding("warning", part, found, "if something happened since, see whether its folder can be written")
+    else:
+        yield Finding("well", part, f"the latest is {told['age_seconds'] / 60:.0f} minutes old")
+
+
+def of_disk(part: str, *, free: int, total: int) -> Finding:
+    """Judge the room on a disk: a ledger that cannot grow takes no order."""
+    found = f"{free / GIB:.1f} of {total / GIB:.1f} GiB are free"
+    if free < ROOM_BYTES_MIN:
+        return Finding("wrong", part, found, "make room now: a full disk stops every order")
+    if free < total * ROOM_SHARE_MIN:
+        return Finding("warning", part, found, "make room: history is kept for ever and grows")
+    return Finding("well", part, found)
