@@ -4,7 +4,7 @@ import json
 import sys
 
 from shared.messages import EVENT_TYPES, encode
-from tests.shared.golden.examples import examples
+from shared.reference.examples import examples
 from tests.shared.golden.files import SCHEMAS, VERSIONS, Version, example_file, pinned_schema, schema_file, version_of
 from tests.shared.golden.schemas import breaking_changes, schema_of
 
