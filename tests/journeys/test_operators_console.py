@@ -1,38 +1,13 @@
 """An operator at the console of a running system: parked messages and a rebuild, seen and ended without SQL."""
 
-import httpx
 import pytest
 
 from services.cli.system import System
 from shared.identity import new_id
-from tests.journeys.browsing import Page
+from tests.journeys.at_the_console import Console
 from tests.journeys.logs import COMMANDS, Tool, query, send
-from tests.journeys.people import REQUEST_SECONDS, OwnedDevice, Time, Vendor, client, expect
+from tests.journeys.people import OwnedDevice, Time, Vendor, client, expect
 from tests.journeys.waiting import until
-
-
-class Console:
-    """An operator's browser without scripts."""
-
-    def __init__(self, system: System) -> None:
-        url = system.worker("activation").url
-        self.http = httpx.Client(base_url=url, timeout=REQUEST_SECONDS, trust_env=False, follow_redirects=True)
-        self.page = Page(self.http.get("/console/login").text)
-        self.presses("Log in", name="Ada", key=system.credentials.operator_key)
-
-    def goes_to(self, path: str) -> str:
-        """Open an address and return what the page says."""
-        return self._shows(self.http.get(path))
-
-    def presses(self, button: str, **typed: str) -> str:
-        """Press a button of the page that is shown and return what the next page says."""
-        form = self.page.form(button)
-        return self._shows(self.http.post(form.action, data={**form.fields, **typed}))
-
-    def _shows(self, response: httpx.Response) -> str:
-        assert response.status_code == 200, response.text
-        self.page = Page(response.text)
-        return self.page.text
 
 
 @pytest.fixture(scope="module")
