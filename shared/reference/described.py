@@ -21,8 +21,6 @@ ENTRY: Mapping[Who, Mapping[int, tuple[str, ...]]] = {
 }
 """The problems of those who may not come in."""
 
-NOTHING: Mapping[int, tuple[str, ...]] = {}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Described:
@@ -31,7 +29,7 @@ class Described:
     who: Who
     answer: Any
     body: Any = None
-    problems: Mapping[int, tuple[str, ...]] = field(default_factory=lambda: NOTHING)
+    problems: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     media_type: str = "application/json"
     status: int | None = None
     """The status of success, where the code does not say it by itself."""

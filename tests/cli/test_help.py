@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 from services.cli import app
 from services.cli.examples import examples_in
 from services.cli.failures import EXIT_CODES, ExitCode
-from tests.cli.running import PERENNIAL
+from tests.cli.running import PERENNIAL, Running
 
 ROOT: Any = typer.main.get_command(app)
 SHELL_ENDS = {"|", "<", ">"}
@@ -103,6 +103,17 @@ def test_a_word_is_explained_without_asking_anybody() -> None:
     assert outcome.exit_code == ExitCode.DONE
     assert "throttled" in outcome.stdout
     assert called("reason", "show", "unheard_of").exit_code == ExitCode.REFUSED
+
+
+@pytest.mark.parametrize(("setting", "colored"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_colors_are_for_terminals_and_not_for_those_who_want_none(setting: dict[str, str], colored: bool) -> None:
+    plain = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+    surroundings = {**plain, "TERM": "xterm-256color", **setting}
+    with Running(PERENNIAL, "reason", "list", "--about", "notices", environment=surroundings, terminal=True) as shown:
+        assert shown.exit_code() == ExitCode.DONE
+    assert "seats_exhausted" in shown.output
+    assert ("\x1b[" in shown.output) is colored
+    assert "\x1b[" not in called("reason", "list").stdout
 
 
 # --- completion ---------------------------------------------------------------------------------

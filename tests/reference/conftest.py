@@ -1,10 +1,9 @@
 """Both services' documents, made once for all tests of this folder."""
 
 import pytest
-from fastapi.testclient import TestClient
 
 from shared.reference.asyncapi import Document
-from tests.reference.served import APPS
+from tests.reference.served import APPS, Reader
 
 
 @pytest.fixture(scope="session", params=APPS)
@@ -15,20 +14,20 @@ def service(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def client(service: str) -> TestClient:
+def client(service: str) -> Reader:
     """A browser at the service's door."""
-    return TestClient(APPS[service]())
+    return Reader(service)
 
 
 @pytest.fixture(scope="session")
-def openapi(client: TestClient) -> Document:
+def openapi(client: Reader) -> Document:
     """The document of its routes."""
     document: Document = client.get("/openapi.json").json()
     return document
 
 
 @pytest.fixture(scope="session")
-def asyncapi(client: TestClient) -> Document:
+def asyncapi(client: Reader) -> Document:
     """The document of its messages."""
     document: Document = client.get("/asyncapi.json").json()
     return document

@@ -1,7 +1,9 @@
 """Both services' apps as they are wired for a reader of the reference: all routes are there, and none is called."""
 
+import asyncio
 from typing import Any, cast
 
+import httpx
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
@@ -13,7 +15,7 @@ from services.device import reference as device
 from services.device import window
 from shared import sandbox
 from shared.http import new_app
-from shared.operations import operations_door
+from shared.operations import Operations, operations_door
 from shared.reference import reference_door
 from shared.reference.described import Routes
 
@@ -21,11 +23,15 @@ NOT_CALLED: Any = cast("Any", None)
 """What only a request would need, and no request is made to a route that needs it."""
 
 
-class NotAsked:
-    """Stands where a route looks something up when it is called."""
-
-    def __getattr__(self, name: str) -> "NotAsked":
-        return self
+OPERATIONS = Operations(
+    service="any",
+    pool=NOT_CALLED,
+    sources=(),
+    topic="any",
+    parked=NOT_CALLED,
+    projections=NOT_CALLED,
+    checkpoints=NOT_CALLED,
+)
 
 
 def device_app() -> FastAPI:
@@ -63,10 +69,25 @@ def activation_app() -> FastAPI:
 def _app(service: str) -> FastAPI:
     app = new_app(title=f"Perennial {service} service", version="1.2.3", registry=CollectorRegistry(), checks=())
     app.include_router(sandbox.routes(NOT_CALLED, NOT_CALLED, ""))
-    app.include_router(operations_door(cast("Any", NotAsked()), ""))
+    app.include_router(operations_door(OPERATIONS, ""))
     return app
 
 
 ROUTES: dict[str, Routes] = {"device": device.ROUTES, "activation": activation.ROUTES}
 APPLICATIONS = {"device": device.APPLICATION, "activation": activation.APPLICATION}
 APPS = {"device": device_app, "activation": activation_app}
+
+
+class Reader:
+    """A browser at the door of one service, without a socket."""
+
+    def __init__(self, service: str) -> None:
+        self._transport = httpx.ASGITransport(APPS[service]())
+
+    def get(self, path: str) -> httpx.Response:
+        """Return the answer."""
+        return asyncio.run(self._get(path))
+
+    async def _get(self, path: str) -> httpx.Response:
+        async with httpx.AsyncClient(transport=self._transport, base_url="http://door") as client:
+            return await client.get(path)

@@ -4,13 +4,11 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from fastapi.testclient import TestClient
-
 from shared.reasons import CATALOGUE
 from shared.reference.asyncapi import Document
 from shared.reference.everywhere import EVERYWHERE
 from shared.reference.openapi import PROBLEM_JSON, operations_of
-from tests.reference.served import APPS, ROUTES
+from tests.reference.served import APPS, ROUTES, Reader
 
 HOUSE = Path(__file__).parents[2]
 OPERATIONS_MIN = 30
@@ -98,6 +96,6 @@ def _problems_in(file: Path) -> Iterator[str]:
                 yield str(word.value)
 
 
-def test_the_pages_of_the_framework_that_load_from_other_hosts_are_off(client: TestClient) -> None:
+def test_the_pages_of_the_framework_that_load_from_other_hosts_are_off(client: Reader) -> None:
     for path in ("/docs", "/redoc", "/docs/oauth2-redirect"):
         assert client.get(path).status_code == 404

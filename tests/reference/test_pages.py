@@ -4,10 +4,10 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from fastapi.testclient import TestClient
 
 from shared.reference.asyncapi import Document
 from shared.reference.openapi import operations_of
+from tests.reference.served import Reader
 
 PAGES = ("/docs/api", "/docs/messages")
 BYTES_MAX = 400_000
@@ -35,12 +35,12 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="session", params=PAGES)
-def page(request: pytest.FixtureRequest, client: TestClient) -> Page:
+def page(request: pytest.FixtureRequest, client: Reader) -> Page:
     """One page after the other."""
     return Page(client.get(request.param).text)
 
 
-def test_a_page_loads_from_its_own_host_alone_under_the_strictest_policy(client: TestClient, page: Page) -> None:
+def test_a_page_loads_from_its_own_host_alone_under_the_strictest_policy(client: Reader, page: Page) -> None:
     assert page.loads
     for address in page.loads:
         assert address.startswith("/docs/assets/")
@@ -56,7 +56,7 @@ def test_nothing_on_a_page_sends_anything(page: Page) -> None:
     assert not {"form", "input", "button", "textarea"} & page.tags
 
 
-def test_every_anchor_is_there_once_and_every_link_leads_to_one_or_to_a_door(client: TestClient, page: Page) -> None:
+def test_every_anchor_is_there_once_and_every_link_leads_to_one_or_to_a_door(client: Reader, page: Page) -> None:
     assert len(page.ids) == len(set(page.ids))
     doors = {link for link in page.links if not link.startswith("#")}
     assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids)
@@ -64,7 +64,7 @@ def test_every_anchor_is_there_once_and_every_link_leads_to_one_or_to_a_door(cli
         assert client.get(door).status_code == 200, door
 
 
-def test_every_route_and_every_message_has_its_place(client: TestClient, openapi: Document, asyncapi: Document) -> None:
+def test_every_route_and_every_message_has_its_place(client: Reader, openapi: Document, asyncapi: Document) -> None:
     api, messages = client.get("/docs/api").text, Page(client.get("/docs/messages").text)
     for name, _ in operations_of(openapi):
         assert f"{name.partition(' ')[2]}</a>" in api
@@ -73,7 +73,7 @@ def test_every_route_and_every_message_has_its_place(client: TestClient, openapi
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_page_is_small_and_may_be_kept_for_a_while(client: TestClient, path: str) -> None:
+def test_a_page_is_small_and_may_be_kept_for_a_while(client: Reader, path: str) -> None:
     answer = client.get(path)
     assert len(answer.content) < BYTES_MAX
     assert "max-age" in answer.headers["cache-control"]
