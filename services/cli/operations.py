@@ -1,5 +1,7 @@
 """`perennial code block|unblock|release|refund`: what an operator does to a code, with a reason, or only foreseen."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -19,14 +21,30 @@ Device = Annotated[str, typer.Argument(help="The device's id.")]
 Order = Annotated[str, typer.Argument(help="The order's id, as the shop gave it.")]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """What is done to a code: as the door takes it, and by the words in which it is foreseen."""
+
+    code_ref: str
+    name: str
+    about: Mapping[str, Any] = field(default_factory=dict)
+    method: str = "POST"
+    path: str
+    request: Mapping[str, Any]
+
+
 def block(ctx: typer.Context, ref: Ref, reason: Reason, preview: Preview = False, as_json: AsJson = False) -> None:
     """Allow no new activation of a code; where it is active it stops after the notice period."""
-    _done(ctx, ref, "block", "POST", "/block", preview=preview, as_json=as_json, json={"note": reason})
+    _act(ctx, _noted(code_ref(ref), "block", reason), preview=preview, as_json=as_json)
 
 
 def unblock(ctx: typer.Context, ref: Ref, reason: Reason, preview: Preview = False, as_json: AsJson = False) -> None:
     """Allow activations of a code again; licenses that the block stopped go on."""
-    _done(ctx, ref, "unblock", "POST", "/unblock", preview=preview, as_json=as_json, json={"note": reason})
+    _act(ctx, _noted(code_ref(ref), "unblock", reason), preview=preview, as_json=as_json)
+
+
+def _noted(ref: str, name: str, reason: str) -> Action:
+    return Action(code_ref=ref, name=name, path=f"/v1/codes/{ref}/{name}", request={"json": {"note": reason}})
 
 
 def release(
@@ -41,10 +59,16 @@ def release(
     as_json: AsJson = False,
 ) -> None:
     """Take a device's seat on a code away, even if the device is lost."""
-    about = {"device_id": device_id, "keep_reserve": keep_reserve}
-    params = {"note": reason, "keep_reserve": keep_reserve}
-    path = f"/devices/{quote(device_id, safe='')}"
-    _done(ctx, ref, "release", "DELETE", path, about, preview=preview, as_json=as_json, params=params)
+    known = code_ref(ref)
+    action = Action(
+        code_ref=known,
+        name="release",
+        about={"device_id": device_id, "keep_reserve": keep_reserve},
+        method="DELETE",
+        path=f"/v1/codes/{known}/devices/{quote(device_id, safe='')}",
+        request={"params": {"note": reason, "keep_reserve": keep_reserve}},
+    )
+    _act(ctx, action, preview=preview, as_json=as_json)
 
 
 def refund(
@@ -57,42 +81,32 @@ def refund(
     as_json: AsJson = False,
 ) -> None:
     """Tell that a purchase was paid back: the license is shortened, not before the notice period is over."""
-    about = {"order_id": order_id, **({"term": term} if term else {})}
-    if preview:
-        _foreseen(ctx, code_ref(ref), "refund", about, as_json=as_json)
-        return
-    body = {"code_ref": code_ref(ref), "note": reason, **({"term": term} if term else {})}
-    with Doors(ctx.obj) as doors:
-        answer = doors.ask("activation", "POST", f"/v1/purchases/{quote(order_id, safe='')}/refund", json=body)
-    show(answer, as_json=as_json)
+    known, part = code_ref(ref), {"term": term} if term else {}
+    action = Action(
+        code_ref=known,
+        name="refund",
+        about={"order_id": order_id, **part},
+        path=f"/v1/purchases/{quote(order_id, safe='')}/refund",
+        request={"json": {"code_ref": known, "note": reason, **part}},
+    )
+    _act(ctx, action, preview=preview, as_json=as_json)
 
 
-def _done(
-    ctx: typer.Context,
-    ref: str,
-    action: str,
-    method: str,
-    path: str,
-    about: dict[str, Any] | None = None,
-    *,
-    preview: bool,
-    as_json: bool,
-    **request: Any,
-) -> None:
+def _act(ctx: typer.Context, action: Action, *, preview: bool, as_json: bool) -> None:
     """Do it, or only tell what it would do."""
-    if preview:
-        _foreseen(ctx, code_ref(ref), action, about or {}, as_json=as_json)
-        return
     with Doors(ctx.obj) as doors:
-        show(doors.ask("activation", method, f"/v1/codes/{code_ref(ref)}{path}", **request), as_json=as_json)
-
-
-def _foreseen(ctx: typer.Context, ref: str, action: str, about: dict[str, Any], *, as_json: bool) -> None:
-    with Doors(ctx.obj) as doors:
-        seen = doors.ask("activation", "POST", f"/v1/codes/{ref}/preview", json={"action": action, **about})
+        if not preview:
+            show(doors.ask("activation", action.method, action.path, **action.request), as_json=as_json)
+            return
+        asked = {"action": action.name, **action.about}
+        seen = doors.ask("activation", "POST", f"/v1/codes/{action.code_ref}/preview", json=asked)
     if as_json:
         show(seen, as_json=True)
-        return
+    else:
+        _show_foreseen(seen)
+
+
+def _show_foreseen(seen: Mapping[str, Any]) -> None:
     for sentence in [seen["refused"]] if seen["refused"] else seen["would_happen"]:
         typer.echo(sentence)
     if seen["affected"]:

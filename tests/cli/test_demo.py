@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from shared.local.ports import LOOPBACK
@@ -43,6 +44,9 @@ def test_the_demo_plays_the_article_and_sigint_ends_everything(environment: dict
             strict=True,
         ):
             assert words in step["words"]
+        (window,) = demo.lines("window")
+        with httpx.Client(follow_redirects=True, trust_env=False) as browser:
+            assert "days remaining" in browser.get(window["url"]).raise_for_status().text
         demo.send(signal.SIGINT)
         assert demo.exit_code() == 0
         assert len(demo.descendants) > 4

@@ -34,10 +34,11 @@ def preview_door(doors: Doors) -> APIRouter:
     @router.post("/codes/{code_ref}/preview")
     async def preview_action(code_ref: CodeRef, body: Asked) -> dict[str, Any]:
         """Tell what an action on a code would do now, and to which devices. Nothing is changed."""
-        reach = await reach_of(doors.pool, doors.clock, code_ref)
-        if code_ref not in reach.known.codes:
+        action = _action(doors, code_ref, body)
+        reach = await reach_of(doors.pool, action)
+        if reach.known.codes[code_ref].code_ref is None:
             raise Problem(404, "unknown_code", "no such code was issued")
-        seen = preview(_action(doors, code_ref, body), reach.known, doors.policy)
+        seen = preview(action, reach.known, doors.policy)
         return {
             "as_of": instant(reach.known.now),
             "refused": seen.refused,
