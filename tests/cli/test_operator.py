@@ -204,6 +204,7 @@ def test_refusals_are_one_line_on_stderr_and_never_repeat_a_code(environment: di
     for words, exit_code, said in (
         (("code", "show", bought), 1, "no code reference"),
         (("code", "show", "0" * 32), 1, "unknown_code"),
+        (("code", "block", "0" * 32, "--reason", "x", "--preview"), 1, "unknown_code"),
         (("device", "show", "nobody"), 1, "unknown_device"),
         (("parked", "redrive", "device.commands:0:999"), 1, "not_parked"),
         (("parked", "redrive", "license_view:0:1"), 1, "rebuild"),

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends
 
 from services.activation.api import Doors
 from services.activation.api.issuing import LicenseTerm
+from services.activation.console.known import code_of
 from services.activation.console.preview import Action, Affected, preview
 from services.activation.console.reach import reach_of
 from services.activation.decider import BlockCode, RecordRefund, ReleaseSeat, UnblockCode
@@ -35,9 +36,9 @@ def preview_door(doors: Doors) -> APIRouter:
     async def preview_action(code_ref: CodeRef, body: Asked) -> dict[str, Any]:
         """Tell what an action on a code would do now, and to which devices. Nothing is changed."""
         action = _action(doors, code_ref, body)
-        reach = await reach_of(doors.pool, action)
-        if reach.known.codes[code_ref].code_ref is None:
+        if await code_of(doors.pool, code_ref) is None:
             raise Problem(404, "unknown_code", "no such code was issued")
+        reach = await reach_of(doors.pool, action)
         seen = preview(action, reach.known, doors.policy)
         return {
             "as_of": instant(reach.known.now),
