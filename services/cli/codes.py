@@ -13,7 +13,7 @@ from services.cli.output import AsJson, say, show, show_rows
 from services.cli.typed import code_ref
 from shared.messages import CodeKind
 
-app = typer.Typer(no_args_is_help=True, help="Issue codes, look at them, block them.")
+app = typer.Typer(no_args_is_help=True, help="Issue codes, find them, look at them, block, release and refund them.")
 
 
 @app.command(

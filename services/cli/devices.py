@@ -11,7 +11,7 @@ from services.cli.output import AsJson, say, show
 from services.cli.typed import typed_code
 from services.cli.why import why
 
-app = typer.Typer(no_args_is_help=True, help="Enroll devices, look at their licenses, add codes.")
+app = typer.Typer(no_args_is_help=True, help="Enroll devices, look at their licenses, add codes, open their windows.")
 
 Id = Annotated[str, typer.Argument(help="The device's id.")]
 
