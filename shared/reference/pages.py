@@ -10,6 +10,7 @@ from shared.reasons import CATALOGUE
 from shared.reference.openapi import PROBLEM_JSON, Document, operations_of
 from shared.reference.rows import Row, Schemas, form_of, rows_of
 
+LAST = ("operations", "reasons", "sandbox", "health")
 BETWEEN_WORDS = re.compile(r"[^a-z0-9_]+")
 
 
@@ -83,7 +84,9 @@ def api_page(document: Document) -> Mapping[str, Any]:
     for name, operation in operations_of(document):
         tag = operation.get("tags", ["other"])[0]
         groups.setdefault(tag, []).append(_operation(name, operation, document["components"]["schemas"]))
-    return {"title": document["info"]["title"], "version": document["info"]["version"], "groups": groups}
+    # what both services have comes after what this one is there for
+    ordered = dict(sorted(groups.items(), key=lambda group: LAST.index(group[0]) if group[0] in LAST else -1))
+    return {"title": f"{document['info']['title']}: API", "version": document["info"]["version"], "groups": ordered}
 
 
 def messages_page(document: Document) -> Mapping[str, Any]:
