@@ -6,9 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from markupsafe import Markup
+
 from shared.reasons import CATALOGUE
+from shared.reference.glossary import FIELDS
 from shared.reference.openapi import PROBLEM_JSON, Document, operations_of
-from shared.reference.rows import Row, Schemas, form_of, rows_of
+from shared.reference.rows import Row, Schemas, form_of, marked, rows_of
 
 LAST = ("operations", "reasons", "sandbox", "health")
 BETWEEN_WORDS = re.compile(r"[^a-z0-9_]+")
@@ -40,8 +43,8 @@ class Operation:
     mark: str
     method: str
     path: str
-    summary: str
-    about: str
+    summary: Markup
+    about: Markup
     who: str
     parameters: tuple[Row, ...]
     fields: tuple[Row, ...]
@@ -57,8 +60,8 @@ class Message:
     mark: str
     name: str
     version: int | None
-    summary: str
-    about: str
+    summary: Markup
+    about: Markup
     key: str
     example_key: str
     fields: tuple[Row, ...]
@@ -106,8 +109,8 @@ def _operation(name: str, operation: Document, schemas: Schemas) -> Operation:
         mark=BETWEEN_WORDS.sub("-", name.lower()).strip("-"),
         method=method,
         path=path,
-        summary=operation["summary"],
-        about=operation.get("description", ""),
+        summary=marked(operation["summary"]),
+        about=marked(operation.get("description", "")),
         who=operation.get("x-who", ""),
         parameters=tuple(_parameter(each, schemas) for each in operation.get("parameters", ())),
         fields=tuple(rows_of(_object(content.get("schema", {})), schemas)),
@@ -125,10 +128,10 @@ def _object(schema: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _parameter(parameter: Mapping[str, Any], schemas: Schemas) -> Row:
     place = {"path": "in the path", "query": "after the ?", "header": "header"}[parameter["in"]]
-    about = parameter.get("description") or parameter["schema"].get("description", "")
-    example = f" For example {parameter['example']}." if "example" in parameter else ""
+    about = parameter.get("description") or FIELDS.get(parameter["name"]) or parameter["schema"].get("description", "")
+    example = f" For example `{parameter['example']}`." if "example" in parameter else ""
     form = f"{place}, {form_of(parameter['schema'], schemas)}"
-    return Row(parameter["name"], form, parameter.get("required", False), f"{about}{example}".strip())
+    return Row(parameter["name"], marked(form), parameter.get("required", False), marked(f"{about}{example}".strip()))
 
 
 def _answers(operation: Document) -> Iterator[Answer]:
@@ -167,8 +170,8 @@ def _message(topic: str, message: Document, schemas: Schemas) -> Message:
         mark=f"{topic}-{message['name']}",
         name=message["name"],
         version=message.get("x-version"),
-        summary=message["summary"],
-        about=message.get("description", ""),
+        summary=marked(message["summary"]),
+        about=marked(message.get("description", "")),
         key=message["bindings"]["kafka"]["key"]["description"],
         example_key=message["x-example-key"],
         fields=tuple(rows_of(message["payload"], schemas)),

@@ -1,10 +1,14 @@
 """The fields of a JSON schema as rows that people read: name, form, whether it must be there, and what it is."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from markupsafe import Markup, escape
+
 from shared.reasons import CATALOGUE
+from shared.reference.glossary import FIELDS
 
 type Schema = Mapping[str, Any]
 type Schemas = Mapping[str, Schema]
@@ -15,10 +19,18 @@ class Row:
     """One field. `words` are the values that it may have, each with whether the catalogue explains it."""
 
     name: str
-    form: str
+    form: Markup
     required: bool
-    about: str
+    about: Markup
     words: tuple[tuple[str, bool], ...] = ()
+
+
+def marked(text: str) -> Markup:
+    """Return a text in which what stands between backticks is code."""
+    parts = [
+        Markup("<code>{}</code>").format(part) if odd % 2 else escape(part) for odd, part in enumerate(text.split("`"))
+    ]
+    return Markup("").join(parts)
 
 
 def rows_of(schema: Schema, schemas: Schemas) -> list[Row]:
@@ -32,9 +44,9 @@ def _rows(schema: Schema, schemas: Schemas, prefix: str = "") -> Iterator[Row]:
         inner = _resolved(told, schemas)
         yield Row(
             prefix + name,
-            form_of(told, schemas),
+            marked(form_of(told, schemas)),
             name in required,
-            _about(told, inner),
+            marked(_about(prefix + name, told, inner)),
             tuple((word, bool(CATALOGUE.about(word))) for word in _words(inner, schemas)),
         )
         if item := _object_in(inner, schemas):
@@ -69,7 +81,7 @@ FORMS = {
 
 def _limits(told: Schema) -> str:
     if pattern := told.get("pattern"):
-        return f" {pattern}"
+        return f" like `{pattern}`"
     low, high = told.get("minimum"), told.get("maximum")
     if low is not None or high is not None:
         return f" {'' if low is None else low} to {'' if high is None else high}".rstrip()
@@ -78,10 +90,10 @@ def _limits(told: Schema) -> str:
     return ""
 
 
-def _about(told: Schema, inner: Schema) -> str:
-    about = told.get("description") or inner.get("description") or ""
+def _about(name: str, told: Schema, inner: Schema) -> str:
+    about = told.get("description") or FIELDS.get(name) or inner.get("description") or ""
     default = told.get("default")
-    usual = "" if default in (None, [], "") else f" Usually {default}."
+    usual = "" if default in (None, [], "") else f" Usually `{json.dumps(default).strip('"')}`."
     return f"{' '.join(about.split())}{usual}".strip()
 
 

@@ -6,8 +6,11 @@ from html.parser import HTMLParser
 import pytest
 
 from shared.reference.asyncapi import Document
+from shared.reference.glossary import FIELDS
 from shared.reference.openapi import operations_of
-from tests.reference.served import Reader
+from shared.reference.pages import api_page, messages_page
+from shared.reference.rows import Row
+from tests.reference.served import APPS, Reader
 
 PAGES = ("/docs/api", "/docs/messages")
 BYTES_MAX = 400_000
@@ -70,6 +73,22 @@ def test_every_route_and_every_message_has_its_place(client: Reader, openapi: Do
         assert f"{name.partition(' ')[2]}</a>" in api
     for topic, channel in asyncapi["channels"].items():
         assert {topic, *(f"{topic}-{name}" for name in channel["messages"])} <= set(messages.ids)
+
+
+def rows_on(service: str) -> list[Row]:
+    """Return every field and parameter that the pages of a service tell of."""
+    reader = Reader(service)
+    groups, channels = api_page(reader.get("/openapi.json").json()), messages_page(reader.get("/asyncapi.json").json())
+    operations = [each for group in groups["groups"].values() for each in group]
+    messages = [each for channel in channels["channels"] for each in channel.messages]
+    fields = [row for each in (*operations, *messages) for row in each.fields]
+    return [*fields, *(row for each in operations for row in each.parameters)]
+
+
+def test_every_field_says_what_it_is_and_the_glossary_knows_no_others() -> None:
+    rows = [row for service in APPS for row in rows_on(service)]
+    assert {row.name for row in rows if not row.about} == set()
+    assert set(FIELDS) <= {row.name for row in rows}
 
 
 @pytest.mark.parametrize("path", PAGES)
