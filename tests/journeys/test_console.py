@@ -50,7 +50,7 @@ def test_support_finds_out_why_a_device_is_unlicensed_and_what_was_done_to_its_c
     refused = next(event for event in device.history() if event["type"] == "ActivationRefused")
     assert f'href="#event-{refused["event_id"]}"' in shown
     assert f'id="event-{refused["event_id"]}"' in shown
-    assert "recorded by the other at" in page
+    assert "decided by the activation service at" in page
     _follows_every_link_to(console, f"/console/codes/{new.ref}")
     assert "paid with a stolen card – Ada, console" in console.page.text
 

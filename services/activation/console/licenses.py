@@ -89,8 +89,9 @@ def _license(said: Said) -> Slot:
 
 
 def _slot(title: str, slot: Said) -> Slot:
-    facts = [Fact("Takes over", _at(slot.get("takes_over_at")))] if "takes_over_at" in slot else []
-    facts.append(Fact("Predicted end", _at(slot.get("predicted_ends_at"))))
+    facts = [Fact("Takes over", _at(slot.get("takes_over_at")))] if slot.get("takes_over_at") else []
+    if slot.get("predicted_ends_at"):
+        facts.append(Fact("Predicted end", _at(slot["predicted_ends_at"])))
     if slot.get("reason"):
         facts.append(Fact("Refused because", (meaning_of(slot["reason"]),)))
     if slot.get("retry_at"):

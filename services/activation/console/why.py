@@ -64,6 +64,11 @@ class Answer:
     further: tuple[Further, ...]
 
     @property
+    def is_offer(self) -> bool:
+        """Whether it is only about a button that is offered: that it is not is nothing bad."""
+        return self.about == ABOUT["activate_now"]
+
+    @property
     def broken(self) -> int:
         """How many of the rules were broken."""
         return sum(rule.outcome.tone == "bad" for rule in self.rules)

@@ -58,7 +58,7 @@ async def test_a_codes_timeline_is_paged_from_the_latest_on_and_has_what_the_dev
         older = await browser.get(f"/console/codes/{code['code_ref']}?before={earlier}")
     assert page.text.count('class="activation"') == 30
     assert page.text.index("A person added code") < page.text.index(f'id="event-{latest["event_id"]}"')
-    assert "recorded by the other at" in page.text
+    assert "applied by the device service at" in page.text
     assert older.text.count('class="activation"') == 11
     assert "CodeIssued" in older.text
 
