@@ -109,7 +109,9 @@ def _slot_facts(slot: Reserve, current: License | None) -> tuple[Fact, ...]:
     facts = []
     if slot.term is not None and current is not None and slot.edition != current.edition:
         facts.append(Fact("Edition", (_titled(slot.edition),)))
-    if slot.predicted_ends_at is not None and slot.status != "ready":
+    # a term that has not begun ends the later, the longer the code waits
+    known = slot.started_at is not None or slot.status == "activating"
+    if slot.predicted_ends_at is not None and known and slot.status != "ready":
         facts.append(Fact("Expected end", (Moment(slot.predicted_ends_at),)))
     return tuple(facts)
 

@@ -38,7 +38,7 @@ def of_incoming(slot: Reserve, *, takes_over_at: datetime | None, in_force: bool
                 label="Being verified",
                 happened=text("This code is being verified."),
                 follows=text(
-                    "If it is good, it replaces the code above, which is free again then. If not, that one stays."
+                    "If it is good, it replaces the code before it, which is free again then. If not, that one stays."
                 ),
                 to_do=text("Nothing needs to be done. You can close this window; the result is shown here later too."),
             )
@@ -47,7 +47,7 @@ def of_incoming(slot: Reserve, *, takes_over_at: datetime | None, in_force: bool
                 tone="calm",
                 label="Verified, comes next",
                 happened=text("This code is good."),
-                follows=text("It waits until it is known what becomes of the code above."),
+                follows=text("It waits until it is known what becomes of the code before it."),
                 to_do=NOTHING_TO_DO,
             )
         case _:
