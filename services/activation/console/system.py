@@ -91,8 +91,12 @@ async def _checkpoint(operated: Operated) -> Text:
     except Problem:
         return ("No checkpoint of this log was exported where the service sees it.",)
     at = datetime.fromisoformat(latest["made_at"])
-    words = "The latest signed checkpoint covers {events} events; it was made {at}, {age} ago."
-    return text(words, events=f"{latest['events']:,}", at=at, age=told_seconds(latest["age_seconds"]))
+    words = "The latest signed checkpoint covers {events}; it was made {at}, {age} ago."
+    return text(words, events=_events(latest["events"]), at=at, age=told_seconds(latest["age_seconds"]))
+
+
+def _events(count: int) -> str:
+    return f"{count:,} event" if count == 1 else f"{count:,} events"
 
 
 def _moving(said: dict[str, Any]) -> Moving:
