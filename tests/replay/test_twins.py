@@ -21,8 +21,8 @@ def states_of[State](decider: Decider[Any, State, Any], log: list[NewEvent]) -> 
     return states
 
 
-def test_a_twin_s_states_are_the_folds_of_its_events() -> None:
-        twin = Twin(1).written(WRITTEN)
+def test_states_of_a_twin_are_folds_of_its_events() -> None:
+    twin = Twin(1).written(WRITTEN)
     devices_kept = {name: (stored.version, stored.state) for name, stored in twin.device_states.items()}
     codes_kept = {
         ref: (stored.version, stored.state.but(holders=frozenset())) for ref, stored in twin.code_states.items()
