@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path, Request, Response
 
 from services.activation.console.charts import told_seconds
 from services.activation.console.console import PAGES, Console, to
+from services.activation.console.contrast import Contrast, contrast
 from services.activation.console.devices import DeviceAway, Said
 from services.activation.console.operated import Side, if_there, operated_by
 from services.activation.console.sessions import Session
@@ -61,6 +62,17 @@ class Shown:
         words = f"{said['done']:,} of {said['total']:,} events ({said['share']:.0%})"
         words += f", {said['per_second']:,} a second" if said["per_second"] else ""
         return words + (f", about {told_seconds(said['seconds_left'])} left" if said["seconds_left"] else "")
+
+    @property
+    def differ(self) -> str:
+        """How many rows are not the same, in words."""
+        count = self.rebuild["outcome"]["differing"]
+        return f"{count:,} row differs" if count == 1 else f"{count:,} rows differ"
+
+    @property
+    def contrasts(self) -> list[tuple[str, Contrast, Contrast]]:
+        """The rows that are listed: which, and where they are not the same."""
+        return [(one["row"], *contrast(one["stored"], one["folded"])) for one in self.rebuild["outcome"]["listed"]]
 
     @property
     def facts(self) -> list[Fact]:

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from services.activation.console.contrast import Contrast, contrast
 from services.activation.forecast import FORECAST
 from services.activation.projection import CODE_VIEW
 from shared.clock import machine_now
@@ -88,9 +89,9 @@ ENDED: list[tuple[dict[str, Any], list[str]]] = [
     ({"state": "swapped", "outcome": OUTCOME}, ["Equal, swapped.", "40, 0 differ", "abababababababab"]),
     (
         {"state": "differs", "outcome": DIFFERING},
-        ["21 rows are not what the log says", "(d-1,&lt;3&gt;)", "altered in"],
+        ["21 rows differ from what the log says", "<mark>(d-1,&lt;3&gt;)</mark>", "<mark>absent</mark>", "altered in"],
     ),
-    ({"state": "swapped", "outcome": DIFFERING}, ["Swapped in spite of 21 differing rows"]),
+    ({"state": "swapped", "outcome": DIFFERING}, ["Swapped although 21 rows differ"]),
     ({"state": "failed", "outcome": {"code": "disk_full", "detail": "no room"}}, ["It failed: disk full.", "no room"]),
     ({"state": "interrupted", "done": 700}, ["700 of 2,000 events", "goes on where it was", ">Go on<"]),
 ]
@@ -274,7 +275,7 @@ async def test_what_came_of_a_rebuild_is_told(ended: dict[str, Any], said: list[
     async with await stand.operator() as browser:
         page = await shown(browser, "/console/projections/device/license_view")
     assert [words for words in said if words not in page] == []
-    assert ("Replace the table also where it differs: 21 rows" in page) == (ended["state"] == "differs")
+    assert ("Replace the table although 21 rows differ" in page) == (ended["state"] == "differs")
     assert "http-equiv" not in page
 
 
@@ -285,6 +286,21 @@ async def test_the_log_of_the_other_service_is_offered_from_kafka_alone(stand: S
         assert 'value="ledger"' not in page.text
         answer = await browser.send_form(path, page, source="ledger")
         assert (answer.status_code, "read from Kafka alone" in answer.text) == (409, True)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ("(d,6,{})", "(d,5,{})", (Contrast("(d,", "6", ",{})"), Contrast("(d,", "5", ",{})"))),
+        ("aa", "aaa", (Contrast("aa", "", ""), Contrast("aa", "a", ""))),
+        (None, "a", (Contrast("", "absent", ""), Contrast("", "a", ""))),
+        ("b" * 99 + "1", "b" * 99, (Contrast("…" + "b" * 60, "1", ""), Contrast("…" + "b" * 60, "", ""))),
+    ],
+)
+def test_rows_are_shown_where_they_differ(
+    one: str | None, other: str | None, expected: tuple[Contrast, Contrast]
+) -> None:
+    assert contrast(one, other) == expected
 
 
 # --- everywhere ------------------------------------------------------------------------------------
