@@ -18,6 +18,7 @@ from shared.projector.shadow import LogName
 
 ProjectionName = Annotated[str, Path(pattern=r"^[a-z_]{1,60}$")]
 
+LOGS = {"kafka": "Kafka", "ledger": "the ledger"}
 PILLS = {
     "never": Pill("Never rebuilt"),
     "running": Pill("Running", "warn"),
@@ -78,7 +79,8 @@ class Shown:
     def facts(self) -> list[Fact]:
         """What is known of what came of it."""
         said, outcome = self.rebuild, self.rebuild.get("outcome")
-        facts = [Fact("Read from", ("Kafka" if said["from"] == "kafka" else "the ledger",))]
+        # the command line's verification says nothing of where it reads
+        facts = [Fact("Read from", (LOGS[said["from"]],))] if said["from"] else []
         facts += [
             Fact(label, moment(datetime.fromisoformat(said[name])))
             for label, name in (("Ordered", "ordered_at"), ("Ended", "finished_at"))
