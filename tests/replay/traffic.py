@@ -4,6 +4,7 @@ Where the machine cannot carry the rate, lives begin as fast as it carries them:
 """
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -19,12 +20,12 @@ from tests.benchmarks.lives import IssuedCode, Life, issue
 from tests.benchmarks.orders import TOPIC, Sender, sender
 from tests.benchmarks.stand import Stand, connected
 
-TICK_SECONDS = 0.05
+TOGETHER = 10
+"""So many lives begin at a time."""
+POLL_SECONDS = 0.05
 WATCHED = 4
-UNDER_WAY_SECONDS = 10.0
-"""A life begins when the one that began so long before it, at the full rate, is through."""
-EVENTS_PER_LIFE = 5
-"""Enrolled, two codes added, one activated and one verified."""
+UNDER_WAY_SECONDS = 5.0
+"""A life begins when the one that began so long before it, at the full rate, has its license."""
 
 
 @dataclass(slots=True)
@@ -43,15 +44,12 @@ class Traffic:
 
 
 @asynccontextmanager
-async def traffic(system: System, *, lives_per_second: int, seconds_max: float) -> AsyncIterator[Traffic]:
+async def traffic(system: System, *, lives_per_second: int) -> AsyncIterator[Traffic]:
     """Yield what goes on, until the end of the block; then it is over."""
     seen = Traffic()
     async with connected(system) as stand, sender(system.stack.kafka.bootstrap) as orders:
-        issued = await issue(stand, 2 * int(lives_per_second * seconds_max), term="P1Y")
-        codes = [IssuedCode(each["code_ref"], each["last_group"]) for each in issued]
-        lives = [Life(str(UUID(int=new_id().int)), *pair) for pair in batched(codes, 2, strict=True)]
         began = monotonic()
-        going_on = [asyncio.create_task(_begin(stand, orders, lives, seen, lives_per_second))]
+        going_on = [asyncio.create_task(_begin(stand, orders, seen, lives_per_second))]
         going_on += [asyncio.create_task(_watch(stand, seen)) for _ in range(WATCHED)]
         try:
             yield seen
@@ -63,24 +61,31 @@ async def traffic(system: System, *, lives_per_second: int, seconds_max: float) 
             seen.wrong += [repr(each) for each in ended if isinstance(each, Exception)]
 
 
-async def _begin(stand: Stand, orders: Sender, lives: list[Life], seen: Traffic, lives_per_second: int) -> None:
-    """Enroll devices and add both of their codes, so many lives a second."""
-    under_way_max = round(lives_per_second * UNDER_WAY_SECONDS)
-    began = monotonic()
-    for some in batched(lives, max(1, round(lives_per_second * TICK_SECONDS)), strict=False):
-        if seen.lives >= under_way_max:
-            await _through(stand, lives[seen.lives - under_way_max])
-        messages = [(life.enroll(), life.add(life.first), life.add(life.second)) for life in some]
-        await orders.send(TOPIC, [message for each in messages for message in each])
-        seen.lives += len(some)
-        await asyncio.sleep(max(0.0, began + seen.lives / lives_per_second - monotonic()))
+async def _begin(stand: Stand, orders: Sender, seen: Traffic, lives_per_second: int) -> None:
+    """Enroll devices and add a code, so many lives a second, and the second code when the first is the license."""
+    began, under_way, under_way_max = monotonic(), deque[Life](), round(lives_per_second * UNDER_WAY_SECONDS)
+    while True:
+        for some in batched(await _lives(stand, lives_per_second), TOGETHER, strict=False):
+            await orders.send(TOPIC, [each for life in some for each in (life.enroll(), life.add(life.first))])
+            seen.lives += len(some)
+            under_way.extend(some)
+            await asyncio.sleep(max(0.0, began + seen.lives / lives_per_second - monotonic()))
+            licensed = [under_way.popleft() for _ in range(len(under_way) - under_way_max)]
+            if licensed:
+                await _until_licensed(stand, licensed[-1])
+                await orders.send(TOPIC, [life.add(life.second) for life in licensed])
 
 
-async def _through(stand: Stand, life: Life) -> None:
-    """Return when a device has heard all that it waits for."""
-    version = "select version from device where device_id = $1"
-    while (await stand.ledgers["device"].fetchval(version, life.device_id) or 0) < EVENTS_PER_LIFE:
-        await asyncio.sleep(TICK_SECONDS)
+async def _lives(stand: Stand, count: int) -> list[Life]:
+    codes = [IssuedCode(each["code_ref"], each["last_group"]) for each in await issue(stand, 2 * count, term="P1Y")]
+    return [Life(str(UUID(int=new_id().int)), *pair) for pair in batched(codes, 2, strict=True)]
+
+
+async def _until_licensed(stand: Stand, life: Life) -> None:
+    """Return when a device has its first license."""
+    licensed = "select license_ref is not null from device where device_id = $1"
+    while not await stand.ledgers["device"].fetchval(licensed, life.device_id):
+        await asyncio.sleep(POLL_SECONDS)
 
 
 async def _watch(stand: Stand, seen: Traffic) -> None:
