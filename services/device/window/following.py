@@ -47,7 +47,7 @@ async def _told(window: Window, session: Session) -> AsyncIterator[str]:
                 told, spoken_at = shown.etag, monotonic()
                 yield f"event: shown\ndata: {told}\n\n"
             elif monotonic() - spoken_at > SILENCE_SECONDS_MAX:
-                # a proxy ends a connection on which nothing is heard
+                # a proxy ends a connection on which nothing is heard, and a page takes it for lost
                 spoken_at = monotonic()
-                yield ": still here\n\n"
+                yield "event: here\ndata:\n\n"
             await next_look(changed, seconds_max=SILENCE_SECONDS_MAX)

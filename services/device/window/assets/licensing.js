@@ -4,6 +4,9 @@
 // --- the page follows the log --------------------------------------------------------------------
 
 const RETRY_MILLISECONDS = 5000;
+const ANSWER_MILLISECONDS = 10000;
+// the service speaks every 15 seconds
+const SILENCE_MILLISECONDS = 40000;
 const connection = document.getElementById("connection");
 let looking = false;
 let again = false;
@@ -17,7 +20,9 @@ async function look() {
   if (looking) { again = true; return; }
   looking = true;
   try {
-    const answer = await fetch(location.pathname, { credentials: "same-origin", cache: "no-store" });
+    const answer = await fetch(location.pathname, {
+      credentials: "same-origin", cache: "no-store", signal: AbortSignal.timeout(ANSWER_MILLISECONDS),
+    });
     if (answer.status === 401 || answer.status === 403) {
       over = true;
       say(connection, connection.dataset.over);
@@ -50,22 +55,42 @@ function show(page) {
 
 function follow(url) {
   const stream = new EventSource(url);
-  stream.addEventListener("open", () => say(connection, ""));
+  const ended = new AbortController();
+  let watch = setTimeout(giveUp, SILENCE_MILLISECONDS);
+
+  function hear() {
+    say(connection, "");
+    clearTimeout(watch);
+    watch = setTimeout(giveUp, SILENCE_MILLISECONDS);
+  }
+
+  // refused, or lost without a word, as when a cable is pulled: the page itself tells whether the window is over
+  function giveUp() {
+    clearTimeout(watch);
+    ended.abort();
+    stream.close();
+    say(connection, connection.dataset.lost);
+    look().then(() => { if (!over) setTimeout(() => follow(url), RETRY_MILLISECONDS); });
+  }
+
+  stream.addEventListener("open", hear);
+  stream.addEventListener("here", hear);
   stream.addEventListener("shown", (event) => {
+    hear();
     if (event.data !== document.getElementById("live").dataset.etag) look();
   });
   stream.addEventListener("error", () => {
     say(connection, connection.dataset.lost);
-    if (stream.readyState !== EventSource.CLOSED) return;
-    // refused, not lost: the page itself tells whether the window is over
-    look().then(() => { if (!over) setTimeout(() => follow(url), RETRY_MILLISECONDS); });
+    if (stream.readyState === EventSource.CLOSED) giveUp();
   });
+  window.addEventListener("offline", giveUp, { signal: ended.signal });
 }
 
 // --- the code's fields -----------------------------------------------------------------------------
 
 const GROUP_LENGTH = 5;
 const ASK_MILLISECONDS = 250;
+const SEPARATORS = /[\s\-\u2010-\u2015\u2212]+/u;
 
 function takeCodes(form) {
   const fields = [...form.querySelectorAll("[data-groups] input")];
@@ -81,7 +106,7 @@ function takeCodes(form) {
   }
 
   function spread(index, text) {
-    const groups = text.trim().split(/[\s\-\u2010-\u2015\u2212]+/u).filter(Boolean);
+    const groups = text.trim().split(SEPARATORS).filter(Boolean);
     const whole = groups.join("");
     const fits = groups.length === fields.length ? groups : whole.match(new RegExp(`.{1,${GROUP_LENGTH}}`, "gsu")) || [];
     // what does not fit stays together in one field, for the service to read
@@ -124,6 +149,12 @@ function takeCodes(form) {
         event.preventDefault();
         form.dispatchEvent(new Event("input"));
       }
+    });
+    field.addEventListener("beforeinput", (event) => {
+      // who types the hyphens too is in the next field already, or goes there now
+      if (event.inputType !== "insertText" || event.data?.replace(SEPARATORS, "") !== "") return;
+      event.preventDefault();
+      if (field.value !== "" && index + 1 < fields.length) fields[index + 1].focus();
     });
     field.addEventListener("input", (event) => {
       const full = field.value.length >= GROUP_LENGTH && event.inputType === "insertText" && !event.isComposing;
