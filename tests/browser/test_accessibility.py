@@ -1,21 +1,14 @@
 """Everybody can use the window: axe-core looks at every page, light and dark, wide and on a phone."""
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, ViewportSize, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.drawn import Stage, every_page
+from tests.browser.inspecting import EVERYTHING, WIDE, faults_of, sticks_out, violations
 
-AXE = Path(__file__).with_name("axe") / "axe.min.js"
-WIDE, PHONE = ViewportSize(width=1280, height=900), ViewportSize(width=390, height=844)
-ENLARGED = ViewportSize(width=640, height=450)
-"""What is left of a wide screen at 200 %."""
-NARROW = ViewportSize(width=320, height=640)
-AXE_OPTIONS = {"resultTypes": ["violations"], "rules": {"target-size": {"enabled": True}}}
-CONTRAST_ONLY = {**AXE_OPTIONS, "runOnly": {"type": "rule", "values": ["color-contrast"]}}
 PAGES = every_page()
 
 
@@ -24,39 +17,15 @@ def stage(browser: Browser) -> Any:
     """One page on which all others are shown."""
     context = browser.new_context()
     page = context.new_page()
-    page.add_init_script(path=AXE)
     yield Stage(page)
     context.close()
 
 
-def violations(page: Page, options: dict[str, Any]) -> list[str]:
-    """Return what axe-core finds on the page as it is now."""
-    found = page.evaluate("options => axe.run(document, options)", options)
-    assert "error" not in found
-    return [f"{each['id']}: {node['html']}" for each in found["violations"] for node in each["nodes"]]
-
-
 @pytest.mark.parametrize("name", PAGES)
 def test_axe_finds_nothing_and_nothing_needs_to_be_scrolled_sideways(name: str, stage: Stage) -> None:
-    """All rules in the light, wide and on a phone; colors in the dark too; and at 200 % no page is too wide."""
-    page = stage.page
-    page.emulate_media(color_scheme="light")
-    page.set_viewport_size(WIDE)
+    """Names on controls and all other rules; light and dark, wide and on a phone; and at 200 % no page is too wide."""
     stage.shows(name)
-    found = {"wide": violations(page, AXE_OPTIONS)}
-    page.set_viewport_size(PHONE)
-    found["phone"] = violations(page, AXE_OPTIONS)
-    page.emulate_media(color_scheme="dark")
-    found["phone, dark"] = violations(page, CONTRAST_ONLY)
-    page.set_viewport_size(WIDE)
-    found["wide, dark"] = violations(page, CONTRAST_ONLY)
-    found["too wide"] = [str(size["width"]) for size in (ENLARGED, PHONE, NARROW) if _sticks_out(page, size)]
-    assert not any(found.values()), found
-
-
-def _sticks_out(page: Page, size: ViewportSize) -> bool:
-    page.set_viewport_size(size)
-    return bool(page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"))
+    assert faults_of(stage.page) == []
 
 
 def test_axe_finds_what_is_wrong(stage: Stage) -> None:
@@ -64,7 +33,7 @@ def test_axe_finds_what_is_wrong(stage: Stage) -> None:
     stage.shows("active")
     stage.page.evaluate("document.querySelector('h2').style.color = document.body.style.background = '#bbb'")
     stage.page.evaluate("document.getElementById('enter').textContent = ''")
-    found = violations(stage.page, AXE_OPTIONS)
+    found = violations(stage.page, EVERYTHING)
     assert {"button-name", "color-contrast"} <= {each.partition(":")[0] for each in found}
 
 
@@ -149,4 +118,4 @@ def test_text_that_is_twice_as_large_still_fits(stage: Stage) -> None:
         stage.page.set_viewport_size(WIDE)
         stage.shows(name)
         stage.page.evaluate("document.documentElement.style.fontSize = '200%'")
-        assert not _sticks_out(stage.page, WIDE), name
+        assert not sticks_out(stage.page, WIDE), name

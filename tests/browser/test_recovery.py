@@ -1,0 +1,115 @@
+"""A page that stays open while its service or its connection goes away: it says so, comes back, and follows."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from services.cli.system import System
+from tests.browser.drawn import Stage
+from tests.browser.visiting import Visitor, enters, field, pressable, said
+from tests.journeys.people import IssuedCode, OwnedDevice, Vendor, reserve_is
+from tests.journeys.running import away, wait_until_ready
+
+type NewDevice = Callable[[], OwnedDevice]
+
+SILENCE_MILLISECONDS = 45_000
+LOST = "The connection is lost, so this page may be old."
+
+
+@pytest.fixture
+def device(new_device: NewDevice, vendor: Vendor) -> OwnedDevice:
+    """A device with a license."""
+    device = new_device()
+    device.activates(vendor.issue())
+    return device
+
+
+def is_lost(page: Page) -> None:
+    expect(page.get_by_role("status").filter(has_text=LOST)).to_be_visible()
+
+
+def follows(page: Page, device: OwnedDevice, code: IssuedCode) -> None:
+    """A code that is added elsewhere comes to the page, which no longer speaks of a lost connection."""
+    device.keeps_in_reserve(code)
+    expect(said(page, "Verified, waits in reserve")).to_be_visible()
+    expect(page.get_by_text(LOST)).to_have_count(0)
+
+
+def test_a_service_that_is_killed_and_started_again_finds_its_windows_open(
+    system: System, visitor: Visitor, vendor: Vendor, device: OwnedDevice
+) -> None:
+    """Nobody presses anything: the session outlives the process, and the page asks again."""
+    page = visitor.opens(device)
+    with away(system, "device"):
+        is_lost(page)
+    expect(page.get_by_text(LOST)).to_have_count(0)
+    follows(page, device, vendor.issue())
+
+
+def test_a_service_that_is_stopped_in_good_order_is_waited_for(
+    system: System, visitor: Visitor, vendor: Vendor, device: OwnedDevice
+) -> None:
+    page, worker = visitor.opens(device), system.worker("device")
+    worker.stop()
+    try:
+        is_lost(page)
+    finally:
+        worker.start()
+        wait_until_ready(system)
+    follows(page, device, vendor.issue())
+
+
+def test_a_connection_that_was_lost_is_said_and_found_again(
+    visitor: Visitor, vendor: Vendor, device: OwnedDevice
+) -> None:
+    """R-104: what was shown last stays to be read."""
+    page, new = visitor.opens(device), vendor.issue()
+    page.context.set_offline(True)
+    is_lost(page)
+    expect(page.get_by_role("heading", name="days remaining")).to_be_visible()
+    device.keeps_in_reserve(new)
+    expect(said(page, new.last_group)).to_have_count(0)
+    page.context.set_offline(False)
+    expect(said(page, "Verified, waits in reserve")).to_be_visible()
+    expect(page.get_by_text(LOST)).to_have_count(0)
+
+
+def test_a_connection_on_which_nothing_is_heard_is_taken_for_lost(browser: Browser) -> None:
+    """A cable that was pulled ends no connection: nothing comes any more, and the page asks anew."""
+    page = browser.new_page()
+    page.clock.install()
+    Stage(page).shows("active")
+    expect(page.get_by_text(LOST)).to_have_count(0)
+    page.clock.fast_forward(SILENCE_MILLISECONDS)
+    is_lost(page)
+    page.context.close()
+
+
+def test_add_can_be_pressed_again_after_the_connection_failed_under_it(
+    visitor: Visitor, vendor: Vendor, device: OwnedDevice
+) -> None:
+    """R-09: nobody has to know whether the first one arrived."""
+    page, new = visitor.opens(device), vendor.issue()
+    pressable(page, "Enter activation code").click()
+    field(page).fill(new.text)
+    expect(pressable(page, "Add")).to_be_enabled()
+    page.route("**/licensing/code", lambda route: route.abort("connectionreset"), times=1)
+    with page.expect_event("requestfailed"):
+        pressable(page, "Add").click()
+    page.goto(f"/devices/{device.device_id}/licensing/code")
+    field(page).fill(new.text)
+    pressable(page, "Add").click()
+    expect(said(page, "Verified, waits in reserve")).to_be_visible()
+
+
+def test_without_the_activation_service_the_code_is_being_verified_until_it_is_back(
+    system: System, visitor: Visitor, vendor: Vendor, device: OwnedDevice
+) -> None:
+    """R-16, R-17: the page stays open, and the verdict comes to it."""
+    page, new = visitor.opens(device), vendor.issue()
+    with away(system, "activation"):
+        enters(page, new.text)
+        expect(said(page, "Being verified")).to_be_visible()
+    expect(said(page, "Verified, waits in reserve")).to_be_visible()
+    device.sees(reserve_is(new, "ready"))
