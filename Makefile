@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test check rules faults faults-replay nightly bench seed-log test-containers up down lock clean
+.PHONY: help run test check rules faults faults-replay nightly bench seed-log screenshots test-containers up down lock clean
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -24,7 +24,8 @@ help:  ## print this
 run: $(READY)  ## start PostgreSQL, Kafka and both services, show a license's life; Ctrl-C ends all
 	@exec $(BIN)/perennial demo
 
-test: $(READY)  ## run the tests, with a real Kafka and a real PostgreSQL
+test: $(READY)  ## run the tests, with a real Kafka, a real PostgreSQL and a real browser
+	@$(BIN)/python -m tests.browser.chromium
 	@$(BIN)/pytest -m "not faults and not containers" tests
 
 check: $(READY)  ## check format, lint, types and who imports whom; needs no server
@@ -60,8 +61,13 @@ bench: $(READY)  ## measure throughput, latency and replay on this machine
 	@$(BIN)/python -m tests.benchmarks
 
 N := 3000000
-seed-log: $(READY)  ## fill an empty system under .data with N events of devices
-	@$(BIN)/python -m tests.benchmarks.seed $(N)
+TWINS := 0
+seed-log: $(READY)  ## fill a system under .data with N events of devices; TWINS=30 writes each life 30 more times
+	@$(BIN)/python -m tests.benchmarks.seed $(N) --twins $(TWINS)
+
+screenshots: $(READY)  ## draw every state of the Licensing window into .data/screenshots
+	@$(BIN)/python -m tests.browser.chromium
+	@$(BIN)/python -m tests.browser.screenshots .data/screenshots
 
 lock: $(READY)  ## pin all packages and Kafka's jars anew, with hashes
 	@$(find_uv); \
