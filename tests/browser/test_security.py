@@ -3,14 +3,22 @@
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, Route, expect
 
+from services.cli.system import System
+from services.device.window.links import LINK_VALID, Key, new_link, new_session
 from services.device.window.opening import COOKIE
-from tests.browser.visiting import Visitor
+from shared.clock import machine_now
+from shared.identity import hash_of, new_secret
+from shared.signing import KeyRing
+from tests.browser.visiting import Visitor, field, pressable, said
 from tests.journeys.browsing import link_to
 from tests.journeys.people import OwnedDevice, Vendor
 
 type NewDevice = Callable[[], OwnedDevice]
+
+STRANGER = "http://stranger.test"
+FORMS = ("code", "code/reading", "activate-now", "remove", "check-now")
 
 
 @pytest.fixture
@@ -50,3 +58,149 @@ def test_no_script_reads_the_cookie_and_no_other_window_gets_it(
     assert page.evaluate("document.cookie") == ""
     page.goto(window_of(other))
     expect(page.get_by_role("heading", name="This window is closed")).to_be_visible()
+
+
+def test_a_link_that_is_over_and_one_of_another_device_say_so(
+    system: System, visitor: Visitor, device: OwnedDevice, new_device: NewDevice
+) -> None:
+    """R-109: a clear sentence, and nothing of the device."""
+    other, page = new_device(), visitor.starts()
+    keys = KeyRing.read(system.signing_key_file("device"))
+    old, _ = new_link(keys, Key(device.device_id, hash_of(device.token)), now=machine_now() - LINK_VALID)
+    page.goto(f"{window_of(device)}?link={old}")
+    says_nothing_of_the_license(page, "The link is too old")
+    page.goto(link_to(other).replace(other.device_id, device.device_id))
+    says_nothing_of_the_license(page, "The link belongs to the window of another device.")
+    assert page.context.cookies() == []
+
+
+@pytest.mark.parametrize("made_by", ["another device", "another vendor", "nobody"])
+def test_a_cookie_that_was_made_for_something_else_opens_nothing(
+    made_by: str, system: System, visitor: Visitor, device: OwnedDevice, new_device: NewDevice
+) -> None:
+    """R-108, R-109: not even the pages behind the window, nor its stream."""
+    cookie = {
+        "another device": lambda: session_cookie(KeyRing.read(system.signing_key_file("device")), new_device()),
+        "another vendor": lambda: session_cookie(KeyRing.read(system.signing_key_file("activation")), device),
+        "nobody": lambda: "<script>alert(1)</script>" * 10,
+    }[made_by]()
+    page = visitor.starts()
+    page.context.add_cookies([{"name": COOKIE, "value": cookie, "url": visitor.home}])
+    for behind in ("", "/code", "/added"):
+        page.goto(window_of(device) + behind)
+        says_nothing_of_the_license(page, "Open the Licensing window from the application again")
+    stream = page.goto(f"{window_of(device)}/stream")
+    assert stream is not None
+    assert stream.status in (401, 403)
+
+
+def session_cookie(keys: KeyRing, device: OwnedDevice) -> str:
+    """Return the cookie of a session of this device, signed with these keys."""
+    key, now = Key(device.device_id, hash_of(device.token)), machine_now()
+    link, _ = new_link(keys, key, now=now)
+    return new_session(keys, link, key, now=now, chance=new_secret()).cookie
+
+
+def says_nothing_of_the_license(page: Page, sentence: str) -> None:
+    expect(said(page, sentence)).to_be_visible()
+    expect(page.get_by_role("heading", name="remaining")).to_have_count(0)
+    expect(page.get_by_text("antivirus")).to_have_count(0)
+
+
+def test_a_window_that_is_over_says_so_and_follows_no_longer(visitor: Visitor, device: OwnedDevice) -> None:
+    page = visitor.opens(device)
+    page.context.clear_cookies()
+    # the stream is opened anew now and then, and asks for the cookie
+    page.context.set_offline(True)
+    page.context.set_offline(False)
+    expect(page.get_by_role("status").filter(has_text="This window is closed")).to_be_visible()
+
+
+# --- other sites ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_form_of_another_site_does_nothing(form: str, visitor: Visitor, vendor: Vendor, device: OwnedDevice) -> None:
+    """Even one that knows everything of the form but its token, in a browser in which the window is open."""
+    device.keeps_in_reserve(vendor.issue())
+    before, page = device.event_names(), visitor.opens(device)
+    action = f"{visitor.home}{window_of(device)}/{form}"
+    forged = f'<form method="post" action="{action}"><input name="order" value="o"><input name="form" value="0"></form>'
+    page.route(f"{STRANGER}/**", lambda route: route.fulfill(body=forged, content_type="text/html"))
+    visitor.plays_an_attacker()
+    page.goto(STRANGER)
+    with page.expect_response(action) as answered:
+        page.evaluate("document.forms[0].submit()")
+    assert answered.value.status in (401, 403)
+    expect(said(page, "Nothing was").first).to_be_visible()
+    assert device.event_names() == before
+
+
+def test_no_other_site_shows_the_window_in_a_frame(visitor: Visitor, device: OwnedDevice) -> None:
+    page = visitor.opens(device)
+    framing = f'<iframe src="{visitor.home}{window_of(device)}"></iframe>'
+    page.route(f"{STRANGER}/**", lambda route: route.fulfill(body=framing, content_type="text/html"))
+    visitor.plays_an_attacker()
+    page.goto(STRANGER)
+    page.wait_for_load_state("networkidle")
+    assert not any(frame.url.startswith(visitor.home) for frame in page.frames)
+
+
+TRIES = """async () => {
+    const broken = new Set();
+    document.addEventListener('securitypolicyviolation', event => broken.add(event.effectiveDirective));
+    const script = document.createElement('script');
+    script.textContent = 'window.ran = true';
+    const image = document.createElement('img');
+    image.src = 'http://stranger.test/image.png';
+    const style = document.createElement('style');
+    style.textContent = 'body { color: red }';
+    const frame = document.createElement('iframe');
+    frame.src = 'http://stranger.test/';
+    document.body.append(script, image, style, frame);
+    await fetch('http://stranger.test/').catch(() => null);
+    for (const until = Date.now() + 10000; broken.size < 5 && Date.now() < until;)
+        await new Promise(done => setTimeout(done, 20));
+    return { ran: window.ran === true, broken: [...broken].sort() };
+}"""
+
+
+def test_the_policy_stops_what_is_not_the_windows_own(visitor: Visitor, device: OwnedDevice) -> None:
+    """Somebody has got a script into the page: it may not do what scripts like to do."""
+    page = visitor.opens(device)
+    asked = []
+
+    def refuse(route: Route) -> None:
+        asked.append(route.request.url)
+        route.abort()
+
+    page.route(f"{STRANGER}/**", refuse)
+    visitor.plays_an_attacker()
+    tried = page.evaluate(TRIES)
+    assert tried["ran"] is False
+    assert tried["broken"] == ["connect-src", "frame-src", "img-src", "script-src-elem", "style-src-elem"]
+    assert asked == []
+
+
+# --- what is typed --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
+@pytest.mark.parametrize(
+    "typed",
+    ["<script>document.title = 'mine'</script>", '"><img src=x onerror="document.title = \'mine\'">', "X" * 199],
+    ids=["a script", "a broken attribute", "far too long"],
+)
+def test_what_is_no_code_is_text_beside_a_sentence(
+    typed: str, scripts: bool, visitor: Visitor, device: OwnedDevice
+) -> None:
+    """R-06: it is shown as it was typed, and does nothing."""
+    before, page = device.event_names(), visitor.opens(device, java_script_enabled=scripts)
+    pressable(page, "Enter activation code").click()
+    field(page).fill(typed)
+    if not scripts:
+        pressable(page, "Add").click()
+    expect(page.locator("#group-error")).to_contain_text("A code has 20 symbols")
+    expect(field(page)).to_have_value(typed)
+    assert "Enter activation code" in page.title()
+    assert device.event_names() == before
