@@ -15,8 +15,8 @@ from services.device.api.orders import add_orders
 from services.device.api.related import add_related
 from services.device.api.reports import add_reports
 from services.device.api.shown import shown_license
-from shared.throttle import Throttle
 from services.device.api.watch import Watch
+from shared.throttle import Throttle
 
 __all__ = ["LARGER_BODIES", "Doors", "Throttle", "Watch", "routes", "shown_license"]
 
