@@ -11,12 +11,13 @@ from services.device.window.opening import COOKIE
 from shared.clock import machine_now
 from shared.identity import hash_of, new_secret
 from shared.signing import KeyRing
-from tests.browser.visiting import Visitor, field, pressable, said
+from tests.browser.visiting import Visitor, enters, field, pressable, said
 from tests.journeys.browsing import link_to
 from tests.journeys.people import OwnedDevice, Vendor
 
 type NewDevice = Callable[[], OwnedDevice]
 
+PAGE_BYTES_MAX = 100_000
 STRANGER = "http://stranger.test"
 FORMS = ("code", "code/reading", "activate-now", "remove", "check-now")
 
@@ -204,3 +205,60 @@ def test_what_is_no_code_is_text_beside_a_sentence(
     expect(field(page)).to_have_value(typed)
     assert "Enter activation code" in page.title()
     assert device.event_names() == before
+
+
+def test_a_code_is_in_no_address_no_store_and_no_log(
+    system: System, visitor: Visitor, vendor: Vendor, device: OwnedDevice
+) -> None:
+    """R-112: nor does the browser offer it the next time."""
+    page, new = visitor.opens(device), vendor.issue()
+    pressable(page, "Enter activation code").click()
+    assert page.locator("form[autocomplete=off] input:not([type]):not([autocomplete=off])").count() == 0
+    pressable(page, "Cancel").click()
+    enters(page, new.text)
+    expect(said(page, "Verified, waits in reserve")).to_be_visible()
+    assert page.evaluate("localStorage.length + sessionStorage.length") == 0
+    assert page.evaluate("caches.keys()") == []
+    content, log = page.content(), system.worker("device").log.read_text()
+    for written in (new.text, new.text.replace("-", "")):
+        assert written not in content
+        assert written not in log
+
+
+# --- headers and weight ---------------------------------------------------------------------------------------
+
+
+def test_every_page_carries_the_strictest_headers(visitor: Visitor, device: OwnedDevice) -> None:
+    page = visitor.opens(device)
+    for behind in ("", "/code", "/added", "/nothing-here"):
+        answer = page.goto(window_of(device) + behind)
+        assert answer is not None
+        headers = answer.all_headers()
+        assert headers["content-security-policy"].startswith("default-src 'none'")
+        assert "unsafe" not in headers["content-security-policy"]
+        assert (headers["referrer-policy"], headers["x-content-type-options"]) == ("no-referrer", "nosniff")
+        assert headers["cache-control"] == "no-store"
+
+
+def test_the_first_view_is_light(visitor: Visitor, vendor: Vendor, device: OwnedDevice) -> None:
+    """All that is sent before the window can be read and used, headers and all, is less than 100 KB."""
+    device.keeps_in_reserve(vendor.issue())
+    page = visitor.opens(device)
+    page.wait_for_load_state()
+    loaded = [request for request in visitor.requests if not request.url.endswith("/stream")]
+    sizes = [request.sizes() for request in loaded]
+    assert len(loaded) > 3
+    assert sum(size["responseBodySize"] + size["responseHeadersSize"] for size in sizes) < PAGE_BYTES_MAX
+
+
+def test_a_link_from_another_site_opens_the_window(visitor: Visitor, device: OwnedDevice) -> None:
+    """A strict cookie does not travel with another site's call: the page itself goes on."""
+    page, link = visitor.starts(), f"{visitor.home}{link_to(device)}"
+    linking = f'<a href="{link}">my license</a>'
+    page.route(f"{STRANGER}/**", lambda route: route.fulfill(body=linking, content_type="text/html"))
+    visitor.plays_an_attacker()
+    page.goto(STRANGER)
+    page.get_by_role("link", name="my license").click()
+    expect(page.get_by_role("heading", name="Licensing")).to_be_visible()
+    expect(page.get_by_role("heading", name="days remaining")).to_be_visible()
+    assert "link=" not in page.url
