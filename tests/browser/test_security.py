@@ -207,6 +207,19 @@ def test_what_is_no_code_is_text_beside_a_sentence(
     assert device.event_names() == before
 
 
+def test_a_field_that_is_longer_than_any_code_is_not_taken(visitor: Visitor, device: OwnedDevice) -> None:
+    """R-06: the browser's own limit is gone, the service has one too."""
+    before, page = device.event_names(), visitor.opens(device, java_script_enabled=False)
+    pressable(page, "Enter activation code").click()
+    page.evaluate("document.getElementById('group1').removeAttribute('maxlength')")
+    field(page).fill("X" * 20_000)
+    pressable(page, "Add").click()
+    expect(page.get_by_role("heading", name="The form was not taken")).to_be_visible()
+    pressable(page, "Open the window").click()
+    expect(page.get_by_role("heading", name="days remaining")).to_be_visible()
+    assert device.event_names() == before
+
+
 def test_a_code_is_in_no_address_no_store_and_no_log(
     system: System, visitor: Visitor, vendor: Vendor, device: OwnedDevice
 ) -> None:

@@ -38,6 +38,9 @@ NOT_OURS = Failed(
     "It was not made by a page of this session, or was sent before with other words. Nothing was done.",
     "Go back to the page, load it again, and do there what you wanted to do.",
 )
+TOO_MUCH = Failed(
+    413, "The form was not taken", "More was sent than a form has.", "Go back, and say it in fewer words."
+)
 NOTHING = Failed(404, "There is nothing here", "The address leads nowhere.", "Search for what you need.")
 NO_ANSWER = Failed(
     503,
@@ -73,7 +76,9 @@ def _told(error: Exception) -> Failed:  # noqa: PLR0911 - one line per failure
             return NOT_OURS
         case Problem(status=404) | RequestValidationError() | HTTPException(status_code=404):
             return NOTHING
-        case Problem(status=413) | HTTPException():
+        case Problem(status=413):
+            return TOO_MUCH
+        case HTTPException():
             return NOT_OURS
         case Problem():
             return Failed(error.status, "That cannot be shown", _sentence(error.detail), "Go back, and ask otherwise.")

@@ -47,7 +47,9 @@ def _closed(error: Exception) -> Closed:  # noqa: PLR0911 - one line per failure
             return closed("away")
         case _ if isinstance(error, AWAY):
             return closed("away")
-        case Problem(status=413) | HTTPException():
+        case Problem(status=413):
+            return closed("too_much")
+        case HTTPException():
             return closed("not_our_form")
         case _:
             logger.error("the window failed", exc_info=error)

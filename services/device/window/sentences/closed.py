@@ -8,7 +8,7 @@ from shared.messages import DeviceId
 
 AGAIN = "Open the Licensing window from the application again: click the days remaining."
 
-Closing = Literal["not_our_form", "away", "no_key", "nothing_here", "broken"]
+Closing = Literal["not_our_form", "too_much", "away", "no_key", "nothing_here", "broken"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +71,14 @@ CLOSED: dict[Closing, Closed] = {
         happened="The form was not made by this window, or the window was opened anew since.",
         follows="Nothing was done.",
         to_do="Go back to the window, and do there what you wanted to do.",
+        may_retry=True,
+    ),
+    "too_much": Closed(
+        status=413,
+        title="The form was not taken",
+        happened="More was sent than an activation code has.",
+        follows="Nothing was done.",
+        to_do="Go back to the window, and type the 20 letters and digits of the code.",
         may_retry=True,
     ),
     "away": Closed(
