@@ -1,10 +1,19 @@
 """The support console in a real browser: an operator logs in and out, by keyboard, with scripts and without."""
 
+import re
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from services.cli.system import System
+from tests.browser.inspecting import faults_of
 from tests.browser.visiting import Keyboard, Visitor
+from tests.journeys.people import OwnedDevice, Vendor
+
+PAGES_MAX = 30
+NAMES_A_THING = re.compile(r"(?<=/)[^/]*[0-9:][^/]*")
 
 
 @pytest.fixture
@@ -31,3 +40,37 @@ def test_an_operator_logs_in_and_out_by_keyboard(scripts: bool, operator: Visito
     expect(page.get_by_role("heading", name="Log in")).to_be_visible()
     operator.leaves()
     operator.has_told_nothing([])
+
+
+def test_axe_finds_nothing_on_any_kind_of_page_that_a_link_leads_to(
+    operator: Visitor, system: System, vendor: Vendor, new_device: Callable[[], OwnedDevice]
+) -> None:
+    """From a device and a code on, whatever can be reached; the login page and what is not there too."""
+    device, code, reserve = new_device(), vendor.issue(seats=2), vendor.issue()
+    device.activates(code)
+    device.keeps_in_reserve(reserve)
+    vendor.block(reserve)
+    nobody = operator.starts()
+    nobody.goto("/console/login")
+    faults = {"login": faults_of(nobody)}
+    page = logs_in(operator, system)
+    ahead = ["/console", f"/console/devices/{device.device_id}", f"/console/codes/{code.ref}", "/console/not-there"]
+    while ahead and len(faults) < PAGES_MAX:
+        page.goto(path := ahead.pop(0))
+        faults[kind_of(path)] = faults_of(page)
+        ahead += [each for each in links_of(page) if kind_of(each) not in {*faults, *map(kind_of, ahead)}]
+    assert not any(faults.values()), {kind: found for kind, found in faults.items() if found}
+    assert len(faults) > 10
+    operator.leaves()
+    operator.has_told_nothing([code.text, reserve.text])
+
+
+def kind_of(path: str) -> str:
+    """Return the path without what names one device, code, event or record."""
+    return NAMES_A_THING.sub("*", path)
+
+
+def links_of(page: Page) -> list[str]:
+    """Return where the page leads to inside the console, one of each kind; a query asks for another part of a page."""
+    found = page.eval_on_selector_all("a[href^='/console']", "links => links.map(link => link.pathname + link.search)")
+    return list({kind_of(path): path for path in found if not urlsplit(path).query}.values())
