@@ -110,6 +110,7 @@ class Consumer[Message](ConsumerRebalanceListener):
         self._progress = Progress(source.name)
         self._owned = OwnedPartitions()
         self._gaps: dict[tuple[int, int], float] = {}
+        self._partition_count = 0
         self._claiming: asyncio.Task[None] | None = None
         self._joined = False
         self._moved_at = machine_now()
@@ -294,10 +295,16 @@ class Consumer[Message](ConsumerRebalanceListener):
         sieve = LedgerSieve(
             read=self.source.read,
             ignored=self.source.ignored,
-            partition_count=len(self._subscriber.consumer.partitions_for_topic(self.source.topic)),
+            partition_count=self._topics_partition_count(),
             overdue=self._overdue,
         )
         return sieve.sift(batch, vector), vector
+
+    def _topics_partition_count(self) -> int:
+        """Return it as Kafka told it last: of a topic that is gone, records may still be in hand."""
+        if told := self._subscriber.consumer.partitions_for_topic(self.source.topic):
+            self._partition_count = len(told)
+        return self._partition_count
 
     # --- gaps ------------------------------------------------------------------------------
 
