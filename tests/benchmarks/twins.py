@@ -37,8 +37,8 @@ class Twin:
         return Written(
             device=[self._event(event) for event in original.device],
             activation=[self._event(event) for event in original.activation],
-            device_states=self._states(original.device_states),
-            code_states=self._states(original.code_states),
+            device_states=self._states(original.device_states, self._stored),
+            code_states=self._states(original.code_states, self._code),
         )
 
     def _event(self, event: NewEvent) -> NewEvent:
@@ -52,8 +52,15 @@ class Twin:
             data=self._text(event.data.decode()).encode(),
         )
 
-    def _states(self, states: Mapping[str, Stored[Any]]) -> Mapping[str, Stored[Any]]:
-        return {self._streams[stream_id]: self._stored(stored) for stream_id, stored in states.items()}
+    def _states(
+        self, states: Mapping[str, Stored[Any]], twin_of: Callable[[Stored[Any]], Stored[Any]]
+    ) -> Mapping[str, Stored[Any]]:
+        return {self._streams[stream_id]: twin_of(stored) for stream_id, stored in states.items()}
+
+    def _code(self, stored: Stored[Any]) -> Stored[Any]:
+        """Return the code with its seats, which have a table of their own and are not in its document."""
+        holders = frozenset(self._id(holder) for holder in stored.state.holders)
+        return Stored(stored.version, self._stored(stored).state.but(holders=holders))
 
     def _stored(self, stored: Stored[Any]) -> Stored[Any]:
         read = type(stored.state).model_validate_json
