@@ -149,7 +149,9 @@ def test_bash_completes_commands_options_and_names() -> None:
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_is_there_for_each_shell(shell: str) -> None:
+def test_completion_is_there_for_each_shell(shell: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # otherwise typer looks which shell this is, and there may be none around a test
+    monkeypatch.setenv("_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION", "1")
     script = called("--show-completion", shell)
     assert script.exit_code == 0
     assert "_PERENNIAL_COMPLETE" in script.stdout
