@@ -15,7 +15,7 @@ class Console:
         self.http = httpx.Client(base_url=url, timeout=REQUEST_SECONDS, trust_env=False, follow_redirects=True)
         self.addresses: list[str] = []
         self.page = Page(self.http.get("/console/login").text)
-        self.presses("Log in", name="Ada", key=system.credentials.operator_key)
+        self.presses("Log in", name="Grace", key=system.credentials.operator_key)
 
     def goes_to(self, path: str) -> str:
         """Open an address and return what the page says."""

@@ -52,7 +52,7 @@ def test_support_finds_out_why_a_device_is_unlicensed_and_what_was_done_to_its_c
     assert f'id="event-{refused["event_id"]}"' in shown
     assert "decided by the activation service at" in page
     _follows_every_link_to(console, f"/console/codes/{new.ref}")
-    assert "paid with a stolen card – Ada, console" in console.page.text
+    assert "paid with a stolen card – Grace, console" in console.page.text
 
     before = (ends_at - timedelta(days=1)).isoformat().replace("+", "%2B")
     assert "is in force until" in console.goes_to(f"/console/devices/{device.device_id}?at={before}&sense=true")

@@ -63,7 +63,7 @@ def test_a_parked_order_is_discarded_with_a_reason_that_stays(
     page = console.presses("Discard for good", reason="ordered by a test of the tool")
     assert "Discarded" in page
     assert "ordered by a test of the tool" in page
-    assert "Ada" in page
+    assert "Grace" in page
     assert parked_id not in console.goes_to("/console/parked")
     assert parked_id in console.goes_to("/console/parked?state=discarded")
     sql = "select data from event where type = 'MessageDiscarded' and position(convert_to($1, 'UTF8') in data) > 0"

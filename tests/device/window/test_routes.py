@@ -257,7 +257,7 @@ async def test_a_page_weighs_little_and_its_files_are_kept_for_ever(stand: Stand
     async with stand.browser() as browser:
         page = await opens(browser, owner)
         files = [await browser.get(path) for path in re.findall(r'(?:href|src)="(/licensing-assets/[^"]+)"', page.text)]
-        assert len(files) == 3
+        assert len(files) == 4
         assert all("immutable" in file.headers["cache-control"] for file in files)
         assert len(page.content) + sum(len(file.content) for file in files) < 100_000
         assert (await browser.get("/licensing-assets/style.css")).status_code == 404
