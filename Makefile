@@ -46,9 +46,10 @@ faults-replay: $(READY)  ## kill rebuilds and lose topics under traffic
 nightly: $(READY)  ## take 200,000 random steps through both services' rules
 	@PERENNIAL_NIGHTLY=1 $(BIN)/pytest tests/test_random_histories.py --timeout 3600
 
+CONTAINERS := tests/containers
 JOURNEYS := tests/journeys
 test-containers: $(READY)  ## run the fault tests on docker-compose.yml and the journeys on containers; needs a Docker engine
-	@$(BIN)/pytest -m containers tests/containers
+	@$(BIN)/pytest -m containers $(CONTAINERS)
 	@PERENNIAL_TEST_SERVERS=containers $(BIN)/pytest -m "not faults" $(JOURNEYS)
 
 up:  ## bring everything up in containers, with three brokers; needs a Docker engine
