@@ -87,7 +87,10 @@ def project(view: LicenseView, event: DeviceEvent, /, *, occurred_at: datetime, 
 def _renewal_seconds(
     view: LicenseView, event: DeviceEvent, occurred_at: datetime, recorded_at: datetime
 ) -> float | None:
-    return (recorded_at - occurred_at).total_seconds() if isinstance(event, LicenseRenewed) else view.renewal_seconds
+    if not isinstance(event, LicenseRenewed):
+        return view.renewal_seconds
+    # two services have two clocks, and the second may be behind by more than the way takes
+    return max(0.0, (recorded_at - occurred_at).total_seconds())
 
 
 def _refusal(view: LicenseView, event: DeviceEvent, refused_at: datetime) -> Refusal | None:
