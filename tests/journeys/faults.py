@@ -69,9 +69,10 @@ class Killer:
 
     async def run(self) -> None:
         """Kill until all targets have had their turn."""
-        canaries = [await Canary.enrolled(self.load) for _ in range(CANARIES)]
         for number, target in enumerate(self.targets, 1):
             await asyncio.sleep(self.chance.uniform(0, self.pause_seconds_max))
+            # a device that sang at every kill would be taken for one that guesses codes
+            canaries = [await Canary.enrolled(self.load) for _ in range(CANARIES)]
             await self._kill(number, target, canaries)
 
     async def _kill(self, number: int, target: Target, canaries: Sequence[Canary]) -> None:
