@@ -1,4 +1,4 @@
-"""Rebuilds in earnest: under two hundred lives a second, and killed again and again. `make faults-replay`.
+"""Rebuilds in earnest: under as many lives as the machine carries, and killed again and again. `make faults-replay`.
 
 The moments come from a seed, which is printed: a run is repeated with `PERENNIAL_FAULTS_SEED`.
 """
@@ -27,6 +27,7 @@ from tests.replay.traffic import traffic
 
 DEVICE_EVENTS = 60_000
 LIVES_PER_SECOND = 200
+"""So many are asked for; how many there were is printed."""
 LIVES_PER_SECOND_MIN = 10
 """Fewer are no traffic."""
 KILLS = 10
@@ -100,9 +101,7 @@ def ended(command: subprocess.Popen[str]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.timeout(900)
-async def test_two_hundred_lives_a_second_go_on_while_views_are_made_anew(
-    system: System, environment: dict[str, str]
-) -> None:
+async def test_lives_go_on_while_views_are_made_anew(system: System, environment: dict[str, str]) -> None:
     """R-118, R-102: every request is answered, nothing old is shown, and all tables are folds in the end."""
     async with traffic(system, lives_per_second=LIVES_PER_SECOND) as seen:
         for name, source in (("license_view", "ledger"), ("license_view", "kafka"), ("code_view", "kafka")):

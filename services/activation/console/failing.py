@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from services.activation.console.console import PAGES, Console
 from services.activation.console.entering import login, own_path
 from services.activation.console.sessions import NotLoggedIn
+from services.activation.console.told import sentence
 from shared.database import AWAY
 from shared.door import KeyReused, LedgerAway
 from shared.pages import NotOurForm
@@ -81,7 +82,7 @@ def _told(error: Exception) -> Failed:  # noqa: PLR0911 - one line per failure
         case HTTPException():
             return NOT_OURS
         case Problem():
-            return Failed(error.status, "That cannot be shown", _sentence(error.detail), "Go back, and ask otherwise.")
+            return Failed(error.status, "That cannot be shown", sentence(error.detail), "Go back, and ask otherwise.")
         case LedgerAway():
             return NO_ANSWER
         case _ if isinstance(error, AWAY):
@@ -89,7 +90,3 @@ def _told(error: Exception) -> Failed:  # noqa: PLR0911 - one line per failure
         case _:
             logger.error("the console failed", exc_info=error)
             return BROKEN
-
-
-def _sentence(detail: str) -> str:
-    return f"{detail[:1].upper()}{detail[1:]}."

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.activation.console.told import meaning_of, told_of
+from services.activation.console.told import meaning_of, sentence, told_of
 from services.activation.decider import BlockCode, Code, CodeEvent, RecordRefund, ReleaseSeat, UnblockCode, decide
 from services.activation.decider import evolve as evolve_code
 from services.activation.forecast import Foreseen, Switchover, foresee
@@ -55,7 +55,7 @@ def preview(action: Action, known: Known, policy: Policy) -> Preview:
     try:
         events = list(decide(action, known.codes, policy))
     except Refused as refused:
-        return Preview(told=(), affected=(), refused=_sentence(refused.detail))
+        return Preview(told=(), affected=(), refused=sentence(refused.detail))
     if not events:
         return Preview(told=(), affected=(), refused="Nothing would change: it is so already.")
     for event in events:
@@ -64,10 +64,6 @@ def preview(action: Action, known: Known, policy: Policy) -> Preview:
     then = _after(action, events, known)
     told = tuple(told_of(type(event).__name__, event.model_dump(mode="json")) for event in events)
     return Preview(told=told, affected=tuple(_affected(action.code_ref, known, then, policy)))
-
-
-def _sentence(detail: str) -> str:
-    return f"{detail[:1].upper()}{detail[1:]}."
 
 
 def _after(action: Action, events: Sequence[CodeEvent], known: Known) -> Known:

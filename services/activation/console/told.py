@@ -110,3 +110,8 @@ def meaning_of(reason: str) -> str:
     """Return what a reason means; a word that is none is told as it is."""
     entry = EXPLAINED_REASONS.get(reason)  # type: ignore[call-overload] # a hold is no reason
     return entry.meaning if entry else reason.replace("_", " ")
+
+
+def sentence(detail: str) -> str:
+    """Return what a problem's detail says as a sentence of a page."""
+    return f"{detail[:1].upper()}{detail[1:]}."
