@@ -6,10 +6,10 @@ The folds are pure, and one value each is what the live consumer, a rebuild and 
 
 from datetime import datetime
 
-from services.activation.decider import Code, CodeEvent, evolve
+from services.activation.decider import NOBODY, Code, CodeEvent, evolve
 from services.activation.store import row_of
 from shared.command_handler import Stored
-from shared.decider import Part
+from shared.decider import Part, always
 from shared.messages import CodeRef, CodeVerified, DeviceId, LicenseActivated, Reason, SeatReleased
 from shared.projector.projection import Projection, Row, view_of
 
@@ -18,7 +18,7 @@ LAST_EVENTS_MAX = 10
 PROMISED_MAX = 100
 
 
-class Holder(Part):
+class Holder(Part, frozen=True):
     """A device that holds a seat, since when, and until when its license runs."""
 
     device_id: DeviceId
@@ -26,7 +26,7 @@ class Holder(Part):
     ends_at: datetime
 
 
-class LastEvent(Part):
+class LastEvent(Part, frozen=True):
     """One of the last things that happened to a code."""
 
     type: str
@@ -35,14 +35,14 @@ class LastEvent(Part):
     reason: Reason | None = None
 
 
-class CodeView(Part):
+class CodeView(Part, frozen=True):
     """One row: the code as the rules see it, and what is shown beside it.
 
     `promised` are devices that were told that the code is good as a reserve and have not activated it since, the last
     `PROMISED_MAX` of them: whether they still keep it, only their own log knows.
     """
 
-    code: Code = Code()
+    code: Code = always(Code())
     holders: tuple[Holder, ...] = ()
     promised: tuple[DeviceId, ...] = ()
     last_events: tuple[LastEvent, ...] = ()
@@ -69,7 +69,7 @@ def project(view: CodeView, event: CodeEvent, /, *, occurred_at: datetime, recor
 def _code(view: CodeView, event: CodeEvent) -> Code:
     # the rules count seats by who holds them, and keep that beside the code
     holders = frozenset(holder.device_id for holder in view.holders)
-    return evolve(view.code.but(holders=holders), event)
+    return evolve(view.code.but(holders=holders), event).but(holders=NOBODY)
 
 
 def _holders(view: CodeView, event: CodeEvent) -> tuple[Holder, ...]:

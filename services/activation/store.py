@@ -28,9 +28,7 @@ class CodeStore:
         return {
             row["code_ref"]: Stored(
                 row["version"],
-                Code.model_validate_json(row["state"]).model_copy(
-                    update={"holders": holders.get(row["code_ref"], frozenset())}
-                ),
+                Code.from_json(row["state"]).but(holders=holders.get(row["code_ref"], frozenset())),
             )
             for row in rows
         }
@@ -78,7 +76,7 @@ def row_of(code_ref: CodeRef, stored: Stored[Code]) -> tuple[object, ...]:
         code_ref,
         slice_of(code_ref),
         stored.version,
-        code.model_dump_json(exclude_none=True),
+        code.to_json(),
         code.last_group or None,
         code.seats,
         code.seats_taken,

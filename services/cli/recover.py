@@ -73,6 +73,5 @@ async def _with_holders(connection: Connection, states: States[Code]) -> States[
     for row in await connection.fetch(HOLDERS, sorted(states)):
         holders[row["code_ref"]].add(row["device_id"])
     return {
-        ref: replace(stored, state=stored.state.model_copy(update={"holders": frozenset(holders[ref])}))
-        for ref, stored in states.items()
+        ref: replace(stored, state=stored.state.but(holders=frozenset(holders[ref]))) for ref, stored in states.items()
     }

@@ -11,7 +11,7 @@ from typing import Literal
 from services.device.decider import Device, DeviceEvent, evolve
 from services.device.store import row_of
 from shared.command_handler import Stored
-from shared.decider import Part
+from shared.decider import Part, always
 from shared.inbox import Accepted
 from shared.measures import time_renewals
 from shared.messages import (
@@ -36,6 +36,7 @@ from shared.messages import (
 from shared.projector.projection import Projection, Row, view_of
 
 TOPIC = "device.events.v1"
+Asked = Literal["add", "activation", "removal"]
 TOLD_FROM_ELSEWHERE = frozenset(
     {
         GuessesThrottled,
@@ -52,23 +53,23 @@ TOLD_FROM_ELSEWHERE = frozenset(
 """After these a refusal still stands: nothing that was asked for succeeded."""
 
 
-class Refusal(Part):
+class Refusal(Part, frozen=True):
     """The last thing that was refused: shown until something succeeds."""
 
-    what: Literal["add", "activation", "removal"]
+    what: Asked
     reason: Reason
     refused_at: datetime
     last_group: LastGroup | None = None
     available_at: datetime | None = None
 
 
-class LicenseView(Part):
+class LicenseView(Part, frozen=True):
     """One row: the device as the rules see it, and what is shown beside it.
 
     `renewal_seconds` went by from the last purchase until it was known here (R-99).
     """
 
-    device: Device = Device()
+    device: Device = always(Device())
     last_refusal: Refusal | None = None
     renewal_seconds: float | None = None
     changed_at: datetime | None = None

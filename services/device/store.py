@@ -21,7 +21,7 @@ class DeviceStore:
             " order by device_id for update",
             stream_ids,
         )
-        return {row["device_id"]: Stored(row["version"], Device.model_validate_json(row["state"])) for row in rows}
+        return {row["device_id"]: Stored(row["version"], Device.from_json(row["state"])) for row in rows}
 
     async def save(
         self, connection: Connection, before: Mapping[str, Stored[Device]], after: Mapping[str, Stored[Device]]
@@ -38,7 +38,7 @@ def row_of(device_id: DeviceId, stored: Stored[Device]) -> tuple[object, ...]:
         device_id,
         slice_of(device_id),
         stored.version,
-        device.model_dump_json(exclude_none=True),
+        device.to_json(),
         device.license.code_ref if device.license else None,
         device.reserve.code_ref if device.reserve else None,
         device.incoming.code_ref if device.incoming else None,

@@ -3,10 +3,9 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from pydantic import BaseModel
-
 from shared.consumer import Handled, Source
 from shared.database import Connection
+from shared.decider import Part
 from shared.inbox import Accepted
 from shared.messages import Event
 from shared.orders import read_event
@@ -14,7 +13,7 @@ from shared.projector.projection import Projection, Row
 from shared.projector.views import save, states_of
 
 
-def live[View: BaseModel](
+def live[View: Part](
     projection: Projection[View], committed: Callable[[Sequence[Accepted[Event]]], None] = lambda _: None
 ) -> Source[Event]:
     """Return the consumer that keeps a view; `committed` hears of the events that are in it."""
@@ -30,7 +29,7 @@ def live[View: BaseModel](
     )
 
 
-async def fold_batch[View: BaseModel](
+async def fold_batch[View: Part](
     projection: Projection[View], connection: Connection, accepted: Sequence[Accepted[Event]]
 ) -> Handled:
     """Fold a batch into the rows of its streams, in the caller's transaction."""

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from pydantic import BaseModel
-
+from shared.decider import Part
 from shared.messages import PARKING_EVENTS
 
 type Row = tuple[Any, ...]
@@ -48,7 +47,7 @@ class Projection[State]:
     ignored: Collection[str] = NOBODYS_STREAM
 
 
-def view_of[View: BaseModel](*, name: str, topic: str, key: str, initial: View, fold: Fold[View]) -> Projection[View]:
+def view_of[View: Part](*, name: str, topic: str, key: str, initial: View, fold: Fold[View]) -> Projection[View]:
     """Return the projection into a table of three columns: `key`, `version`, and `view`, the state as JSON."""
     return Projection(
         name=name,
@@ -57,10 +56,10 @@ def view_of[View: BaseModel](*, name: str, topic: str, key: str, initial: View, 
         initial=initial,
         fold=fold,
         rows=view_rows,
-        restore=type(initial).model_validate_json,
+        restore=type(initial).from_json,
     )
 
 
-def view_rows(stream_id: str, version: int, view: BaseModel) -> list[Row]:
-    """Return the row of a view. The same view is the same bytes: what is absent is left out."""
-    return [(stream_id, version, view.model_dump_json(exclude_none=True))]
+def view_rows(stream_id: str, version: int, view: Part) -> list[Row]:
+    """Return the row of a view."""
+    return [(stream_id, version, view.to_json())]

@@ -63,8 +63,8 @@ class Twin:
         return Stored(stored.version, self._stored(stored).state.but(holders=holders))
 
     def _stored(self, stored: Stored[Any]) -> Stored[Any]:
-        read = type(stored.state).model_validate_json
-        return Stored(stored.version, read(self._text(stored.state.model_dump_json())))
+        read = type(stored.state).from_json
+        return Stored(stored.version, read(self._text(stored.state.to_json())))
 
     def _stream(self, original: str) -> str:
         tries = (_masked(original, mask) for mask in self._masks)

@@ -68,12 +68,12 @@ class Stand:
         """Bring the view up to the ledger, as the projection does."""
         row = await self.pool.fetchrow("select version, state from device where device_id = $1", device_id)
         assert row is not None
-        view = LicenseView(device=Device.model_validate_json(row["state"]), changed_at=self.clock.now())
+        view = LicenseView(device=Device.from_json(row["state"]), changed_at=self.clock.now())
         await self.pool.execute(
             "insert into license_view (device_id, version, view) values ($1, $2, $3)",
             device_id,
             row["version"],
-            view.model_dump_json(),
+            view.to_json(),
         )
 
     async def events(self, device_id: str) -> list[dict[str, Any]]:

@@ -237,7 +237,7 @@ async def _activate_once_more(ledger: Connection, forgotten: dict[str, object]) 
         "select code_ref, version, state from code where seats_taken = seats order by code_ref limit 1"
     )
     assert row is not None
-    code = Code.model_validate_json(row["state"])
+    code = Code.from_json(row["state"])
     assert code.started_at is not None
     now = code.started_at + timedelta(days=1)
     order = Activate(

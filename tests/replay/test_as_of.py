@@ -13,7 +13,6 @@ from services.device.api import shown_license
 from services.device.projection import LicenseView, project
 from shared.database import Pool, transaction
 from shared.history import PAGE, Sense
-from shared.http import as_json
 from shared.ledger import NewEvent, append, instant
 from tests.at_the_door import OPERATOR, Client, told
 from tests.conftest import Databases
@@ -132,7 +131,7 @@ async def test_a_code_as_of_any_time_is_what_the_whole_log_says(codes: Client, w
             asked = {"at": instant(at), "sense": sense}
             shown = told(200, await codes.get(f"/v1/codes/{code_ref}", params=asked, headers=OPERATOR))
             del shown["version"]
-            assert shown == {"as_of": instant(at), "sense": sense, **as_json(code)}
+            assert shown == {"as_of": instant(at), "sense": sense, **code.shown()}
 
 
 @pytest.mark.parametrize(

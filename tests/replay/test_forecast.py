@@ -202,7 +202,7 @@ def test_the_fold_agrees_with_the_device_after_every_event(seed: int) -> None:
             assert [slot and slot.code_ref for slot in (row.license, row.reserve, row.incoming)] == slots
             assert row.switch_at == due_by_the_device(state), entry
             assert FORECAST.restore is not None
-            assert FORECAST.restore(row.model_dump_json(exclude_none=True)) == row
+            assert FORECAST.restore(row.to_json()) == row
 
 
 async def test_a_page_and_its_rivals_are_found_by_indexes(activation_pool: Pool) -> None:

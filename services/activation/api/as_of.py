@@ -30,7 +30,7 @@ async def code_as_of(doors: Doors, code_ref: CodeRef, as_of: AsOf) -> dict[str, 
             code, version = evolve(code, _event(entry)), entry.event.version
     if code.code_ref is None:
         raise Problem(404, "unknown_code", "no such code was issued")
-    return {"as_of": instant(as_of.at), "sense": as_of.sense, "version": version, **as_json(code)}
+    return {"as_of": instant(as_of.at), "sense": as_of.sense, "version": version, **code.shown()}
 
 
 def add_code_why(router: APIRouter, doors: Doors) -> None:

@@ -8,7 +8,7 @@ from pydantic_core import to_json
 from services.activation.api.doors import Doors, vendor_of
 from services.activation.decider import Code
 from shared.database import Pool
-from shared.http import PageLimit, as_json
+from shared.http import PageLimit
 from shared.ledger import instant
 from shared.messages import DeviceId, LastGroup, OrderId, Vendor
 from shared.problems import Problem
@@ -41,7 +41,7 @@ def add_finding(router: APIRouter, doors: Doors) -> None:
                 raise Problem(422, "invalid_fields", "give one of last_group, order_id and device_id")
         return {
             "as_of": instant(doors.clock.now()),
-            "codes": [as_json(code) for code in codes],
+            "codes": [code.shown() for code in codes],
             "next": codes[-1].code_ref if len(codes) == limit else None,
         }
 
@@ -69,7 +69,7 @@ async def codes_held_by(
 
 
 def _code(row: Any) -> Code:
-    return Code.model_validate_json(row["state"])
+    return Code.from_json(row["state"])
 
 
 ISSUED = """

@@ -47,7 +47,7 @@ def add_forecast(router: APIRouter, doors: Doors) -> None:
             view = await connection.fetchval(ONE, device_id, vendor)
             if view is None:
                 raise Problem(404, "unknown_device", "no such device is enrolled")
-            row = Switchover.model_validate_json(view)
+            row = Switchover.from_json(view)
             foreseen = await _foreseen(connection, [row], doors.policy, vendor=vendor, now=now)
         one = foreseen.get(device_id)
         shown = {"outcome": "none"} if one is None else _shown(one)
@@ -63,7 +63,7 @@ async def forecast_page(
         raise Problem(422, "in_the_past", f"until must lie in the future; it is {instant(now)}", now=instant(now))
     async with doors.pool.acquire() as connection:
         rows = await connection.fetch(PAGE, _milliseconds(until), *_place(after), vendor, limit)
-        page = [Switchover.model_validate_json(row["view"]) for row in rows]
+        page = [Switchover.from_json(row["view"]) for row in rows]
         foreseen = await _foreseen(connection, page, doors.policy, vendor=vendor, now=now)
     return {
         "as_of": instant(now),
@@ -87,7 +87,7 @@ async def _foreseen(
         raise Problem(
             422, "too_many_rivals", f"more than {CONTENDERS_MAX:,} devices wait with these codes; ask for less"
         )
-    contenders = [Switchover.model_validate_json(row["view"]) for row in rows]
+    contenders = [Switchover.from_json(row["view"]) for row in rows]
     codes = await codes_of(connection, contenders)
     foreseen = foresee(contenders, codes, policy, now=now)
     own = {row.device_id for row in contenders if vendor in (None, row.vendor)}
@@ -104,7 +104,7 @@ async def codes_of(connection: Connection, rows: Sequence[Switchover]) -> dict[C
     for seat in seats:
         holders.setdefault(seat["code_ref"], set()).add(seat["device_id"])
     return {
-        row["code_ref"]: Code.model_validate_json(row["state"]).but(holders=frozenset(holders.get(row["code_ref"], ())))
+        row["code_ref"]: Code.from_json(row["state"]).but(holders=frozenset(holders.get(row["code_ref"], ())))
         for row in found
     }
 

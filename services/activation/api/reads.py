@@ -9,7 +9,7 @@ from services.activation.api.as_of import code_as_of
 from services.activation.api.doors import Doors
 from services.activation.decider import Code
 from shared.history import AskedAsOf, history_page
-from shared.http import EventNumber, PageLimit, as_json
+from shared.http import EventNumber, PageLimit
 from shared.ledger import instant
 from shared.messages import CodeIssued, CodeRef, decode
 from shared.problems import Problem
@@ -29,14 +29,14 @@ def add_reads(router: APIRouter, doors: Doors) -> None:
         if as_of is not None:
             return await code_as_of(doors, code_ref, as_of)
         row = await doors.pool.fetchrow("select version, state from code where code_ref = $1", code_ref)
-        known = Code.model_validate_json(row["state"]) if row else Code()
+        known = Code.from_json(row["state"]) if row else Code()
         if row is None or known.code_ref is None:
             raise Problem(404, "unknown_code", "no such code was issued")
         customer = await _customer(doors, code_ref) if known.has_customer else None
         return {
             "as_of": instant(doors.clock.now()),
             "version": row["version"],
-            **as_json(known),
+            **known.shown(),
             **({"customer": customer} if customer else {}),
         }
 

@@ -50,7 +50,7 @@ class KnownDevice:
 async def code_of(pool: Pool, code_ref: CodeRef) -> KnownCode | None:
     """Return a code, or None if nobody issued it."""
     row = await pool.fetchrow("select version, state from code where code_ref = $1", code_ref)
-    code = Code.model_validate_json(row["state"]) if row else Code()
+    code = Code.from_json(row["state"]) if row else Code()
     return KnownCode(code, row["version"]) if row and code.code_ref is not None else None
 
 
@@ -68,7 +68,7 @@ async def seats_of(pool: Pool, code_ref: CodeRef, *, after: str = "") -> list[Se
     """Return who holds the seats of a code, one more than a page."""
     rows = await pool.fetch(SEATS, code_ref, after, SEATS_MAX + 1)
     view = await pool.fetchval("select view from code_view where code_ref = $1", code_ref)
-    holders = {holder.device_id: holder for holder in CodeView.model_validate_json(view).holders} if view else {}
+    holders = {holder.device_id: holder for holder in CodeView.from_json(view).holders} if view else {}
     return [_seat(row["device_id"], holders.get(row["device_id"])) for row in rows]
 
 
@@ -84,7 +84,7 @@ async def device_of(pool: Pool, device_id: DeviceId) -> KnownDevice | None:
     rows = await pool.fetch("select code_ref from seat where device_id = $1 order by code_ref limit 20", device_id)
     if view is None and not rows:
         return None
-    row = Switchover.model_validate_json(view) if view else None
+    row = Switchover.from_json(view) if view else None
     return KnownDevice(row, tuple(row["code_ref"] for row in rows))
 
 

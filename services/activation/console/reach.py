@@ -39,14 +39,14 @@ async def reach_of(pool: Pool, action: Action) -> Reach:
 
 
 async def _rows(connection: Connection, query: str, *asked: object) -> list[Switchover]:
-    return [Switchover.model_validate_json(row["view"]) for row in await connection.fetch(query, *asked)]
+    return [Switchover.from_json(row["view"]) for row in await connection.fetch(query, *asked)]
 
 
 async def _with_holders(connection: Connection, code_ref: CodeRef, devices: Sequence[DeviceId]) -> Code:
     """Return the code as a decision needs it: knowing which of the devices at hand hold a seat."""
     state = await connection.fetchval("select state from code where code_ref = $1", code_ref)
     seats = await connection.fetch(SEATS, code_ref, devices)
-    return Code.model_validate_json(state).but(holders=frozenset(seat["device_id"] for seat in seats))
+    return Code.from_json(state).but(holders=frozenset(seat["device_id"] for seat in seats))
 
 
 # those that the action names are among them, however many there are

@@ -30,7 +30,7 @@ from services.activation.decider.evolve import evolve
 from services.activation.decider.operations import block, erase_customer, issue, release_seat, return_seat, unblock
 from services.activation.decider.purchases import cancel, record_purchase, refund, set_auto_renewal
 from services.activation.decider.requests import commands_for
-from services.activation.decider.state import HOLDERS_NAMED_MAX, Code, PendingPurchase, Renewal
+from services.activation.decider.state import HOLDERS_NAMED_MAX, NOBODY, Code, PendingPurchase, Renewal
 from services.activation.decider.switching import checks_for
 from services.activation.decider.verdicts import activate, verify
 from shared.decider import Decider, Refused
@@ -42,6 +42,7 @@ from shared.term import end_of
 __all__ = [
     "DECIDER",
     "HOLDERS_NAMED_MAX",
+    "NOBODY",
     "POLICY",
     "Activate",
     "BlockCode",

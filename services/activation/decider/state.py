@@ -1,13 +1,12 @@
 """What the activation service must know to decide about one code. No rule and no I/O may come in here.
 
-The models are stored as one row per code: `model_dump_json` writes the same bytes for the same state.
+The states are stored as one row per code.
 """
 
 from datetime import datetime
+from typing import Any
 
-from pydantic import Field
-
-from shared.decider import Part
+from shared.decider import Part, always
 from shared.messages import (
     CodeKind,
     CodeRef,
@@ -21,18 +20,19 @@ from shared.messages import (
     Vendor,
 )
 
+NOBODY: frozenset[DeviceId] = frozenset()
 HOLDERS_NAMED_MAX = 100
 """How many of the other holders an event names at most."""
 
 
-class PendingPurchase(Part):
+class PendingPurchase(Part, frozen=True):
     """A renewal that is bought but not settled; switches away from the code wait for it (R-70)."""
 
     order_id: OrderId
     hold_until: datetime
 
 
-class Renewal(Part):
+class Renewal(Part, frozen=True):
     """What one order added to the license, so that a refund can take it off again (R-96).
 
     `refunded` are the parts of `term` that were paid back; `paid_back` says that all of it was.
@@ -47,7 +47,7 @@ class Renewal(Part):
     paid_back: bool = False
 
 
-class Code(Part):
+class Code(Part, frozen=True):
     """One code. Without `code_ref` nobody issued it.
 
     `seats_taken` counts every seat; `holders` has only the devices that the commands at hand speak of, so
@@ -57,15 +57,15 @@ class Code(Part):
     """
 
     code_ref: CodeRef | None = None
-    vendor: Vendor = "default"
-    last_group: str = ""
-    product: str = ""
-    kind: CodeKind = "paid"
-    edition: Edition = "standard"
+    vendor: Vendor = always("default")
+    last_group: str = always("")
+    product: str = always("")
+    kind: CodeKind = always("paid")
+    edition: Edition = always("standard")
     features: tuple[Feature, ...] = ()
     version_min: ProductVersion | None = None
     version_max: ProductVersion | None = None
-    term: Term = "P0D"
+    term: Term = always("P0D")
     short_term: Term | None = None
     grace_days: int = 0
     auto_renews: bool = False
@@ -78,11 +78,19 @@ class Code(Part):
     started_at: datetime | None = None
     ends_at: datetime | None = None
     seats_taken: int = 0
-    holders: frozenset[DeviceId] = Field(default=frozenset(), exclude=True)
+    holders: frozenset[DeviceId] = NOBODY
     renewals: tuple[Renewal, ...] = ()
     pending: tuple[PendingPurchase, ...] = ()
     cancelled: tuple[OrderId, ...] = ()
     renewed_by: CodeRef | None = None
+
+    def to_json(self) -> str:
+        """Return it as text, without its holders."""
+        return Part.to_json(self.but(holders=NOBODY))
+
+    def shown(self) -> dict[str, Any]:
+        """Return all its fields as JSON values, without its holders."""
+        return {name: value for name, value in Part.shown(self).items() if name != "holders"}
 
     @property
     def over_at(self) -> datetime | None:

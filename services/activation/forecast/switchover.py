@@ -5,12 +5,10 @@ Pure. Only the codes, the end of the license and what is installed are kept; wha
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, Self
 from uuid import UUID
 
-from pydantic import computed_field
-
-from shared.decider import Part
+from shared.decider import Part, always
 from shared.messages import (
     ActivateNow,
     ActivationDelayed,
@@ -47,13 +45,13 @@ RUNS_ON = ("stale", "not_expired")
 """Reasons that say nothing against a code: the license before it runs on."""
 
 
-class Waiting(Part):
+class Waiting(Part, frozen=True):
     """A code on the device. While it is `tried` an answer is awaited; `delayed`, the next attempt is known."""
 
     code_ref: CodeRef
     last_group: LastGroup
     added_id: UUID
-    status: Literal["waits", "tried", "delayed", "refused"] = "waits"
+    status: Literal["waits", "tried", "delayed", "refused"] = always("waits")
     attempt_id: UUID | None = None
     retry_at: datetime | None = None
     rejected: bool = False
@@ -62,7 +60,7 @@ class Waiting(Part):
     accepts_short_term: bool = False
 
 
-class Current(Part):
+class Current(Part, frozen=True):
     """The license on the device. `expired` says that its end was recorded."""
 
     code_ref: CodeRef
@@ -76,17 +74,18 @@ class Current(Part):
         return self.ends_at if self.stops_at is None else min(self.ends_at, self.stops_at)
 
 
-class Switchover(Part):
-    """One device. `switch_ms` is when its reserve will be tried by itself, in milliseconds since 1970."""
+class Switchover(Part, frozen=True):
+    """One device. `switch_ms` is `switch_at` in milliseconds since 1970: it sorts in an index."""
 
     device_id: DeviceId | None = None
-    product: Product = ""
-    region: Region = ""
+    product: Product = always("")
+    region: Region = always("")
     product_version: ProductVersion | None = None
-    vendor: Vendor = "default"
+    vendor: Vendor = always("default")
     license: Current | None = None
     reserve: Waiting | None = None
     incoming: Waiting | None = None
+    switch_ms: int | None = None
 
     @property
     def switch_at(self) -> datetime | None:
@@ -98,17 +97,20 @@ class Switchover(Part):
             return reserve.retry_at
         return current.over_at if current is not None and not current.expired else None
 
-    @computed_field  # type: ignore[prop-decorator] # pydantic's own way
-    @property
-    def switch_ms(self) -> int | None:
-        """`switch_at` as a number: it sorts in an index."""
-        return None if self.switch_at is None else (self.switch_at - EPOCH) // timedelta(milliseconds=1)
+    def timed(self) -> Self:
+        """Return the row with `switch_ms` as it follows from the rest."""
+        at = self.switch_at
+        return self.but(switch_ms=None if at is None else (at - EPOCH) // timedelta(milliseconds=1))
 
 
-def evolve(  # noqa: PLR0911, PLR0912 - one line per event
+def evolve(row: Switchover, event: DeviceEvent) -> Switchover:
+    """Return the row after a device's event. What says nothing about a switch leaves it as it is."""
+    return _evolved(row, event).timed()
+
+
+def _evolved(  # noqa: PLR0911, PLR0912 - one line per event
     row: Switchover, event: DeviceEvent
 ) -> Switchover:
-    """Return the row after a device's event. What says nothing about a switch leaves it as it is."""
     match event:
         case DeviceEnrolled():
             return Switchover(device_id=event.device_id, region=event.region, vendor=event.vendor, **_installed(event))

@@ -21,7 +21,6 @@ from services.device.decider import (
     works_until,
 )
 from services.device.projection import LicenseView
-from shared.http import as_json
 from shared.ledger import instant
 from shared.messages import DeviceId
 from shared.problems import Problem
@@ -59,7 +58,7 @@ async def shown_of(doors: Doors, device_id: DeviceId) -> Shown:
 
 
 def _view(row: asyncpg.Record) -> LicenseView:
-    return LicenseView.model_validate_json(row["view"]) if row["view"] else LicenseView()
+    return LicenseView.from_json(row["view"]) if row["view"] else LicenseView()
 
 
 def _add_on(row: asyncpg.Record, now: datetime) -> dict[str, Any]:
@@ -92,7 +91,7 @@ def shown_license(view: LicenseView, *, device_id: DeviceId, now: datetime, as_o
         **_license(view, now),
         **_slots(device),
         **_noticed(device, now),
-        **({"last_refusal": as_json(view.last_refusal)} if view.last_refusal else {}),
+        **({"last_refusal": view.last_refusal.shown()} if view.last_refusal else {}),
     }
 
 
@@ -112,7 +111,7 @@ def _license(view: LicenseView, now: datetime) -> dict[str, Any]:
     if device.license is None:
         return {}
     return {
-        "license": as_json(device.license),
+        "license": device.license.shown(),
         "days_remaining": days_remaining(device.license, now),
         "works_until": _told(works_until(device)),
         "stops_at": _told(stops_at(device)),
@@ -126,9 +125,9 @@ def _slots(device: Device) -> dict[str, Any]:
     """Return the codes that wait, each with its predicted end and its warnings (R-10, R-78)."""
     shown: dict[str, Any] = {}
     if device.reserve:
-        shown["reserve"] = {**as_json(device.reserve), "takes_over_at": _told(takes_over_at(device))}
+        shown["reserve"] = {**device.reserve.shown(), "takes_over_at": _told(takes_over_at(device))}
     if device.incoming:
-        shown["incoming"] = as_json(device.incoming)
+        shown["incoming"] = device.incoming.shown()
     return shown
 
 

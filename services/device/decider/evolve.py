@@ -94,7 +94,7 @@ def evolve(device: Device, event: DeviceEvent) -> Device:  # noqa: PLR0911, PLR0
 
 
 def _enrolled(event: DeviceEnrolled) -> Device:
-    return Device.model_construct(
+    return Device(
         device_id=event.device_id,
         part_of=event.part_of,
         product=event.product,

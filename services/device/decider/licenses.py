@@ -25,7 +25,7 @@ def activated(device: Device, event: LicenseActivated) -> Device:
     """Return the device with the license. What waits now waits for this one's end (R-38)."""
     before = device.license
     same = before is not None and before.code_ref == event.code_ref
-    license_ = License.model_construct(
+    license_ = License(
         code_ref=event.code_ref,
         last_group=event.last_group,
         activated_at=event.activated_at,

@@ -58,7 +58,7 @@ def in_slot(device: Device, slot: Reserve) -> Device:
 
 def added(device: Device, event: CodeAdded) -> Device:
     """Return the device with one more code."""
-    slot = Reserve.model_construct(
+    slot = Reserve(
         code_ref=event.code_ref,
         last_group=event.last_group,
         purpose=event.purpose,

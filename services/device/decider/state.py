@@ -1,13 +1,13 @@
 """What the device service must know to decide about one device. No rule and no I/O may come in here.
 
-The models are stored as one row per device: `model_dump_json` writes the same bytes for the same state.
+The states are stored as one row per device.
 """
 
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from shared.decider import Part
+from shared.decider import Part, always
 from shared.messages import (
     CodeKind,
     CodeRef,
@@ -27,14 +27,14 @@ ReserveStatus = Literal["verifying", "ready", "refused", "activating", "retrying
 Delay = Literal["purchase_pending", "renewal_due", "no_answer"]
 
 
-class AnnouncedPurchase(Part):
+class AnnouncedPurchase(Part, frozen=True):
     """A renewal of the license that is bought but not settled: it protects the device until `hold_until` (R-98)."""
 
     order_id: OrderId
     hold_until: datetime
 
 
-class License(Part):
+class License(Part, frozen=True):
     """The license on the device. `expired` says that its end was recorded, not what time it is.
 
     `activated_at` is when it came to this device, `started_at` when its code was first activated anywhere (R-66).
@@ -48,8 +48,8 @@ class License(Part):
     trigger: Trigger
     generation: int
     expired: bool = False
-    kind: CodeKind = "paid"
-    edition: Edition = "standard"
+    kind: CodeKind = always("paid")
+    edition: Edition = always("standard")
     features: tuple[Feature, ...] = ()
     grace_days: int = 0
     auto_renews: bool = False
@@ -62,7 +62,7 @@ class License(Part):
         return self.ends_at if self.stops_at is None else min(self.ends_at, self.stops_at)
 
 
-class Reserve(Part):
+class Reserve(Part, frozen=True):
     """The extra code on the device, and how far it got.
 
     `added_request_id` awaits the verdict on the Add, `attempt_request_id` that on the last activation attempt:
@@ -87,8 +87,8 @@ class Reserve(Part):
     started_at: datetime | None = None
     notices: tuple[Notice, ...] = ()
     devices_left_out: int = 0
-    kind: CodeKind = "paid"
-    edition: Edition = "standard"
+    kind: CodeKind = always("paid")
+    edition: Edition = always("standard")
     features: tuple[Feature, ...] = ()
 
     attempt_request_id: UUID | None = None
@@ -104,7 +104,7 @@ class Reserve(Part):
     delay: Delay | None = None
 
 
-class Device(Part):
+class Device(Part, frozen=True):
     """One device, or an add-on product that is `part_of` one (R-42).
 
     `incoming` is a code that will replace the reserve if it is good (R-15, R-20), or the reserve itself while the
@@ -114,10 +114,10 @@ class Device(Part):
 
     device_id: DeviceId | None = None
     part_of: DeviceId | None = None
-    product: str = ""
+    product: str = always("")
     product_version: str | None = None
-    region: str = ""
-    vendor: Vendor = "default"
+    region: str = always("")
+    vendor: Vendor = always("default")
     license: License | None = None
     reserve: Reserve | None = None
     incoming: Reserve | None = None

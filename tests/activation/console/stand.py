@@ -118,7 +118,7 @@ class Stand:
     async def foresees(self, *rows: Switchover) -> None:
         """Let the forecast know these devices, as its projection does."""
         for row in rows:
-            await self.pool.execute(KNOW, row.device_id, row.model_dump_json())
+            await self.pool.execute(KNOW, row.device_id, row.timed().to_json())
 
     async def history(self, code_ref: str) -> list[dict[str, Any]]:
         """Return the life of a code, as the API tells it."""

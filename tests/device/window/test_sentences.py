@@ -4,7 +4,7 @@ from typing import get_args
 
 import pytest
 
-from services.device.projection import Refusal
+from services.device.projection import Asked, Refusal
 from services.device.window.links import Why
 from services.device.window.sentences import closed, not_opened, of_notices, of_refusal, of_slot
 from services.device.window.sentences.closed import CLOSED
@@ -18,7 +18,7 @@ from tests.scenarios import END, NOON
 
 @pytest.mark.parametrize("what", HAPPENED)
 @pytest.mark.parametrize("reason", get_args(Reason))
-def test_every_refusal_has_its_sentence(reason: Reason, what: str) -> None:
+def test_every_refusal_has_its_sentence(reason: Reason, what: Asked) -> None:
     """R-19: the catalogue's words, and what they mean here."""
     refusal = Refusal(what=what, reason=reason, refused_at=NOON, last_group="7QX2M")
     said, entry = of_refusal(refusal), EXPLAINED_REASONS[reason]

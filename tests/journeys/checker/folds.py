@@ -98,20 +98,18 @@ CODES = "select code_ref, version, state::text, slice, last_group, seats, seats_
 
 
 def _view_rows(views: Mapping[str, tuple[int, LicenseView]]) -> Rows:
-    return {
-        device_id: (version, view.model_dump_json(exclude_none=True)) for device_id, (version, view) in views.items()
-    }
+    return {device_id: (version, view.to_json()) for device_id, (version, view) in views.items()}
 
 
 def _device_row(device_id: str, version: int, device: Device) -> tuple[object, ...]:
     slots = (device.license, device.reserve, device.incoming)
     refs = tuple(slot.code_ref if slot else None for slot in slots)
-    state = device.model_dump_json(exclude_none=True)
+    state = device.to_json()
     return (version, state, slice_of_key(device_id.encode()), *refs, expires_at(device), retry_at(device))
 
 
 def _code_row(code_ref: str, version: int, code: Code) -> tuple[object, ...]:
-    state = code.model_dump_json(exclude_none=True)
+    state = code.to_json()
     return (version, state, slice_of_key(code_ref.encode()), code.last_group or None, code.seats, len(code.holders))
 
 
