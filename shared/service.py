@@ -35,7 +35,8 @@ from shared.proof.exporting import Exporting
 from shared.proof.latest import LatestCheckpoint
 from shared.recovery import ahead_of
 from shared.relay import Relay
-from shared.settings import ServiceSettings, WrongSetting, from_environment
+from shared.secrets import WrongSetting
+from shared.settings import ServiceSettings, from_environment
 from shared.signing import KeyRing, NoSigningKey
 from shared.telemetry import start_logs, start_traces
 from shared.topics import WrongTopic, check_topics

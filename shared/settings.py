@@ -1,6 +1,5 @@
 """What a service is told by its environment. Every name and default stands here, nowhere else."""
 
-import os
 import socket
 from pathlib import Path
 from typing import Literal
@@ -10,15 +9,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.policy import POLICY, Policy
 from shared.policy_file import read_policy
+from shared.secrets import WrongSetting, secrets_folders
 
 PREFIX = "PERENNIAL_"
-SECRETS_FOLDER = "PERENNIAL_SECRETS_FOLDER"
-"""Where secrets lie: one file per variable, named as the variable in small letters; several folders are parted by
-colons. What the environment itself says goes first."""
-
-
-class WrongSetting(Exception):
-    """A setting is missing or names what cannot be used; the message says which and why, and repeats no value."""
 
 
 class ServiceSettings(BaseSettings):
@@ -75,7 +68,7 @@ class ServiceSettings(BaseSettings):
 
 def from_environment() -> ServiceSettings:
     """Return the settings of this process, secrets from files included. Raises `WrongSetting`."""
-    folders = _secrets_folders()
+    folders = secrets_folders()
     try:
         return ServiceSettings(_secrets_dir=folders)
     except ValidationError as error:
@@ -85,19 +78,3 @@ def from_environment() -> ServiceSettings:
             where = f", or write it to {folders[0] / (PREFIX + name).lower()}" if folders else ""
             raise WrongSetting(f"{PREFIX}{name.upper()} is missing: set it{where}") from None
         raise WrongSetting(f"{PREFIX}{name.upper()} cannot be used: {wrong['msg']}") from None
-
-
-def secret(variable: str) -> str | None:
-    """Return what the environment, or a file among the secrets, says; None if neither does. Raises `WrongSetting`."""
-    if variable in os.environ:
-        return os.environ[variable]
-    files = [folder / variable.lower() for folder in _secrets_folders()]
-    return next((file.read_text().strip() for file in files if file.is_file()), None)
-
-
-def _secrets_folders() -> list[Path]:
-    folders = [Path(name) for name in os.environ.get(SECRETS_FOLDER, "").split(":") if name]
-    for folder in folders:
-        if not folder.is_dir():
-            raise WrongSetting(f"{SECRETS_FOLDER} names {folder}, which is no folder")
-    return folders

@@ -12,7 +12,7 @@ from typing import Any
 from services.cli.doors import Doors
 from services.cli.failures import CommandFailed, ExitCode, RefusedByService
 from services.cli.histories import events_at
-from services.cli.system import SERVICES
+from services.cli.names import SERVICES
 from shared.identity import new_id
 
 PRODUCT, REGION, TERM = "antivirus", "DE", "P1Y"

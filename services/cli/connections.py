@@ -1,15 +1,18 @@
 """Where the system is and what opens it: from options and environment, or from the local system's own folder."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from services.cli.credentials import Credentials
 from services.cli.failures import CommandFailed, ExitCode
-from services.cli.system import HTTP_PORTS, SERVICES, ServiceName, System
+from services.cli.names import SERVICES, ServiceName
 from shared.local.ports import LOOPBACK, Ports
-from shared.settings import secret
+from shared.secrets import secret
 
+HTTP_PORTS: Mapping[ServiceName, int] = {"device": 8101, "activation": 8102}
 PORT_MAX = 65_535
 
 
@@ -27,24 +30,14 @@ class Connections:
     def found(cls, *, data: Path, device_url: str | None, activation_url: str | None, kafka: str | None) -> Self:
         """Return what was given; for the rest, what the local system in folder `data` uses."""
         given = {"device": device_url, "activation": activation_url}
-        local = local_system(data) if (data / "credentials.json").exists() else None
+        local, ports = Credentials.found_in(data), Ports.from_environment()
         return cls(
             data=data,
             urls={name: given[name] or f"http://{LOOPBACK}:{port}" for name, port in http_ports().items()},
-            kafka=kafka or f"{LOOPBACK}:{Ports.from_environment().kafka}",
-            operator_key=secret("PERENNIAL_OPERATOR_KEY") or (local.credentials.operator_key if local else None),
-            database_urls=({name: local.database_url(name) for name in SERVICES} if local else {}) | _given(),
-        )
-
-    @classmethod
-    def of(cls, system: System) -> Self:
-        """Return the facts of a local system, whatever else the environment names."""
-        return cls(
-            data=system.folder,
-            urls={name: f"http://{LOOPBACK}:{port}" for name, port in http_ports().items()},
-            kafka=system.stack.kafka.bootstrap,
-            operator_key=system.credentials.operator_key,
-            database_urls={name: system.database_url(name) for name in SERVICES},
+            kafka=kafka or f"{LOOPBACK}:{ports.kafka}",
+            operator_key=secret("PERENNIAL_OPERATOR_KEY") or (local.operator_key if local else None),
+            database_urls=({name: local.database_url(name, port=ports.postgres) for name in SERVICES} if local else {})
+            | _given(),
         )
 
     def database_url(self, service: ServiceName) -> str:
@@ -80,11 +73,6 @@ def _port(variable: str, default: int) -> int:
     if not (text.isascii() and text.isdecimal() and int(text) <= PORT_MAX):
         raise CommandFailed(ExitCode.USAGE, f"{variable} is no port: a number up to {PORT_MAX}")
     return int(text)
-
-
-def local_system(data: Path) -> System:
-    """Return the local system of the folder, not started."""
-    return System(data, ports=Ports.from_environment(), http_ports=http_ports())
 
 
 def _given() -> dict[ServiceName, str]:

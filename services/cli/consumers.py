@@ -7,8 +7,8 @@ import typer
 
 from services.cli.doors import Doors
 from services.cli.examples import examples
+from services.cli.names import SERVICES
 from services.cli.output import AsJson, show_rows
-from services.cli.system import SERVICES
 
 app = typer.Typer(no_args_is_help=True, help="See how far consumers and relays are.")
 

@@ -9,14 +9,17 @@ import typer
 
 from services.cli import tail
 from services.cli.article import Article
-from services.cli.connections import Connections, local_system
+from services.cli.connections import Connections
+from services.cli.credentials import Credentials
 from services.cli.doors import Doors, window_link
+from services.cli.examples import PARAGRAPH, examples
 from services.cli.facts import facts_of
 from services.cli.failures import CommandFailed, ExitCode
 from services.cli.foreground import interruptible, settle
+from services.cli.names import SERVICES, ServiceName
 from services.cli.output import AsJson
 from services.cli.screen import Screen
-from services.cli.system import SERVICES, ServiceName, System
+from services.cli.system import System, local_system
 from shared.local.folders import writable
 
 READY_SECONDS_MAX = 60.0
@@ -32,6 +35,10 @@ PORTS = (
 )
 
 
+app = typer.Typer()
+
+
+@app.command(epilog=PARAGRAPH.join((PORTS, examples("perennial demo", "perennial demo --once --json"))))
 def demo(
     ctx: typer.Context,
     once: Annotated[bool, typer.Option("--once", help="End after the article.")] = False,
@@ -41,6 +48,7 @@ def demo(
     _run(ctx.obj, Screen(as_json=as_json), article=True, once=once)
 
 
+@app.command(epilog=PARAGRAPH.join((PORTS, examples("perennial up"))))
 def up(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Start everything and show events as they happen until Ctrl-C."""
     _run(ctx.obj, Screen(as_json=as_json), article=False, once=False)
@@ -50,12 +58,12 @@ def _run(connections: Connections, screen: Screen, *, article: bool, once: bool)
     # a client that loses a server on the way down has nothing to tell
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     with interruptible():
-        first_time = not (connections.data / "credentials.json").exists()
+        first_time = not Credentials.found_in(connections.data)
         with writable(connections.data):
             system = local_system(connections.data)
         try:
             _start(system, screen, first_time=first_time)
-            _live(system, Connections.of(system), screen, article=article, once=once)
+            _live(system, system.connections(), screen, article=article, once=once)
         except KeyboardInterrupt:
             screen.tell("stopping", "", "stops")
         finally:

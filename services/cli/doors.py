@@ -6,7 +6,7 @@ import httpx
 
 from services.cli.connections import Connections
 from services.cli.failures import RefusedByService
-from services.cli.system import ServiceName
+from services.cli.names import ServiceName
 
 TIMEOUT_SECONDS = 35.0  # more than a read may wait for a change
 

@@ -23,8 +23,8 @@ from services.cli.examples import examples
 from services.cli.failures import CommandFailed, ExitCode
 from services.cli.ledgers import Ledger, opened
 from services.cli.moments import moment
+from services.cli.names import SERVICES, ServiceName
 from services.cli.output import AsJson, show
-from services.cli.system import SERVICES, ServiceName
 from services.cli.typed import code_ref
 from shared.ledger import instant
 

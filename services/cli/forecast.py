@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from services.cli.doors import Doors
+from services.cli.examples import examples
 from services.cli.histories import pages_of
 from services.cli.moments import through
 from services.cli.output import AsJson, say, show_rows
@@ -14,6 +15,10 @@ from shared.ledger import instant
 OUTCOMES = {"switches": "switches", "fails": "FAILS", "runs_on": "renewed meanwhile"}
 
 
+app = typer.Typer()
+
+
+@app.command(epilog=examples("perennial forecast --until 2027-06-30 --failing"))
 def forecast(
     ctx: typer.Context,
     until: Annotated[str, typer.Option(help="The last day, or a time.")],

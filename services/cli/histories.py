@@ -8,8 +8,8 @@ import typer
 from services.cli.doors import Doors
 from services.cli.facts import facts_of
 from services.cli.moments import moment
+from services.cli.names import ServiceName
 from services.cli.output import show_rows
-from services.cli.system import ServiceName
 from shared.ledger import instant
 
 After = Annotated[int, typer.Option(min=0, help="Only what came after this version.")]

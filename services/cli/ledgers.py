@@ -14,7 +14,8 @@ from services.activation import decider as codes
 from services.activation import outbox as activation_outbox
 from services.activation.store import CodeStore
 from services.cli.failures import CommandFailed, ExitCode
-from services.cli.system import MIGRATIONS, ServiceName
+from services.cli.names import ServiceName
+from services.cli.system import MIGRATIONS
 from services.device import consumer as device
 from services.device import decider as devices
 from services.device import outbox as device_outbox

@@ -12,8 +12,8 @@ from services.cli.completions import parking_words
 from services.cli.examples import examples
 from services.cli.failures import CommandFailed, ExitCode
 from services.cli.ledgers import CONSUMERS, opened
+from services.cli.names import SERVICES, ServiceName
 from services.cli.output import AsJson, say, show, show_rows
-from services.cli.system import SERVICES, ServiceName
 from shared.ledger import instant
 from shared.redrive import NotRedriven, ParkedRecord, discard_one, redrive_one
 

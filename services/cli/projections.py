@@ -14,8 +14,8 @@ from services.cli.connections import Connections
 from services.cli.examples import examples
 from services.cli.failures import CommandFailed, ExitCode
 from services.cli.ledgers import opened
+from services.cli.names import ServiceName
 from services.cli.output import AsJson, say, show, show_rows
-from services.cli.system import ServiceName
 from services.device.projection import DEVICE, LICENSE_VIEW
 from shared.identity import new_id
 from shared.outbox import Cause

@@ -12,10 +12,11 @@ from services.activation.decider import DECIDER as CODES
 from services.activation.decider import Code
 from services.activation.store import CodeStore
 from services.cli.connections import Connections
+from services.cli.examples import examples
 from services.cli.failures import CommandFailed, ExitCode
 from services.cli.ledgers import Ledger, opened
+from services.cli.names import ServiceName
 from services.cli.output import AsJson, say, show
-from services.cli.system import ServiceName
 from services.device.consumer import COMMANDS_TOPIC, VERDICTS_TOPIC
 from services.device.decider import DECIDER as DEVICES
 from services.device.store import DeviceStore
@@ -28,6 +29,10 @@ WORKERS = "select count(*) from worker where seen_at > now() - make_interval(sec
 HOLDERS = "select code_ref, device_id from seat where code_ref = any($1::text[])"
 
 
+app = typer.Typer()
+
+
+@app.command("recover", epilog=examples("perennial recover --service device"))
 def recover_ledger(
     ctx: typer.Context,
     service: Annotated[ServiceName, typer.Option(help="Whose ledger.")],

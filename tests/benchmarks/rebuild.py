@@ -24,8 +24,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from services.cli.connections import local_system
-from services.cli.system import System
+from services.cli.system import System, local_system
 from services.device.projection import LICENSE_VIEW
 from shared.messages import decode
 from shared.projector import Subject, rebuilt

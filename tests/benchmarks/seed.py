@@ -20,8 +20,8 @@ import asyncpg
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from services.activation import store as code_store
-from services.cli.connections import local_system
-from services.cli.system import SERVICES, ServiceName, System
+from services.cli.names import SERVICES, ServiceName
+from services.cli.system import System, local_system
 from services.device import store as device_store
 from shared.cloudevents import to_headers
 from shared.database import Connection

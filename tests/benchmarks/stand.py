@@ -15,7 +15,8 @@ from pathlib import Path
 import asyncpg
 import httpx
 
-from services.cli.system import SERVICES, ServiceName, System
+from services.cli.names import SERVICES, ServiceName
+from services.cli.system import System
 from shared.database import Pool
 from shared.local.ports import free_port, free_ports
 

@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, WebError, expect
 
-from services.cli.system import ServiceName, System
+from services.cli.names import ServiceName
+from services.cli.system import System
 from tests.journeys.browsing import link_to
 from tests.journeys.people import OwnedDevice
 

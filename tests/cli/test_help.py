@@ -24,10 +24,11 @@ ALWAYS_JSON = {"perennial log keys", "perennial log prove"}
 
 def leaves(command: Any, name: str = "perennial") -> Iterator[tuple[str, Any]]:
     """Give every command that does something, by its full name."""
-    if not hasattr(command, "commands"):
+    if not hasattr(command, "list_commands"):
         yield name, command
-    for word, inner in getattr(command, "commands", {}).items():
-        yield from leaves(inner, f"{name} {word}")
+        return
+    for word in command.list_commands(None):
+        yield from leaves(command.get_command(None, word), f"{name} {word}")
 
 
 LEAVES = dict(leaves(ROOT))
@@ -60,7 +61,7 @@ def parsed(line: str) -> str:
     command, name, rest = ROOT, words[0], words[1 : min(ends, default=len(words))]
     while True:
         context = command.make_context(name, list(rest), parent=None)
-        if not hasattr(command, "commands"):
+        if not hasattr(command, "list_commands"):
             return name
         word, command, rest = command.resolve_command(context, [*context._protected_args, *context.args])
         name = f"{name} {word}"

@@ -11,7 +11,8 @@ from typing import cast, override
 import httpx
 import pytest
 
-from services.cli.system import SERVICES, System
+from services.cli.names import SERVICES
+from services.cli.system import System
 from tests.containers.deployment import Deployment
 from tests.containers.servers import KAFKA_IMAGE, POSTGRES_IMAGE, engine_missing
 from tests.containers.watcher import Watcher, watching

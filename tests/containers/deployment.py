@@ -16,7 +16,7 @@ from typing import Any, Self
 import httpx
 from testcontainers.core.docker_client import DockerClient
 
-from services.cli.system import SERVICES, ServiceName
+from services.cli.names import SERVICES, ServiceName
 from shared.local.ports import LOOPBACK, free_port
 
 HOUSE = Path(__file__).parents[2]

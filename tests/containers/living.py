@@ -7,7 +7,8 @@ from functools import partial
 from time import monotonic
 from typing import cast
 
-from services.cli.system import SERVICES, System
+from services.cli.names import SERVICES
+from services.cli.system import System
 from shared.database import Connection
 from shared.lease import GROUP_COUNT
 from tests.containers.deployment import Container, Deployment, wait_until_healthy

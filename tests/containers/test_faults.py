@@ -8,7 +8,7 @@ from time import monotonic
 
 import pytest
 
-from services.cli.system import SERVICES, ServiceName
+from services.cli.names import SERVICES, ServiceName
 from tests.containers.deployment import BROKERS, Deployment, crash, wait_until_healthy
 from tests.containers.living import assert_all_is_well, killed_and_started, recovered, under, until_shared
 from tests.journeys.faults import say

@@ -6,7 +6,8 @@ from typing import cast
 import httpx
 import pytest
 
-from services.cli.system import SERVICES, System
+from services.cli.names import SERVICES
+from services.cli.system import System
 from shared.local.ports import free_port
 from shared.local.stack import LocalStack
 from tests.containers.servers import ContainerStack

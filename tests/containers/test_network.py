@@ -7,7 +7,7 @@ from time import monotonic
 import httpx
 import pytest
 
-from services.cli.system import SERVICES
+from services.cli.names import SERVICES
 from tests.containers.deployment import BROKERS, Deployment
 from tests.containers.living import assert_all_is_well, recovered, under
 from tests.containers.network import cut_off, losing, narrow, spoiling_impossible

@@ -11,7 +11,8 @@ from typing import cast
 import httpx
 import pytest
 
-from services.cli.system import SERVICES, ServiceName, System
+from services.cli.names import SERVICES, ServiceName
+from services.cli.system import System
 from shared import messages
 from tests.containers.deployment import Container, Deployment, run, wait_until_healthy
 from tests.containers.living import assert_all_is_well, recovered, under, until_shared

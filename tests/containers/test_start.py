@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import asyncpg
 import pytest
 
-from services.cli.system import SERVICES
+from services.cli.names import SERVICES
 from tests.containers.deployment import Container, Deployment
 from tests.journeys.people import OwnedDevice, Vendor
 from tests.journeys.waiting import until

@@ -12,7 +12,8 @@ import httpx
 import pytest
 import yaml
 
-from services.cli.system import SERVICES, System
+from services.cli.names import SERVICES
+from services.cli.system import System
 from tests.containers.deployment import HOUSE, Deployment, run, wait_until_healthy
 from tests.containers.faulty_series import FAULTS, STEPS, WELL, Series
 from tests.containers.watcher import RULES, Watcher

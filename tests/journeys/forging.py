@@ -4,7 +4,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from services.cli.system import ServiceName, System
+from services.cli.names import ServiceName
+from services.cli.system import System
 from shared.clock import machine_now
 from shared.cloudevents import to_headers
 from shared.identity import new_id

@@ -10,7 +10,8 @@ from typing import Any
 import asyncpg
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
-from services.cli.system import ServiceName, System
+from services.cli.names import ServiceName
+from services.cli.system import System
 from shared.identity import new_id
 from shared.ledger import NewEvent, append, instant
 

@@ -10,7 +10,8 @@ from typing import Any, Self
 
 import httpx
 
-from services.cli.system import ServiceName, System
+from services.cli.names import ServiceName
+from services.cli.system import System
 from tests.journeys.waiting import PATIENCE_SECONDS, until
 
 PRODUCT = "antivirus"

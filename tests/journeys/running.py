@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
-from services.cli.system import SERVICES, ServiceName, System
+from services.cli.names import SERVICES, ServiceName
+from services.cli.system import System
 from shared.local.ports import free_port, free_ports
 from shared.local.stack import LocalStack
 from tests.journeys.waiting import until

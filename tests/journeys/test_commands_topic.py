@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 from dateutil.relativedelta import relativedelta
 
-from services.cli.system import ServiceName, System
+from services.cli.names import ServiceName
+from services.cli.system import System
 from shared.identity import new_id
 from shared.parking import stream_of
 from tests.journeys.logs import COMMANDS, PURCHASES, Place, Tool, parked, query, send

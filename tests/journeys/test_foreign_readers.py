@@ -10,7 +10,8 @@ import pytest
 from cloudevents.core.base import BaseCloudEvent
 from cloudevents.core.bindings.kafka import KafkaMessage, from_kafka_event
 
-from services.cli.system import ServiceName, System
+from services.cli.names import ServiceName
+from services.cli.system import System
 from shared.ledger import instant
 from shared.slices import partition_of
 from tests.journeys.forging import WRITERS

@@ -10,7 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from services.cli.system import ServiceName, System
+from services.cli.names import ServiceName
+from services.cli.system import System
 from shared.codes import read_code
 from tests.journeys.people import (
     OwnedDevice,

@@ -11,7 +11,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from services.cli.system import ServiceName, System
+from services.cli.names import ServiceName
+from services.cli.system import System
 from shared.local.failures import LocalStackError
 from tests.journeys.faults import examine, quiet_kafka_client, say
 from tests.journeys.load import Load

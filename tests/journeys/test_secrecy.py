@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from services.cli.system import SERVICES, System
+from services.cli.names import SERVICES
+from services.cli.system import System
 from shared.codes import ALPHABET
 from tests.journeys.logs import TOPICS, query, read_topic
 from tests.journeys.people import IssuedCode, OwnedDevice, Time, Vendor, client, expect, runs_on

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from services.cli.system import SERVICES, System
+from services.cli.names import SERVICES
+from services.cli.system import System
 from shared.local.ports import LOOPBACK
 from tests.journeys.logs import ACTIVATION_EVENTS, DEVICE_EVENTS, query, read_topic
 from tests.journeys.people import OwnedDevice, Vendor, expect

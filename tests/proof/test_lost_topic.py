@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
-from services.cli.system import ServiceName, System
+from services.cli.names import ServiceName
+from services.cli.system import System
 from tests.cli.running import answer, surroundings
 from tests.journeys.faults import evidence_of, examine, quiet_kafka_client, say
 from tests.journeys.load import Canary, Load

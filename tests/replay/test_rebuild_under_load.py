@@ -16,8 +16,9 @@ from typing import Any
 import psutil
 import pytest
 
+from services.cli.names import SERVICES
 from services.cli.projections import PROJECTIONS
-from services.cli.system import SERVICES, System
+from services.cli.system import System
 from shared.identity import new_id
 from tests.benchmarks.seed import seed
 from tests.cli.running import CHECKOUT, PERENNIAL

@@ -13,7 +13,7 @@ import asyncpg
 import pytest
 
 from services.activation.decider import BlockCode, RecordPurchase, RecordRefund
-from services.cli.system import SERVICES, ServiceName
+from services.cli.names import SERVICES, ServiceName
 from services.cli.what_if import reading
 from services.cli.what_if.consulted import NAMES_ONLY, Consulted
 from services.cli.what_if.differences import differences, licensed

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from shared.policy import POLICY
-from shared.settings import ServiceSettings, WrongSetting
+from shared.secrets import WrongSetting
+from shared.settings import ServiceSettings
 
 
 def settings(policy_file: Path | None) -> ServiceSettings:

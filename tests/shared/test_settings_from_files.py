@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.settings import WrongSetting, from_environment, secret
+from shared.secrets import WrongSetting, secret
+from shared.settings import from_environment
 
 
 @pytest.fixture(autouse=True)

@@ -13,8 +13,8 @@ from services.cli.doctor.machine import of_machine
 from services.cli.doctor.topics import of_brokers
 from services.cli.examples import PARAGRAPH, examples
 from services.cli.failures import ExitCode
+from services.cli.names import SERVICES, ServiceName
 from services.cli.output import AsJson, show_rows
-from services.cli.system import SERVICES, ServiceName
 
 EXAMPLES = PARAGRAPH.join(
     (
@@ -28,6 +28,10 @@ EXAMPLES = PARAGRAPH.join(
 COLUMNS = ("state", "part", "found", "do")
 
 
+app = typer.Typer()
+
+
+@app.command(epilog=EXAMPLES)
 def doctor(
     ctx: typer.Context,
     replicas: Annotated[int, typer.Option(min=1, help="How many copies each partition should have.")] = 1,

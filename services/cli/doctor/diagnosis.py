@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from services.cli.system import ServiceName
+from services.cli.names import ServiceName
 
 type State = Literal["well", "warning", "wrong", "away"]
 

@@ -11,8 +11,8 @@ from services.cli.examples import examples
 from services.cli.failures import CommandFailed, ExitCode
 from services.cli.ledgers import opened
 from services.cli.log.trust import KeysOption, SigningKeyOption, signing_keys, trusted_keys
+from services.cli.names import ServiceName
 from services.cli.output import AsJson, show
-from services.cli.system import ServiceName
 from shared.ledger import instant
 from shared.proof.checkpoint import Checkpoint, write
 from shared.proof.exporting import new_checkpoint

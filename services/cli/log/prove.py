@@ -13,8 +13,8 @@ from services.cli.examples import examples
 from services.cli.failures import CommandFailed, ExitCode
 from services.cli.ledgers import opened
 from services.cli.log.trust import KeysOption, trusted_keys
+from services.cli.names import SERVICES, ServiceName
 from services.cli.output import AsJson, say, show
-from services.cli.system import SERVICES, ServiceName
 from shared.ledger import instant
 from shared.proof.checkpoint import Checkpoint, CheckpointRefused, files_in, read
 from shared.proof.inclusion import NotProved, checked, event_of, proof_of

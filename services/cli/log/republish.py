@@ -15,8 +15,8 @@ from services.cli.connections import Connections
 from services.cli.examples import examples
 from services.cli.failures import CommandFailed, ExitCode
 from services.cli.ledgers import Ledger, opened
+from services.cli.names import SERVICES, ServiceName
 from services.cli.output import AsJson, say, show
-from services.cli.system import SERVICES, ServiceName
 from shared.database import AWAY, Connection
 from shared.lease import Leases
 from shared.relay import SEND_SECONDS_MAX, STOP_SECONDS_MAX, Relay

@@ -12,8 +12,8 @@ from services.cli.examples import examples
 from services.cli.failures import CommandFailed, ExitCode
 from services.cli.ledgers import opened
 from services.cli.log.trust import KeysOption, trusted_keys
+from services.cli.names import SERVICES, ServiceName
 from services.cli.output import AsJson, say, show
-from services.cli.system import SERVICES, ServiceName
 from shared.ledger import instant
 from shared.proof.checkpoint import files_in
 from shared.proof.expectations import Expectations

@@ -12,11 +12,12 @@ import typer
 
 from services.cli.bar import Bar
 from services.cli.connections import Connections
+from services.cli.examples import examples
 from services.cli.failures import CommandFailed, ExitCode
 from services.cli.ledgers import opened
 from services.cli.moments import moment
+from services.cli.names import SERVICES
 from services.cli.output import AsJson, say, show_rows
-from services.cli.system import SERVICES
 from services.cli.what_if.differences import Different
 from services.cli.what_if.reading import Together, opened_for_reading
 from services.cli.what_if.run import Answering, Question, Tally, answer_for, ask
@@ -27,12 +28,16 @@ from shared.policy import POLICY, Policy
 from shared.policy_file import PolicyWrong, read_policy
 from shared.projector.workers import cores
 
-__all__ = ["what_if"]
+__all__ = ["app"]
 
 SHOWN_MAX = 50
 """More devices than these are for programs."""
 
 
+app = typer.Typer()
+
+
+@app.command("what-if", epilog=examples("perennial what-if --policy stricter.json --since 2027-01-01"))
 def what_if(
     ctx: typer.Context,
     policy: Annotated[Path, typer.Option(help="A file with the other policy.")],

@@ -15,7 +15,7 @@ import asyncpg
 from pydantic_core import from_json
 
 from services.cli.failures import CommandFailed, ExitCode
-from services.cli.system import ServiceName
+from services.cli.names import ServiceName
 from services.cli.what_if.plan import Entry, Lives, entry_of
 from shared.database import ACQUIRE_TIMEOUT_SECONDS, Connection
 from shared.ledger import from_row

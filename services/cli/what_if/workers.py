@@ -15,7 +15,7 @@ from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
 from threading import Thread
 
-from services.cli.system import ServiceName
+from services.cli.names import ServiceName
 from services.cli.what_if.reading import Together, opened_for_reading
 from services.cli.what_if.run import Answer, Answering, Question, answer_for
 

@@ -1,0 +1,41 @@
+"""What a local system made for itself, and keeps in its folder."""
+
+import json
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from services.cli.names import SERVICES, ServiceName
+from shared.identity import new_secret
+from shared.local.postgres import dsn
+
+FILE = "credentials.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What the system made for itself: database passwords, and the operator key that people use."""
+
+    operator_key: str
+    passwords: dict[str, str]
+
+    @classmethod
+    def kept_in(cls, folder: Path) -> Self:
+        """Return the credentials of the folder; make them the first time, readable by their owner alone."""
+        file = folder / FILE
+        if not file.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            made = {"operator_key": new_secret(), "passwords": {name: secrets.token_hex(16) for name in SERVICES}}
+            file.touch(mode=0o600)
+            file.write_text(json.dumps(made))
+        return cls(**json.loads(file.read_text()))
+
+    @classmethod
+    def found_in(cls, folder: Path) -> Self | None:
+        """Return the credentials of the folder, if a system was ever started there."""
+        return cls.kept_in(folder) if (folder / FILE).exists() else None
+
+    def database_url(self, service: ServiceName, *, port: int) -> str:
+        """Return where a service finds its ledger."""
+        return dsn(port, service, user=f"{service}_service", password=self.passwords[service])
