@@ -4,6 +4,7 @@ A new ledger is a copy of a template. Most tests get one that another test gave 
 tenth of making it, most of all on a busy disk. Tests that commit nothing share one.
 """
 
+import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -29,6 +30,9 @@ Mode = Literal["production", "sandbox"]
 # examples are judged by what they show, not by how busy the machine was
 settings.register_profile("perennial", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("perennial")
+
+# a test's Kafka lives for a minute: to compile it well costs more than it gains, 4 of 10 seconds of its start
+os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
 
 ROLE = "ledger_service"
 CONNECTIONS_MAX = 30
