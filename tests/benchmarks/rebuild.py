@@ -53,6 +53,7 @@ class Run:
     cpu_seconds: dict[str, float]
     others_share: float
     memory_peak_bytes: int
+    memory_half_way_bytes: int
     swapped: bool
 
     @property
@@ -63,9 +64,10 @@ class Run:
 
 @dataclass(slots=True)
 class Peak:
-    """The most memory that this process and its children had together."""
+    """The most memory that this process and its children had together, and had until half of the work was done."""
 
     bytes: int = 0
+    half_way_bytes: int = 0
 
     def look(self) -> None:
         """Look once."""
@@ -109,7 +111,13 @@ def run(system: System, source: LogName, processes: int | None) -> Run:
     )
     meter, children = Meter(system), _children_seconds()
     with peak() as memory, step(f"license_view from {source}", 100) as progress:
-        outcome = asyncio.run(rebuilt(subject, tell=lambda done, total: progress(100 * done // max(1, total))))
+
+        def tell(done: int, total: int) -> None:
+            progress(100 * done // max(1, total))
+            if 2 * done <= total:
+                memory.half_way_bytes = memory.bytes
+
+        outcome = asyncio.run(rebuilt(subject, tell=tell))
     used = meter.read()
     say(f"{outcome.events / outcome.seconds:,.0f} events/s from {source}, load average {os.getloadavg()[0]:.1f}")
     return Run(
@@ -121,6 +129,7 @@ def run(system: System, source: LogName, processes: int | None) -> Run:
         cpu_seconds={**used.cpu_seconds, "rebuild": _children_seconds() - children},
         others_share=used.others_share,
         memory_peak_bytes=memory.bytes,
+        memory_half_way_bytes=memory.half_way_bytes,
         swapped=outcome.swapped,
     )
 
@@ -196,7 +205,9 @@ def _total(heads: Sequence[Any]) -> int:
 
 def show(runs: Sequence[Run], found: Parts) -> None:
     """Print the tables."""
-    table = Table("log", "events", "rows", "fold, s", "events/s", "all, s", "CPU, s", "MiB at most", "others")
+    table = Table(
+        "log", "events", "rows", "fold, s", "events/s", "all, s", "CPU, s", "MiB at most (half-way)", "others"
+    )
     for each in runs:
         cpu = ", ".join(f"{name} {seconds:.0f}" for name, seconds in each.cpu_seconds.items() if seconds >= 1)
         table.add_row(
@@ -207,7 +218,7 @@ def show(runs: Sequence[Run], found: Parts) -> None:
             f"{each.per_second:,.0f}",
             f"{each.seconds:.1f}",
             cpu,
-            f"{each.memory_peak_bytes / MIB:.0f}",
+            f"{each.memory_peak_bytes / MIB:.0f} ({each.memory_half_way_bytes / MIB:.0f})",
             f"{each.others_share:.0%}",
         )
     steps = Table("step", "µs of one core per event")
