@@ -156,7 +156,7 @@ class System:
 
     def database_url(self, service: ServiceName) -> str:
         """Return where the service finds its ledger."""
-        return self.credentials.database_url(service, port=self.stack.ports.postgres)
+        return self.credentials.database_url(service, port=self.stack.postgres.port)
 
     def connections(self) -> Connections:
         """Return where it is and what opens it, whatever else the environment names."""
