@@ -1,28 +1,14 @@
-"""Opens a service's ledger for an operator's order, wired as the service itself is.
-
-The command line is a second composition root beside the services' `__main__`: what is handled again by hand must go
-through the same source, rules and outbox.
-"""
+"""Opens a service's ledger for an operator's order."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
 
-from services.activation import consumer as activation
-from services.activation import decider as codes
 from services.activation import outbox as activation_outbox
-from services.activation.store import CodeStore
 from services.cli.failures import CommandFailed, ExitCode
-from services.cli.names import ServiceName
-from services.cli.system import MIGRATIONS
-from services.device import consumer as device
-from services.device import decider as devices
+from services.cli.names import MIGRATIONS, ServiceName
 from services.device import outbox as device_outbox
-from services.device.store import DeviceStore
 from shared.clock import Clock
-from shared.command_handler import CommandHandler
-from shared.consumer import Source
 from shared.database import Connection, Pool, open_pool
 from shared.migrate import SchemaError, check_schema
 from shared.outbox import Outbox
@@ -41,12 +27,11 @@ CONSUMERS: Mapping[str, ServiceName] = {
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """An open ledger. `sources` are the consumers that decide; a projection is rebuilt, not redriven."""
+    """An open ledger."""
 
     pool: Pool
     clock: Clock
     outbox: Outbox
-    sources: Mapping[str, Source[Any]]
 
 
 @asynccontextmanager
@@ -64,8 +49,7 @@ async def opened(service: ServiceName, database_url: str) -> AsyncIterator[Ledge
         async with pool.acquire() as connection:
             await _check_release(connection, service)
             await clock.refresh(connection)
-        outbox = _outbox(service, sandbox=clock.sandbox)
-        yield Ledger(pool, clock, outbox, _sources(service, clock, outbox))
+        yield Ledger(pool, clock, _outbox(service, sandbox=clock.sandbox))
     finally:
         pool.terminate()
 
@@ -83,15 +67,3 @@ def _outbox(service: ServiceName, *, sandbox: bool) -> Outbox:
             return device_outbox.SANDBOX_OUTBOX if sandbox else device_outbox.OUTBOX
         case "activation":
             return activation_outbox.SANDBOX_OUTBOX if sandbox else activation_outbox.OUTBOX
-
-
-def _sources(service: ServiceName, clock: Clock, outbox: Outbox) -> Mapping[str, Source[Any]]:
-    sources: list[Source[Any]]
-    match service:
-        case "device":
-            on_devices = CommandHandler(devices.DECIDER, DeviceStore(), outbox)
-            sources = [device.verdicts(on_devices, clock), device.commands(on_devices, clock)]
-        case "activation":
-            on_codes = CommandHandler(codes.DECIDER, CodeStore(), outbox)
-            sources = [activation.requests(on_codes, clock), activation.purchases(on_codes, clock)]
-    return {source.name: source for source in sources}

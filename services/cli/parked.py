@@ -14,6 +14,7 @@ from services.cli.failures import CommandFailed, ExitCode
 from services.cli.ledgers import CONSUMERS, opened
 from services.cli.names import SERVICES, ServiceName
 from services.cli.output import AsJson, say, show, show_rows
+from services.cli.sources import sources_of
 from shared.ledger import instant
 from shared.redrive import NotRedriven, ParkedRecord, discard_one, redrive_one
 
@@ -107,8 +108,9 @@ async def _discard(database_url: str, parked: ParkedRecord, reason: str) -> list
 
 
 async def _redrive(database_url: str, parked: ParkedRecord) -> list[str]:
-    async with opened(CONSUMERS[parked.consumer], database_url) as ledger:
-        source = ledger.sources.get(parked.consumer)
+    service = CONSUMERS[parked.consumer]
+    async with opened(service, database_url) as ledger:
+        source = sources_of(service, ledger).get(parked.consumer)
         if source is None:
             raise CommandFailed(ExitCode.REFUSED, f"{parked.consumer} is a projection: rebuild it")
         try:

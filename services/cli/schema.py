@@ -9,9 +9,8 @@ import typer
 
 from services.cli.examples import examples
 from services.cli.failures import CommandFailed, ExitCode
-from services.cli.names import Mode, ServiceName
+from services.cli.names import MIGRATIONS, Mode, ServiceName
 from services.cli.output import AsJson, show
-from services.cli.system import MIGRATIONS
 from shared import migrate as schema
 from shared.database import Connection
 from shared.secrets import secret

@@ -17,7 +17,7 @@ import httpx
 
 from services.cli.connections import HTTP_PORTS, Connections, http_ports
 from services.cli.credentials import Credentials
-from services.cli.names import SERVICES, Mode, ServiceName
+from services.cli.names import MIGRATIONS, SERVICES, Mode, ServiceName
 from shared.identity import hash_of
 from shared.local.ports import LOOPBACK, Ports, require_free
 from shared.local.processes import Command
@@ -26,8 +26,6 @@ from shared.local.stack import LocalStack
 from shared.migrate import migrate
 from shared.signing import KeyRing
 from shared.topics import Layout, ensure_topics
-
-MIGRATIONS = {name: Path(__file__).parents[1] / name / "migrations" for name in SERVICES}
 
 
 class Worker(Server):

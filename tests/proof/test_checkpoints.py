@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from services.cli.system import MIGRATIONS
+from services.cli.names import MIGRATIONS
 from services.device.outbox import SANDBOX_OUTBOX
 from shared.clock import machine_now
 from shared.lease import Leases

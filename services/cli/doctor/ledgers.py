@@ -7,8 +7,7 @@ import asyncpg
 from services.cli.connections import Connections
 from services.cli.doctor.diagnosis import Finding, Readings, of_ledger
 from services.cli.failures import CommandFailed
-from services.cli.names import ServiceName
-from services.cli.system import MIGRATIONS
+from services.cli.names import MIGRATIONS, ServiceName
 from shared.clock import machine_now
 from shared.database import AWAY, Connection
 from shared.migrate import SchemaError, check_schema
