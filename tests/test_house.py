@@ -75,6 +75,7 @@ PURE = {
     "typing",
     "uuid",
     "dateutil.relativedelta",
+    "msgspec",
     "pydantic",
     "shared.codes",
     "shared.decider",

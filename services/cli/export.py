@@ -142,15 +142,19 @@ class Writer(Protocol):
 @contextmanager
 def _writer(format_: Format, to: Path) -> Iterator[Writer]:
     """Yield a writer; at the end the file is there, whole. After an error nothing is left of it."""
-    with NamedTemporaryFile(dir=to.parent, prefix=f".{to.name}.", delete_on_close=False) as part:
-        with ExitStack() as stack:
-            writer: Writer = ParquetFile(part, stack) if format_ == "parquet" else JsonLines(part)
-            yield writer
-            writer.finish()
-        part.flush()
-        os.fsync(part.fileno())
-        # readable by its owner alone: it tells of customers
-        os.replace(part.name, to)
+    with NamedTemporaryFile(dir=to.parent, prefix=f".{to.name}.", delete=False) as part:
+        try:
+            with ExitStack() as stack:
+                writer: Writer = ParquetFile(part, stack) if format_ == "parquet" else JsonLines(part)
+                yield writer
+                writer.finish()
+            part.flush()
+            os.fsync(part.fileno())
+            # readable by its owner alone: it tells of customers
+            os.replace(part.name, to)
+        finally:
+            # not left to the end of the file's life: closing it fails too where a disk is full
+            Path(part.name).unlink(missing_ok=True)
 
 
 class JsonLines:
