@@ -1,4 +1,4 @@
-"""What the command line calls things."""
+"""The two services: their names, the modes of their ledgers, and where their migrations lie."""
 
 from collections.abc import Mapping
 from pathlib import Path

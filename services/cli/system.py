@@ -160,7 +160,7 @@ class System:
         """Return where it is and what opens it, whatever else the environment names."""
         return Connections(
             data=self.folder,
-            urls={name: f"http://{LOOPBACK}:{port}" for name, port in http_ports().items()},
+            urls={name: f"http://{LOOPBACK}:{port}" for name, port in self._http_ports.items()},
             kafka=self.stack.kafka.bootstrap,
             operator_key=self.credentials.operator_key,
             database_urls={name: self.database_url(name) for name in SERVICES},

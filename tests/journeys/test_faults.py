@@ -14,8 +14,8 @@ from shared.identity import new_id
 from tests.journeys.faults import Plan, killed_and_examined, quiet_kafka_client, say
 from tests.journeys.running import running_system
 
-FULL = Plan(lives=2_000, wave_lives=200, worker_kills=32, server_kills=2, pause_seconds_max=1.5)
-SHORT = Plan(lives=200, wave_lives=100, worker_kills=4, server_kills=1, pause_seconds_max=1.0)
+FULL = Plan(lives=2_000, wave_lives=200, worker_kills=32, server_kills=2, pause_seconds_max=4.0)
+SHORT = Plan(lives=200, wave_lives=100, worker_kills=6, server_kills=1, pause_seconds_max=1.0)
 
 
 def seed_of_this_run() -> int:

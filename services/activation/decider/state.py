@@ -90,7 +90,7 @@ class Code(Part, frozen=True):
 
     def shown(self) -> dict[str, Any]:
         """Return all its fields as JSON values, without its holders."""
-        return {name: value for name, value in Part.shown(self).items() if name != "holders"}
+        return {name: value for name, value in super().shown().items() if name != "holders"}
 
     @property
     def over_at(self) -> datetime | None:
