@@ -35,7 +35,7 @@ HOMES: Mapping[str, str] = {
 
 
 class CommandLine(TyperGroup):
-    """Turns every expected failure into one line on stderr and an exit code."""
+    """Loads what is called for alone, and turns every expected failure into one line on stderr and an exit code."""
 
     @override
     def list_commands(self, ctx: Any) -> list[str]:
