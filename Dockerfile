@@ -46,6 +46,6 @@ ENV PATH=/usr/local/bin:/app/bin PYTHONPATH=/app PYTHONUNBUFFERED=1 PYTHONDONTWR
 USER 10001:10001
 EXPOSE 8100
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=5s --start-period=120s --start-interval=1s --retries=3 CMD ["python", "-m", "shared.healthcheck"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=120s --start-interval=1s --retries=3 CMD ["python", "-m", "shared.watching.healthcheck"]
 ENTRYPOINT ["python"]
 CMD ["-m", "services.cli", "--help"]

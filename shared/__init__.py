@@ -1,1 +1,4 @@
-"""What both services must agree on: codes, slices, messages, the ledger; knows no rule and no service."""
+"""What both services agree on, in rooms whose order is the flow: messages, rules, ledger, kafka, doors, and more above.
+
+It knows no service. Each room says in its docstring what may come in; import-linter keeps their floors.
+"""

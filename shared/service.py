@@ -19,27 +19,28 @@ from aiokafka.errors import KafkaError
 from fastapi import FastAPI
 from faststream.kafka import KafkaBroker
 
-from shared import kafka_connection, sandbox
-from shared.clock import Clock
-from shared.consumer import Consumer, Source
-from shared.database import ACQUIRE_TIMEOUT_SECONDS, AWAY, NO_ENTRY, Pool, open_pool
-from shared.http import Check, new_app
-from shared.lease import Leases
-from shared.ledger import WrongLedger, check_ledger
-from shared.metrics import ProcessMetrics, Reading, Survey, registry_of
-from shared.migrate import SchemaError, check_schema
+from shared.doors import sandbox
+from shared.doors.http import Check, new_app
+from shared.kafka import connection as kafka_connection
+from shared.kafka.consumer import Consumer, Source
+from shared.kafka.relay import Relay
+from shared.kafka.topics import WrongTopic, check_topics
+from shared.keys.signing import KeyRing, NoSigningKey
+from shared.ledger.clock import Clock
+from shared.ledger.database import ACQUIRE_TIMEOUT_SECONDS, AWAY, NO_ENTRY, Pool, open_pool
+from shared.ledger.events import WrongLedger, check_ledger
+from shared.ledger.lease import Leases
+from shared.ledger.migrate import SchemaError, check_schema
+from shared.ledger.outbox import Outbox
 from shared.operations import Operations, ParkedMessages, Projections, Readings
-from shared.outbox import Outbox
+from shared.operations.metrics import ProcessMetrics, Reading, Survey, registry_of
 from shared.projector import Projection
 from shared.proof.exporting import Exporting
 from shared.proof.latest import LatestCheckpoint
-from shared.recovery import ahead_of
-from shared.relay import Relay
-from shared.secrets import WrongSetting
-from shared.settings import ServiceSettings, from_environment
-from shared.signing import KeyRing, NoSigningKey
-from shared.telemetry import start_logs, start_traces
-from shared.topics import WrongTopic, check_topics
+from shared.recovery.recover import ahead_of
+from shared.settings.environment import ServiceSettings, from_environment
+from shared.settings.secrets import WrongSetting
+from shared.watching.telemetry import start_logs, start_traces
 
 logger = logging.getLogger(__name__)
 

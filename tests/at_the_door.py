@@ -9,8 +9,8 @@ import httpx
 from fastapi import APIRouter
 from prometheus_client import CollectorRegistry
 
-from shared.http import allow_larger_bodies, new_app
-from shared.identity import hash_of
+from shared.doors.http import allow_larger_bodies, new_app
+from shared.ledger.identity import hash_of
 
 OPERATOR_KEY = "the-operators-own-key"
 OPERATOR = {"Authorization": f"Bearer {OPERATOR_KEY}"}

@@ -17,10 +17,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import services
-from shared.database import Connection, Pool, open_pool
+from shared.ledger.database import Connection, Pool, open_pool
+from shared.ledger.migrate import migrate
 from shared.local import Postgres, free_ports
 from shared.local.postgres import SETTINGS
-from shared.migrate import migrate
 
 pytest_plugins = ("tests.journeys.everyday",)
 

@@ -14,7 +14,6 @@ from pydantic import BaseModel
 
 from services.activation.decider import POLICY, commands_for
 from services.activation.decider import Command as CodeCommand
-from shared.decider import Decider, fold
 from shared.messages import (
     ActivateNow,
     ActivationDelayed,
@@ -51,6 +50,7 @@ from shared.messages import (
     SeatReleased,
     Trigger,
 )
+from shared.rules.decider import Decider, fold
 
 D, OTHER = "device-1", "device-2"
 A, B, C = "a" * 32, "b" * 32, "c" * 32

@@ -77,12 +77,12 @@ PURE = {
     "dateutil.relativedelta",
     "msgspec",
     "pydantic",
-    "shared.codes",
-    "shared.decider",
-    "shared.looking",
+    "shared.rules.codes",
+    "shared.rules.decider",
+    "shared.rules.looking",
     "shared.messages",
-    "shared.policy",
-    "shared.term",
+    "shared.rules.policy",
+    "shared.rules.term",
 }
 """All that a rule may import besides its own neighbours: nothing that reads, writes, waits or guesses."""
 
@@ -179,9 +179,9 @@ def test_rules_import_nothing_that_reads_writes_waits_or_guesses(service: str) -
 
 def test_events_and_the_shape_of_a_decider_import_nothing_either() -> None:
     """R-119."""
-    pure = {"messages", "decider", "looking", "policy", "term"}
-    modules = [path for path in FILES if path.parts[0] == "shared" and Path(path.parts[1]).stem in pure]
-    assert {Path(path.parts[1]).stem for path in modules} == pure
+    pure = {"messages", "rules"}
+    modules = [path for path in FILES if path.parts[0] == "shared" and path.parts[1] in pure]
+    assert {path.parts[1] for path in modules} == pure
     for path in modules:
         assert {name for name in _imports(path) if not name.startswith("shared.messages.")} <= PURE, path
 
@@ -189,7 +189,12 @@ def test_events_and_the_shape_of_a_decider_import_nothing_either() -> None:
 @pytest.mark.parametrize("service", STEPS)
 def test_a_service_is_wired_in_one_place(service: str) -> None:
     """House style, 8: nobody but the composition root opens pools, makes doors or starts relays."""
-    wiring = {"shared.service", "shared.settings", "shared.relay", "shared.lease.Leases"}
+    wiring = {
+        "shared.service",
+        "shared.settings.environment",
+        "shared.kafka.relay",
+        "shared.ledger.lease.Leases",
+    }
     others = [path for path in FILES if path.parts[:2] == ("services", service) and path.suffix == ".py"]
     found = {
         (str(path), name) for path in others if path.name != "__main__.py" for name in _imports(path) if name in wiring
@@ -206,10 +211,10 @@ def test_a_migration_is_a_number_and_a_word() -> None:
         assert path.suffix == ".sql"
         assert word.isidentifier()
         numbers.setdefault(path.parent, []).append(int(number))
-    assert set(numbers) == {Path("shared/migrations"), *(Path(f"services/{name}/migrations") for name in STEPS)}
+    assert set(numbers) == {Path("shared/ledger/migrations"), *(Path(f"services/{name}/migrations") for name in STEPS)}
     for folder, found in numbers.items():
         assert len(set(found)) == len(found)
-        assert all((number < 100) == (folder == Path("shared/migrations")) for number in found)
+        assert all((number < 100) == (folder == Path("shared/ledger/migrations")) for number in found)
 
 
 def _imports(path: Path) -> Iterator[str]:

@@ -22,10 +22,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from services.activation import decider as activation
 from services.device import decider as device
-from shared.decider import Refused, fold
 from shared.messages import Event, ForHolders, LicenseActivated, Reason
-from shared.policy import Policy
-from shared.term import end_of
+from shared.rules.decider import Refused, fold
+from shared.rules.policy import Policy
+from shared.rules.term import end_of
 
 NIGHTLY = "PERENNIAL_NIGHTLY" in os.environ
 STEPS_NIGHTLY = 200_000

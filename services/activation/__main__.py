@@ -12,17 +12,17 @@ from services.activation.outbox import OUTBOX, SANDBOX_OUTBOX
 from services.activation.projection import CODE, CODE_VIEW, FIRST_ACTIVATION, SEAT
 from services.activation.reference import APPLICATION, ROUTES
 from services.activation.store import CodeStore
-from shared.command_handler import CommandHandler
-from shared.door import Door
-from shared.http import allow_forms
+from shared.doors.door import Door
+from shared.doors.http import allow_forms
+from shared.keys.sealing import Sealing
+from shared.keys.signing import KeyRing
+from shared.ledger.command_handler import CommandHandler
 from shared.operations import operations_door
 from shared.pages import FORM_BYTES_MAX
 from shared.projector.live import live
 from shared.reference import reference_door
-from shared.sealing import Sealing
 from shared.service import main, opened
-from shared.settings import ServiceSettings
-from shared.signing import KeyRing
+from shared.settings.environment import ServiceSettings
 from shared.version import VERSION
 
 MIGRATIONS = Path(__file__).with_name("migrations")

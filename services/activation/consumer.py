@@ -5,14 +5,14 @@ from datetime import datetime
 from typing import Any
 
 from services.activation.decider import CancelPurchase, Code, Command, RecordPurchase, RecordRefund, commands_for
-from shared.clock import Clock
-from shared.cloudevents import Envelope
-from shared.command_handler import CommandHandler, Order
-from shared.consumer import Handled, Source
-from shared.database import Connection
-from shared.inbox import Accepted
+from shared.kafka.cloudevents import Envelope
+from shared.kafka.consumer import Handled, Source
+from shared.kafka.inbox import Accepted
+from shared.kafka.orders import caused_by, outside_orders, read_event
+from shared.ledger.clock import Clock
+from shared.ledger.command_handler import CommandHandler, Order
+from shared.ledger.database import Connection
 from shared.messages import DEVICE_EVENTS, Event
-from shared.orders import caused_by, outside_orders, read_event
 
 DEVICES_TOPIC = "device.events.v1"
 PURCHASES_TOPIC = "store.purchases.v1"

@@ -8,10 +8,10 @@ from datetime import datetime
 
 from services.activation.decider import NOBODY, Code, CodeEvent, evolve
 from services.activation.store import row_of
-from shared.command_handler import Stored
-from shared.decider import Part, always
+from shared.ledger.command_handler import Stored
 from shared.messages import CodeRef, CodeVerified, DeviceId, LicenseActivated, Reason, SeatReleased
 from shared.projector.projection import Projection, Row, view_of
+from shared.rules.decider import Part, always
 
 TOPIC = "activation.events.v1"
 LAST_EVENTS_MAX = 10

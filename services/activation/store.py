@@ -7,10 +7,10 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from services.activation.decider import DECIDER, HOLDERS_NAMED_MAX, Code, Command, devices_of, names_holders
-from shared.command_handler import Stored
-from shared.database import Connection
+from shared.ledger.command_handler import Stored
+from shared.ledger.database import Connection
+from shared.ledger.slices import slice_of
 from shared.messages import CodeRef, DeviceId
-from shared.slices import slice_of
 
 type Codes = Mapping[CodeRef, Stored[Code]]
 

@@ -13,7 +13,7 @@ from services.cli.doors import Doors
 from services.cli.failures import CommandFailed, ExitCode, RefusedByService
 from services.cli.histories import events_at
 from services.cli.names import SERVICES
-from shared.identity import new_id
+from shared.ledger.identity import new_id
 
 PRODUCT, REGION, TERM = "antivirus", "DE", "P1Y"
 STEP_SECONDS_MAX = 20.0

@@ -10,7 +10,7 @@ from services.cli.credentials import Credentials
 from services.cli.failures import CommandFailed, ExitCode
 from services.cli.names import SERVICES, ServiceName
 from shared.local.ports import LOOPBACK, Ports
-from shared.secrets import secret
+from shared.settings.secrets import secret
 
 HTTP_PORTS: Mapping[ServiceName, int] = {"device": 8101, "activation": 8102}
 PORT_MAX = 65_535

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from services.cli.names import SERVICES, ServiceName
-from shared.identity import new_secret
+from shared.ledger.identity import new_secret
 from shared.local.postgres import dsn
 
 FILE = "credentials.json"

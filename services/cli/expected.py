@@ -6,11 +6,11 @@ import typer
 from aiokafka.errors import KafkaError
 
 from services.cli.failures import CommandFailed, ExitCode
-from shared.database import AWAY
+from shared.kafka.topics import WrongTopic
+from shared.ledger.database import AWAY
+from shared.ledger.migrate import SchemaError
 from shared.local.failures import LocalStackError
-from shared.migrate import SchemaError
-from shared.secrets import WrongSetting
-from shared.topics import WrongTopic
+from shared.settings.secrets import WrongSetting
 
 UNREACHABLE = (httpx.TransportError, KafkaError, *AWAY)
 REFUSED = (WrongTopic, SchemaError, WrongSetting, asyncpg.PostgresError)

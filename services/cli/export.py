@@ -26,7 +26,7 @@ from services.cli.moments import moment
 from services.cli.names import SERVICES, ServiceName
 from services.cli.output import AsJson, show
 from services.cli.typed import code_ref
-from shared.ledger import instant
+from shared.ledger.events import instant
 
 EXAMPLES = examples(
     "perennial log export --format parquet --since 2026-03-01 --to events.parquet",

@@ -10,7 +10,7 @@ from services.cli.examples import examples
 from services.cli.histories import pages_of
 from services.cli.moments import through
 from services.cli.output import AsJson, say, show_rows
-from shared.ledger import instant
+from shared.ledger.events import instant
 
 OUTCOMES = {"switches": "switches", "fails": "FAILS", "runs_on": "renewed meanwhile"}
 

@@ -10,7 +10,7 @@ from services.cli.facts import facts_of
 from services.cli.moments import moment
 from services.cli.names import ServiceName
 from services.cli.output import show_rows
-from shared.ledger import instant
+from shared.ledger.events import instant
 
 After = Annotated[int, typer.Option(min=0, help="Only what came after this version.")]
 At = Annotated[str | None, typer.Option(help="As of this time, or the beginning of this day, instead of now.")]

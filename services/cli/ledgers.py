@@ -8,10 +8,10 @@ from services.activation import outbox as activation_outbox
 from services.cli.failures import CommandFailed, ExitCode
 from services.cli.names import MIGRATIONS, ServiceName
 from services.device import outbox as device_outbox
-from shared.clock import Clock
-from shared.database import Connection, Pool, open_pool
-from shared.migrate import SchemaError, check_schema
-from shared.outbox import Outbox
+from shared.ledger.clock import Clock
+from shared.ledger.database import Connection, Pool, open_pool
+from shared.ledger.migrate import SchemaError, check_schema
+from shared.ledger.outbox import Outbox
 
 CONSUMERS: Mapping[str, ServiceName] = {
     "device.verdicts": "device",

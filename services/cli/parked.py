@@ -15,8 +15,8 @@ from services.cli.ledgers import CONSUMERS, opened
 from services.cli.names import SERVICES, ServiceName
 from services.cli.output import AsJson, say, show, show_rows
 from services.cli.sources import sources_of
-from shared.ledger import instant
-from shared.redrive import NotRedriven, ParkedRecord, discard_one, redrive_one
+from shared.ledger.events import instant
+from shared.recovery.redrive import NotRedriven, ParkedRecord, discard_one, redrive_one
 
 app = typer.Typer(no_args_is_help=True, help="Look at parked records, handle them again, or discard them.")
 

@@ -17,8 +17,8 @@ from services.cli.ledgers import opened
 from services.cli.names import ServiceName
 from services.cli.output import AsJson, say, show, show_rows
 from services.device.projection import DEVICE, LICENSE_VIEW
-from shared.identity import new_id
-from shared.outbox import Cause
+from shared.ledger.identity import new_id
+from shared.ledger.outbox import Cause
 from shared.projector import Acceptance, Outcome, Projection, ProjectorFailed, Subject, rebuilt, verified
 
 app = typer.Typer(no_args_is_help=True, help="Make projections anew from the log, and prove that they are folds of it.")

@@ -20,10 +20,10 @@ from services.cli.output import AsJson, say, show
 from services.device.consumer import COMMANDS_TOPIC, VERDICTS_TOPIC
 from services.device.decider import DECIDER as DEVICES
 from services.device.store import DeviceStore
-from shared.command_handler import CommandHandler
-from shared.database import Connection
-from shared.lease import LEASE_SECONDS
-from shared.recovery import NotThisHistory, Reads, States, recover
+from shared.ledger.command_handler import CommandHandler
+from shared.ledger.database import Connection
+from shared.ledger.lease import LEASE_SECONDS
+from shared.recovery.recover import NotThisHistory, Reads, States, recover
 
 WORKERS = "select count(*) from worker where seen_at > now() - make_interval(secs => $1)"
 HOLDERS = "select code_ref, device_id from seat where code_ref = any($1::text[])"

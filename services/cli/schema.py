@@ -11,9 +11,9 @@ from services.cli.examples import examples
 from services.cli.failures import CommandFailed, ExitCode
 from services.cli.names import MIGRATIONS, Mode, ServiceName
 from services.cli.output import AsJson, show
-from shared import migrate as schema
-from shared.database import Connection
-from shared.secrets import secret
+from shared.ledger import migrate as schema
+from shared.ledger.database import Connection
+from shared.settings.secrets import secret
 
 OWNER = "PERENNIAL_OWNER_DATABASE_URL"
 SERVICE = "PERENNIAL_DATABASE_URL"

@@ -9,8 +9,8 @@ import typer
 from services.cli.examples import examples
 from services.cli.names import SERVICES, ServiceName
 from services.cli.output import AsJson, show
-from shared.identity import hash_of, new_secret
-from shared.signing import KeyRing, PublicKeys
+from shared.keys.signing import KeyRing, PublicKeys
+from shared.ledger.identity import hash_of, new_secret
 
 app = typer.Typer(no_args_is_help=True, help="Make the secrets of a deployment.")
 

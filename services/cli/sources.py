@@ -15,8 +15,8 @@ from services.cli.names import ServiceName
 from services.device import consumer as device
 from services.device import decider as devices
 from services.device.store import DeviceStore
-from shared.command_handler import CommandHandler
-from shared.consumer import Source
+from shared.kafka.consumer import Source
+from shared.ledger.command_handler import CommandHandler
 
 
 def sources_of(service: ServiceName, ledger: Ledger) -> Mapping[str, Source[Any]]:

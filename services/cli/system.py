@@ -18,14 +18,14 @@ import httpx
 from services.cli.connections import HTTP_PORTS, Connections, http_ports
 from services.cli.credentials import Credentials
 from services.cli.names import MIGRATIONS, SERVICES, Mode, ServiceName
-from shared.identity import hash_of
+from shared.kafka.topics import Layout, ensure_topics
+from shared.keys.signing import KeyRing
+from shared.ledger.identity import hash_of
+from shared.ledger.migrate import migrate
 from shared.local.ports import LOOPBACK, Ports, require_free
 from shared.local.processes import Command
 from shared.local.server import Server
 from shared.local.stack import LocalStack
-from shared.migrate import migrate
-from shared.signing import KeyRing
-from shared.topics import Layout, ensure_topics
 
 
 class Worker(Server):

@@ -8,8 +8,8 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
-from shared.cloudevents import UnreadableEnvelope, header_texts
-from shared.topics import EVENT_TOPICS
+from shared.kafka.cloudevents import UnreadableEnvelope, header_texts
+from shared.kafka.topics import EVENT_TOPICS
 
 POLL_MS = 500
 RECORDS_MAX = 500

@@ -8,7 +8,7 @@ import typer
 from services.cli.examples import examples
 from services.cli.failures import CommandFailed, ExitCode
 from services.cli.output import AsJson, show
-from shared.topics import EVENT_TOPICS, ORDER_TOPICS, Layout, ensure_topics
+from shared.kafka.topics import EVENT_TOPICS, ORDER_TOPICS, Layout, ensure_topics
 
 app = typer.Typer(no_args_is_help=True, help="Make and check the Kafka topics.")
 

@@ -6,7 +6,7 @@ import sys
 import typer
 
 from services.cli.failures import CommandFailed, ExitCode
-from shared.codes import TYPED_CHARACTERS_MAX, Code, MalformedCode, read_code
+from shared.rules.codes import TYPED_CHARACTERS_MAX, Code, MalformedCode, read_code
 
 REF = re.compile(r"[0-9a-f]{32}")
 

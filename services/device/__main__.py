@@ -12,17 +12,17 @@ from services.device.store import DeviceStore
 from services.device.timer import Timer
 from services.device.window import FORM_BYTES_MAX, PAGES, Window
 from services.device.window import routes as window_routes
-from shared.command_handler import CommandHandler
-from shared.door import Door
-from shared.http import allow_forms, allow_larger_bodies
+from shared.doors.door import Door
+from shared.doors.http import allow_forms, allow_larger_bodies
+from shared.keys.operators import OperatorTokens
+from shared.keys.sealing import Sealing
+from shared.keys.signing import KeyRing, PublicKeys
+from shared.ledger.command_handler import CommandHandler
 from shared.operations import operations_door
-from shared.operators import OperatorTokens
 from shared.projector.live import live
 from shared.reference import reference_door
-from shared.sealing import Sealing
 from shared.service import main, opened
-from shared.settings import ServiceSettings
-from shared.signing import KeyRing, PublicKeys
+from shared.settings.environment import ServiceSettings
 from shared.version import VERSION
 
 MIGRATIONS = Path(__file__).with_name("migrations")

@@ -20,14 +20,14 @@ from services.device.decider import (
     ReportOfflineActivation,
 )
 from services.device.store import devices_on, devices_waiting
-from shared.clock import Clock
-from shared.cloudevents import Envelope
-from shared.command_handler import CommandHandler, Order
-from shared.consumer import Handled, Source
-from shared.database import Connection
-from shared.identity import new_id
-from shared.inbox import Accepted
-from shared.measures import time_verdicts
+from shared.kafka.cloudevents import Envelope
+from shared.kafka.consumer import Handled, Source
+from shared.kafka.inbox import Accepted
+from shared.kafka.orders import caused_by, outside_orders, read_event
+from shared.ledger.clock import Clock
+from shared.ledger.command_handler import CommandHandler, Order
+from shared.ledger.database import Connection
+from shared.ledger.identity import new_id
 from shared.messages import (
     ACTIVATION_EVENTS,
     CodeRef,
@@ -38,7 +38,7 @@ from shared.messages import (
     HoldersEvent,
     LicenseActivated,
 )
-from shared.orders import caused_by, outside_orders, read_event
+from shared.watching.measures import time_verdicts
 
 VERDICTS_TOPIC = "activation.events.v1"
 COMMANDS_TOPIC = "device.commands.v1"

@@ -3,8 +3,8 @@
 from datetime import datetime
 from uuid import UUID
 
+from shared.ledger.outbox import Outbox
 from shared.messages import Event, LicenseExpired, LicenseRemoved
-from shared.outbox import Outbox
 
 TOPIC = "device.events.v1"
 

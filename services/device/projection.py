@@ -10,10 +10,8 @@ from typing import Literal
 
 from services.device.decider import Device, DeviceEvent, evolve
 from services.device.store import row_of
-from shared.command_handler import Stored
-from shared.decider import Part, always
-from shared.inbox import Accepted
-from shared.measures import time_renewals
+from shared.kafka.inbox import Accepted
+from shared.ledger.command_handler import Stored
 from shared.messages import (
     ActivationRefused,
     AutoRenewalChanged,
@@ -34,6 +32,8 @@ from shared.messages import (
     RemovalRefused,
 )
 from shared.projector.projection import Projection, Row, view_of
+from shared.rules.decider import Part, always
+from shared.watching.measures import time_renewals
 
 TOPIC = "device.events.v1"
 Asked = Literal["add", "activation", "removal"]

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from services.device.decider import Command, Device, expires_at, retry_at
-from shared.command_handler import Stored
-from shared.database import Connection
+from shared.ledger.command_handler import Stored
+from shared.ledger.database import Connection
+from shared.ledger.slices import slice_of
 from shared.messages import CodeRef, DeviceId
-from shared.slices import slice_of
 
 
 class DeviceStore:

@@ -10,13 +10,13 @@ from collections.abc import Callable
 from datetime import datetime
 
 from services.device.decider import Command, Device, Expire, RetryActivation
-from shared.clock import Clock
-from shared.command_handler import CommandHandler, Order
-from shared.database import AWAY, CONFLICT, Connection, Pool, transaction
-from shared.identity import new_id
-from shared.lease import Leases
-from shared.ledger import append
-from shared.outbox import Cause
+from shared.ledger.clock import Clock
+from shared.ledger.command_handler import CommandHandler, Order
+from shared.ledger.database import AWAY, CONFLICT, Connection, Pool, transaction
+from shared.ledger.events import append
+from shared.ledger.identity import new_id
+from shared.ledger.lease import Leases
+from shared.ledger.outbox import Cause
 
 logger = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ A name and its version are storage: they stay for ever. A field may be added wit
 anything else is a new version. `tests/shared/golden/` pins one example of each version.
 No rule and no I/O may come in here.
 
-An activation code is named by its reference (`shared.codes`) and its last group, never in full (R-112).
+An activation code is named by its reference (`shared.rules.codes`) and its last group, never in full (R-112).
 """
 
 from shared.messages.code import (

@@ -17,7 +17,7 @@ from typing import Any
 
 import asyncpg
 
-from shared.database import AWAY, Connection
+from shared.ledger.database import AWAY, Connection
 from shared.projector import Acceptance, Outcome, ProjectorFailed, Subject, rebuilt
 from shared.projector.work import connected
 from shared.projector.worker import end_with_parent

@@ -5,12 +5,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import StringConstraints
 
-from shared.http import Body, PageLimit, operator_check
+from shared.doors.http import Body, PageLimit, operator_check
+from shared.keys.operators import OperatorTokens
 from shared.operations.operations import Operations
 from shared.operations.parked import AFTER_PATTERN, ID_PATTERN, State
-from shared.operators import OperatorTokens
 from shared.projector.shadow import LogName
-from shared.redrive import ParkedRecord
+from shared.recovery.redrive import ParkedRecord
 
 NOTE_CHARACTERS_MAX = 500
 

@@ -9,16 +9,16 @@ from typing import Any, Literal
 
 import asyncpg
 
-from shared.clock import Clock
-from shared.codes import MalformedCode, read_code
-from shared.consumer import Source
-from shared.database import ACQUIRE_TIMEOUT_SECONDS, Pool
-from shared.ledger import instant
-from shared.outbox import Outbox
-from shared.parking import VALUE_BYTES_MAX
-from shared.problems import Problem
+from shared.doors.problems import Problem
+from shared.kafka.consumer import Source
+from shared.kafka.parking import VALUE_BYTES_MAX
+from shared.ledger.clock import Clock
+from shared.ledger.database import ACQUIRE_TIMEOUT_SECONDS, Pool
+from shared.ledger.events import instant
+from shared.ledger.outbox import Outbox
 from shared.reasons import CATALOGUE
-from shared.redrive import OUT_OF_ORDER, NotRedriven, ParkedRecord, discard_one, redrive_one, would_redrive
+from shared.recovery.redrive import OUT_OF_ORDER, NotRedriven, ParkedRecord, discard_one, redrive_one, would_redrive
+from shared.rules.codes import MalformedCode, read_code
 
 type State = Literal["waiting", "redriven", "discarded", "all"]
 

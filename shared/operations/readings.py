@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from shared.clock import machine_now
-from shared.consumer import Consumer
-from shared.database import ACQUIRE_TIMEOUT_SECONDS, AWAY, Connection, Pool
-from shared.lease import Leases
-from shared.ledger import instant
-from shared.metrics import Survey
-from shared.relay import Relay
+from shared.kafka.consumer import Consumer
+from shared.kafka.relay import Relay
+from shared.ledger.clock import machine_now
+from shared.ledger.database import ACQUIRE_TIMEOUT_SECONDS, AWAY, Connection, Pool
+from shared.ledger.events import instant
+from shared.ledger.lease import Leases
+from shared.operations.metrics import Survey
 
 logger = logging.getLogger(__name__)
 

@@ -15,14 +15,14 @@ from typing import Any, Literal, cast
 
 import asyncpg
 
-from shared.clock import Clock
-from shared.database import ACQUIRE_TIMEOUT_SECONDS, Connection, Pool
-from shared.identity import new_id
-from shared.ledger import instant
+from shared.doors.problems import Problem
+from shared.ledger.clock import Clock
+from shared.ledger.database import ACQUIRE_TIMEOUT_SECONDS, Connection, Pool
+from shared.ledger.events import instant
+from shared.ledger.identity import new_id
+from shared.ledger.outbox import Cause, Outbox
 from shared.operations.attempt import Order
 from shared.operations.readings import standing
-from shared.outbox import Cause, Outbox
-from shared.problems import Problem
 from shared.projector import Acceptance, Projection, Subject
 from shared.projector.making import LOCK
 from shared.projector.shadow import LogName

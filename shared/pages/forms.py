@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 
 from fastapi import Request
 
-from shared.identity import hash_of
+from shared.ledger.identity import hash_of
 
 FORM_BYTES_MAX = 16_384
 FIELDS_MAX = 20

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from time import monotonic
 
-from shared.database import Connection
+from shared.ledger.database import Connection
 from shared.projector.chunks import Chunk
 from shared.projector.folding import Folding
 from shared.projector.shadow import Passed, Shadow

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from shared.database import Connection
-from shared.ledger import RecordedEvent, chained_hash, from_row, instant
+from shared.ledger.database import Connection
+from shared.ledger.events import RecordedEvent, chained_hash, from_row, instant
 
 
 async def altered_events(connection: Connection, streams: Sequence[str]) -> list[str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
-from shared.database import Connection
+from shared.ledger.database import Connection
 from shared.projector.projection import Projection
 
 ROWS_PER_ROUND_TRIP = 2_000

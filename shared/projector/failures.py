@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import asyncpg
 from aiokafka.errors import KafkaError
 
-from shared.database import AWAY
+from shared.ledger.database import AWAY
 
 
 class ProjectorFailed(Exception):

@@ -12,15 +12,15 @@ from typing import Any
 
 from aiokafka import ConsumerRecord
 
-from shared.inbox import LedgerSieve, Record, Vector, address
-from shared.ledger import GENESIS
+from shared.kafka.inbox import LedgerSieve, Record, Vector, address
+from shared.ledger.events import GENESIS
+from shared.ledger.slices import SLICE_COUNT
 from shared.projector.chunks import Chunk
 from shared.projector.failures import ProjectorFailed
 from shared.projector.fetching import StoredRecord, Topic
 from shared.projector.folding import Entry
 from shared.projector.ledger_log import Places
 from shared.projector.shadow import Heads, Passed
-from shared.slices import SLICE_COUNT
 
 MISSING_NAMED_MAX = 5
 EARLY_MAX = 50_000

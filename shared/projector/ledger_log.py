@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from shared.database import Connection
+from shared.ledger.database import Connection
 from shared.projector.chunks import Chunk, Span
 from shared.projector.failures import ProjectorFailed
 

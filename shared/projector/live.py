@@ -3,14 +3,14 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from shared.consumer import Handled, Source
-from shared.database import Connection
-from shared.decider import Part
-from shared.inbox import Accepted
+from shared.kafka.consumer import Handled, Source
+from shared.kafka.inbox import Accepted
+from shared.kafka.orders import read_event
+from shared.ledger.database import Connection
 from shared.messages import Event
-from shared.orders import read_event
 from shared.projector.projection import Projection, Row
 from shared.projector.views import save, states_of
+from shared.rules.decider import Part
 
 
 def live[View: Part](

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any
 
-from shared.database import Connection
+from shared.ledger.database import Connection
+from shared.ledger.slices import SLICE_COUNT
 from shared.projector.digest import Comparison, compared
 from shared.projector.failures import ProjectorFailed
 from shared.projector.parked import Acceptance, ParkedEvent, parked_events, places_of
@@ -17,7 +18,6 @@ from shared.projector.shadow import SCHEMA, LogName, Shadow
 from shared.projector.standing import Vector, standing
 from shared.projector.work import Bench, Task, bench, connected, left, work
 from shared.projector.workers import cores, in_processes
-from shared.slices import SLICE_COUNT
 
 ALONE_MAX = 40_000
 """Up to so many events one process is sooner done than others have started."""

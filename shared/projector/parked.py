@@ -12,14 +12,14 @@ from typing import Any
 import asyncpg
 from aiokafka import ConsumerRecord
 
-from shared.cloudevents import header_texts, read_envelope
-from shared.database import Connection
-from shared.inbox import Record
-from shared.ledger import append
+from shared.kafka.cloudevents import header_texts, read_envelope
+from shared.kafka.inbox import Record
+from shared.kafka.orders import read_event
+from shared.kafka.parking import redriven
+from shared.ledger.database import Connection
+from shared.ledger.events import append
+from shared.ledger.outbox import Cause, Outbox
 from shared.messages import UnknownEvent, UnreadableEvent
-from shared.orders import read_event
-from shared.outbox import Cause, Outbox
-from shared.parking import redriven
 from shared.projector.ledger_log import Places
 from shared.projector.projection import Projection
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from shared.decider import Part
 from shared.messages import PARKING_EVENTS
+from shared.rules.decider import Part
 
 type Row = tuple[Any, ...]
 """The columns of a row, in the order of the table's."""

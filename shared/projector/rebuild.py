@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import asyncpg
 
+from shared.ledger.slices import slice_of
 from shared.projector.altered import altered_events
 from shared.projector.digest import Comparison, Difference, buckets_of, digest_of, texts_of
 from shared.projector.failures import ProjectorFailed, told_plainly
@@ -20,7 +21,6 @@ from shared.projector.parked import Acceptance, record_redriven
 from shared.projector.shadow import SCHEMA
 from shared.projector.standing import Vector, hold, move_on, published, standing
 from shared.projector.work import left
-from shared.slices import slice_of
 
 AHEAD_MIN = 20_000
 """A live table that is so many events behind its log is overtaken."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from shared.database import Connection
+from shared.ledger.database import Connection
 from shared.projector.failures import ProjectorFailed
 from shared.projector.folding import Changes
 from shared.projector.projection import Projection

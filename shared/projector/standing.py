@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from shared.database import Connection
+from shared.ledger.database import Connection
 from shared.projector.projection import Projection
 
 type Vector = Mapping[int, tuple[int, bytes]]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from shared.database import Connection
+from shared.ledger.database import Connection
 from shared.projector.projection import Projection, Row
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import asyncpg
 
-from shared.database import Connection
+from shared.ledger.database import Connection
+from shared.ledger.slices import SLICE_COUNT, partition_of
 from shared.projector.advancing import Advance, Tell
 from shared.projector.chunks import Span
 from shared.projector.failures import ProjectorFailed
@@ -16,7 +17,6 @@ from shared.projector.kafka_log import KafkaLog
 from shared.projector.ledger_log import LedgerLog, Places
 from shared.projector.projection import Projection
 from shared.projector.shadow import LogName, Passed, Shadow
-from shared.slices import SLICE_COUNT, partition_of
 
 CONNECT_SECONDS_MAX = 10.0
 

@@ -15,11 +15,11 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 
-from shared.ledger import instant
+from shared.keys.signing import KeyRing, NotSigned, PublicKeys
+from shared.ledger.events import instant
+from shared.ledger.slices import SLICE_COUNT
 from shared.proof.growth import Head
 from shared.proof.merkle import leaf_hash, root_of
-from shared.signing import KeyRing, NotSigned, PublicKeys
-from shared.slices import SLICE_COUNT
 
 KIND = "perennial-checkpoint"
 FORMAT = 1
@@ -29,7 +29,7 @@ SUFFIX = ".checkpoint.json"
 class CheckpointRefused(Exception):
     """A checkpoint proves nothing. `code` is stable.
 
-    `unreadable`, `newer_format`, `wrong_root`, or one of `shared.signing.NotSigned`.
+    `unreadable`, `newer_format`, `wrong_root`, or one of `shared.keys.signing.NotSigned`.
     """
 
     def __init__(self, code: str, detail: str) -> None:

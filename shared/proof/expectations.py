@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from shared.ledger import instant
+from shared.keys.signing import PublicKeys
+from shared.ledger.events import instant
 from shared.proof.checkpoint import Checkpoint, CheckpointRefused, read
 from shared.proof.findings import Findings
 from shared.proof.growth import Head
 from shared.proof.merkle import HASH_BYTES
-from shared.signing import PublicKeys
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)

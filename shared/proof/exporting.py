@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic
 
-from shared.clock import machine_now
-from shared.database import AWAY, Pool
-from shared.lease import Leases
+from shared.keys.signing import KeyRing
+from shared.ledger.clock import machine_now
+from shared.ledger.database import AWAY, Pool
+from shared.ledger.lease import Leases
 from shared.proof.checkpoint import Checkpoint, signed, write
 from shared.proof.growth import Head, HistoryBroken, grown_heads
-from shared.signing import KeyRing
 
 logger = logging.getLogger(__name__)
 

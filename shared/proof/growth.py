@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from shared.database import Connection, Pool, transaction
-from shared.ledger import instant
+from shared.ledger.database import Connection, Pool, transaction
+from shared.ledger.events import instant
 from shared.proof.merkle import HASH_BYTES, Edge, leaf_hash
 
 LEAVES_PER_ROUND = 2_000

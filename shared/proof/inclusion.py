@@ -11,13 +11,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from shared.database import Connection
-from shared.ledger import RecordedEvent, chained_hash, from_row, instant
+from shared.keys.signing import PublicKeys
+from shared.ledger.database import Connection
+from shared.ledger.events import RecordedEvent, chained_hash, from_row, instant
+from shared.ledger.slices import SLICE_COUNT
 from shared.proof.checkpoint import Checkpoint, head_leaf, opened
 from shared.proof.growth import Head, leaf_of
 from shared.proof.merkle import audit_path, root_from_path, root_of
-from shared.signing import PublicKeys
-from shared.slices import SLICE_COUNT
 
 KIND = "perennial-inclusion-proof"
 FORMAT = 1

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from shared.clock import machine_now
-from shared.ledger import instant
-from shared.problems import Problem
+from shared.doors.problems import Problem
+from shared.ledger.clock import machine_now
+from shared.ledger.events import instant
 from shared.proof.checkpoint import SUFFIX, name_of
 
 logger = logging.getLogger(__name__)

@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from shared.database import Connection
-from shared.ledger import GENESIS, chained_hash, instant
+from shared.ledger.database import Connection
+from shared.ledger.events import GENESIS, chained_hash, instant
+from shared.ledger.slices import slice_of
 from shared.proof.expectations import Series
 from shared.proof.findings import Findings
 from shared.proof.growth import leaf_of
 from shared.proof.merkle import Edge
-from shared.slices import slice_of
 
 CHUNK_EVENTS = 4_000
 

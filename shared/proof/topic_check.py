@@ -12,11 +12,11 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
-from shared.cloudevents import UnreadableEnvelope, header_texts, read_place, to_headers
-from shared.database import Connection
-from shared.ledger import GENESIS, RecordedEvent, chained_hash, from_row
+from shared.kafka.cloudevents import UnreadableEnvelope, header_texts, read_place, to_headers
+from shared.ledger.database import Connection
+from shared.ledger.events import GENESIS, RecordedEvent, chained_hash, from_row
+from shared.ledger.slices import SLICE_COUNT, partition_of
 from shared.proof.findings import Findings
-from shared.slices import SLICE_COUNT, partition_of
 
 FETCH_RECORDS = 4_000
 FETCH_MS = 500

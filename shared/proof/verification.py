@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
-from shared.database import Connection
+from shared.kafka.topics import layout_of, record_count
+from shared.ledger.database import Connection
+from shared.ledger.slices import partition_of
 from shared.proof.expectations import Expectations
 from shared.proof.findings import Findings
 from shared.proof.ledger_check import SliceTask, check_slices
 from shared.proof.topic_check import TopicTask, check_topic
-from shared.slices import partition_of
-from shared.topics import layout_of, record_count
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from shared.problems import problem_body
+from shared.doors.problems import problem_body
 from shared.reasons import CATALOGUE
 from shared.reference.described import ENTRY, WHO, Described, Routes
 

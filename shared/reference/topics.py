@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from shared.cloudevents import to_headers
-from shared.ledger import GENESIS, NewEvent, RecordedEvent, chained_hash, instant
+from shared.kafka.cloudevents import to_headers
+from shared.kafka.parking import stream_of
+from shared.ledger.events import GENESIS, NewEvent, RecordedEvent, chained_hash, instant
+from shared.ledger.slices import slice_of
 from shared.messages import ACTIVATION_EVENTS, DEVICE_EVENTS, PARKING_EVENTS, Event, encode
-from shared.parking import stream_of
 from shared.reference.examples import examples
-from shared.slices import slice_of
 
 OCCURRED_AT = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 EVENT_ID = UUID("0198a1b2-0000-7000-8000-00000000000e")

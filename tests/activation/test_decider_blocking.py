@@ -16,8 +16,8 @@ from services.activation.decider import (
     UnblockCode,
     decider,
 )
-from shared.decider import Refused
 from shared.messages import LicenseActivated
+from shared.rules.decider import Refused
 from tests.activation.asked import add
 from tests.scenarios import (
     END,

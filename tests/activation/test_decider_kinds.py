@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from services.activation.decider import DECIDER, POLICY, CodeEvent, SetAutoRenewal, decide, decider
-from shared.decider import Refused
 from shared.messages import LicenseActivated
+from shared.rules.decider import Refused
 from tests.activation.asked import add, add_at_once
 from tests.scenarios import (
     END,

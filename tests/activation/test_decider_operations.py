@@ -16,7 +16,7 @@ from services.activation.decider import (
     UnblockCode,
     devices_of,
 )
-from shared.decider import Refused
+from shared.rules.decider import Refused
 from tests.scenarios import (
     END,
     LATER,

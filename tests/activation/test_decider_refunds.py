@@ -16,8 +16,8 @@ from services.activation.decider import (
     RecordRefund,
     decider,
 )
-from shared.decider import Refused, fold
 from shared.messages import LicenseShortened
+from shared.rules.decider import Refused, fold
 from tests.scenarios import (
     END,
     LATER,

@@ -3,7 +3,7 @@
 import pytest
 
 from services.activation.decider import DECIDER, CodeEvent, ReleaseSeat, ReturnSeat, commands_for, devices_of
-from shared.decider import Refused, fold
+from shared.rules.decider import Refused, fold
 from tests.activation.asked import add_at_once
 from tests.scenarios import (
     END,

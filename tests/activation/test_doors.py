@@ -9,14 +9,14 @@ from services.activation.api import Doors, routes
 from services.activation.decider import DECIDER, Verify
 from services.activation.outbox import SANDBOX_OUTBOX
 from services.activation.store import CodeStore
-from shared.clock import Clock
-from shared.command_handler import CommandHandler, Order
-from shared.database import Pool, transaction
-from shared.door import Door
-from shared.identity import new_id
-from shared.ledger import append
-from shared.outbox import Cause
-from shared.sealing import Sealing
+from shared.doors.door import Door
+from shared.keys.sealing import Sealing
+from shared.ledger.clock import Clock
+from shared.ledger.command_handler import CommandHandler, Order
+from shared.ledger.database import Pool, transaction
+from shared.ledger.events import append
+from shared.ledger.identity import new_id
+from shared.ledger.outbox import Cause
 from tests.at_the_door import OPERATOR, OPERATOR_KEY_HASH, Client, Headers, nothing, served, told
 
 PAID = {"product": "antivirus", "term": "P1Y"}

@@ -5,8 +5,8 @@ from typing import get_args
 import pytest
 
 from services.activation.decider import DECIDER, Activate, Code, CodeEvent, Command
-from shared.decider import Refused, fold
 from shared.messages import ActivationDelayed, ActivationRefused, CodeRejected, PurchaseRefused, Reason, Trigger
+from shared.rules.decider import Refused, fold
 from tests.activation.table import CELLS, INPUTS, STATES, table
 from tests.scenarios import decided
 

@@ -20,9 +20,9 @@ from services.activation.decider import (
     first_broken,
     looked_at,
 )
-from shared.decider import fold
-from shared.looking import moment
 from shared.messages import ActivationDelayed, ActivationRefused, CodeRejected, Hold, Reason
+from shared.rules.decider import fold
+from shared.rules.looking import moment
 from tests.activation.asked import add, add_at_once, done_offline
 from tests.activation.table import INPUTS, STATES
 from tests.scenarios import (

@@ -22,9 +22,9 @@ from services.activation.decider import (
 )
 from services.activation.outbox import OUTBOX
 from services.activation.store import CodeStore
-from shared.clock import Clock
-from shared.cloudevents import header_texts, read_envelope
-from shared.command_handler import CommandHandler
+from shared.kafka.cloudevents import header_texts, read_envelope
+from shared.ledger.clock import Clock
+from shared.ledger.command_handler import CommandHandler
 from shared.messages import DEVICE_EVENTS, Attempt, DeviceEvent, Event, Installation, UnreadableEvent
 from tests.activation.asked import done_offline
 from tests.scenarios import (

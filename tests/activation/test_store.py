@@ -23,12 +23,12 @@ from services.activation.decider import (
 )
 from services.activation.outbox import OUTBOX
 from services.activation.store import CodeStore
-from shared.command_handler import CommandHandler, Order, Stored
-from shared.database import Connection, Pool, transaction
-from shared.decider import fold
-from shared.identity import new_id
-from shared.ledger import append
+from shared.ledger.command_handler import CommandHandler, Order, Stored
+from shared.ledger.database import Connection, Pool, transaction
+from shared.ledger.events import append
+from shared.ledger.identity import new_id
 from shared.messages import CodeRejected, EarlierActivationReported, LicenseActivated, decode
+from shared.rules.decider import fold
 from tests.activation.asked import add, done_offline
 from tests.conftest import Database
 from tests.scenarios import (

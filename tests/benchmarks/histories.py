@@ -17,11 +17,11 @@ from services.activation import decider as codes
 from services.activation import outbox as activation_outbox
 from services.device import decider as devices
 from services.device import outbox as device_outbox
-from shared.command_handler import CommandHandler, Order, Stored
-from shared.ledger import NewEvent
+from shared.ledger.command_handler import CommandHandler, Order, Stored
+from shared.ledger.events import NewEvent
+from shared.ledger.outbox import Cause, Outbox
+from shared.ledger.slices import slice_of
 from shared.messages import CodeEvent, Event, LicenseRenewed
-from shared.outbox import Cause, Outbox
-from shared.slices import slice_of
 
 type ServiceName = Literal["device", "activation"]
 type Act = Callable[["Cohort", datetime], None]

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from shared.clock import machine_now
-from shared.identity import new_id
+from shared.ledger.clock import machine_now
+from shared.ledger.identity import new_id
 from tests.benchmarks.door_client import DoorClient
 from tests.benchmarks.flow import Stuck, drained, look
 from tests.benchmarks.lives import issue

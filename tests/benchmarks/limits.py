@@ -10,9 +10,9 @@ from itertools import batched, cycle, islice
 import asyncpg
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from shared.cloudevents import to_headers
-from shared.ledger import from_row
-from shared.topics import Layout
+from shared.kafka.cloudevents import to_headers
+from shared.kafka.topics import Layout
+from shared.ledger.events import from_row
 from tests.benchmarks.orders import Message, Sender
 from tests.benchmarks.stand import PARTITIONS, Stand
 

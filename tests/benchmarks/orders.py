@@ -10,10 +10,10 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
-from shared.clock import machine_now
-from shared.identity import new_id
-from shared.ledger import instant
-from shared.slices import partition_of, slice_of
+from shared.ledger.clock import machine_now
+from shared.ledger.events import instant
+from shared.ledger.identity import new_id
+from shared.ledger.slices import partition_of, slice_of
 
 TOPIC = "device.commands.v1"
 BATCH_BYTES_MAX = 900_000

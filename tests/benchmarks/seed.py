@@ -23,10 +23,10 @@ from services.activation import store as code_store
 from services.cli.names import SERVICES, ServiceName
 from services.cli.system import System, local_system
 from services.device import store as device_store
-from shared.cloudevents import to_headers
-from shared.database import Connection
-from shared.ledger import GENESIS, NewEvent, RecordedEvent, chained_hash, instant
-from shared.slices import partition_of
+from shared.kafka.cloudevents import to_headers
+from shared.ledger.database import Connection
+from shared.ledger.events import GENESIS, NewEvent, RecordedEvent, chained_hash, instant
+from shared.ledger.slices import partition_of
 from tests.benchmarks.histories import Written, cohorts
 from tests.benchmarks.twins import Twin
 

@@ -17,7 +17,7 @@ import httpx
 
 from services.cli.names import SERVICES, ServiceName
 from services.cli.system import System
-from shared.database import Pool
+from shared.ledger.database import Pool
 from shared.local.ports import free_port, free_ports
 
 READY_SECONDS_MAX = 60.0

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
-from shared.command_handler import Stored
-from shared.ledger import NewEvent
-from shared.slices import slice_of
+from shared.ledger.command_handler import Stored
+from shared.ledger.events import NewEvent
+from shared.ledger.slices import slice_of
 from tests.benchmarks.histories import Written
 
 ID = re.compile(r'"([0-9a-f-]{32,36})"')

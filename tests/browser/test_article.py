@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 from playwright.sync_api import Page, expect
 
-from shared.ledger import instant
+from shared.ledger.events import instant
 from tests.browser.visiting import Hand, Keyboard, Mouse, Visitor, enters, field, pressable, said
 from tests.journeys.people import (
     IssuedCode,

@@ -8,9 +8,9 @@ from playwright.sync_api import Page, Route, expect
 from services.cli.system import System
 from services.device.window.links import LINK_VALID, Key, new_link, new_session
 from services.device.window.opening import COOKIE
-from shared.clock import machine_now
-from shared.identity import hash_of, new_secret
-from shared.signing import KeyRing
+from shared.keys.signing import KeyRing
+from shared.ledger.clock import machine_now
+from shared.ledger.identity import hash_of, new_secret
 from tests.browser.visiting import Visitor, enters, field, pressable, said
 from tests.journeys.browsing import link_to
 from tests.journeys.people import OwnedDevice, Vendor

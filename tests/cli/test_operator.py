@@ -14,9 +14,9 @@ from aiokafka import AIOKafkaProducer
 from services.cli.failures import ExitCode
 from services.cli.ledgers import CONSUMERS
 from services.cli.system import System
-from shared.identity import new_id
+from shared.ledger.identity import new_id
+from shared.ledger.slices import slice_of
 from shared.local.ports import LOOPBACK, Ports
-from shared.slices import slice_of
 from tests.cli.running import PERENNIAL, Running, answer, erase, objects, surroundings, until
 
 BUYS = ("code", "issue", "--product", "antivirus", "--term", "P1Y")

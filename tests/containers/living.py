@@ -9,8 +9,8 @@ from typing import cast
 
 from services.cli.names import SERVICES
 from services.cli.system import System
-from shared.database import Connection
-from shared.lease import GROUP_COUNT
+from shared.ledger.database import Connection
+from shared.ledger.lease import GROUP_COUNT
 from tests.containers.deployment import Container, Deployment, wait_until_healthy
 from tests.journeys.faults import evidence_of, examine, say
 from tests.journeys.load import Canary, Load

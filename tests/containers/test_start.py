@@ -192,5 +192,5 @@ def worker(deployment: Deployment, **settings: str) -> Iterator[Container]:
 
 def not_ready(container: Container) -> str:
     """Return why a worker is not ready, as its container's own health check says it."""
-    code, said = container.exec_run(["python", "-m", "shared.healthcheck"])
+    code, said = container.exec_run(["python", "-m", "shared.watching.healthcheck"])
     return said.decode() if code else ""

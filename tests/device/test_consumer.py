@@ -10,13 +10,13 @@ from services.device.consumer import CONCERN_DEVICES, commands, verdicts
 from services.device.decider import DECIDER, Command, Device, DeviceEvent, evolve
 from services.device.outbox import OUTBOX
 from services.device.store import DeviceStore
-from shared.clock import Clock
-from shared.cloudevents import Envelope
-from shared.command_handler import CommandHandler, Stored
-from shared.database import Connection
-from shared.decider import fold
-from shared.inbox import Accepted
+from shared.kafka.cloudevents import Envelope
+from shared.kafka.inbox import Accepted
+from shared.ledger.clock import Clock
+from shared.ledger.command_handler import CommandHandler, Stored
+from shared.ledger.database import Connection
 from shared.messages import ACTIVATION_EVENTS, DEVICE_EVENTS, Event, HoldersEvent, LicenseActivated, decode
+from shared.rules.decider import fold
 from tests.device import histories
 from tests.device.histories import HELD_UNTIL, STOP
 from tests.scenarios import (

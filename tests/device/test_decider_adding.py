@@ -5,7 +5,7 @@ from datetime import datetime
 import pytest
 
 from services.device.decider import DECIDER, AddCode, DeviceEvent, EnrollDevice, RecordVerdict, RemoveReserve
-from shared.decider import Refused
+from shared.rules.decider import Refused
 from tests.device.histories import (
     ACTIVATING,
     ACTIVATING_REPLACED,

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from services.device.decider import DECIDER, POLICY, Device, DeviceEvent, EnrollDevice, status
-from shared.decider import Refused
 from shared.messages import CloneSuspected, DeviceClockObserved, DeviceEnrolled, InstallationChanged
+from shared.rules.decider import Refused
 from tests.device.histories import (
     ACTIVE,
     READY,

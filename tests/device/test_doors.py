@@ -20,18 +20,18 @@ from services.device.decider import DECIDER, Device, EnrollDevice, RecordVerdict
 from services.device.outbox import SANDBOX_OUTBOX
 from services.device.projection import LicenseView
 from services.device.store import DeviceStore
-from shared.clock import Clock, machine_now
-from shared.codes import Code, new_code
-from shared.command_handler import CommandHandler, Order
-from shared.database import Pool, transaction
-from shared.door import Door
-from shared.identity import new_id
-from shared.ledger import append, instant
+from shared.doors.door import Door
+from shared.keys.operators import OperatorTokens, operator_token
+from shared.keys.sealing import Sealing
+from shared.keys.signing import KeyRing
+from shared.ledger.clock import Clock, machine_now
+from shared.ledger.command_handler import CommandHandler, Order
+from shared.ledger.database import Pool, transaction
+from shared.ledger.events import append, instant
+from shared.ledger.identity import new_id
+from shared.ledger.outbox import Cause
 from shared.messages import CodeVerified, LicenseActivated
-from shared.operators import OperatorTokens, operator_token
-from shared.outbox import Cause
-from shared.sealing import Sealing
-from shared.signing import KeyRing
+from shared.rules.codes import Code, new_code
 from tests.at_the_door import OPERATOR, OPERATOR_KEY_HASH, Client, Headers, nothing, served, told
 
 ANTIVIRUS = {"product": "antivirus", "region": "DE"}

@@ -5,8 +5,8 @@ from typing import get_args
 import pytest
 
 from services.device.decider import DECIDER, CodeEvent, Command, Device, DeviceEvent, RecordVerdict
-from shared.decider import Refused, fold
 from shared.messages import ActivationDelayed, ActivationRefused, CodeRejected, RemovalRefused
+from shared.rules.decider import Refused, fold
 from tests.device.table import CELLS, INPUTS, STATES, Moment, table
 from tests.scenarios import NOON, D, decided, state_after
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from shared.signing import KeyRing
+from shared.keys.signing import KeyRing
 
 SCRIPT = Path(__file__).parents[2] / "deploy" / "offline" / "verify_license.py"
 FAR = int(datetime(2190, 1, 1, tzinfo=UTC).timestamp())

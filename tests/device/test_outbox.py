@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from services.device.outbox import OUTBOX
+from shared.ledger.outbox import Cause
 from shared.messages import Event, LicenseRemoved
-from shared.outbox import Cause
 from tests.scenarios import END, LATER, ORDER, A, D, enrolled, expired
 
 REMOVED_AT = LATER - timedelta(days=2)

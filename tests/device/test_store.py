@@ -4,10 +4,10 @@ import pytest
 
 from services.device.decider import DECIDER, Device, DeviceEvent, evolve, expires_at, retry_at
 from services.device.store import DeviceStore, devices_on, devices_waiting
-from shared.command_handler import Stored
-from shared.database import Connection, Pool, transaction
-from shared.decider import fold
-from shared.slices import slice_of
+from shared.ledger.command_handler import Stored
+from shared.ledger.database import Connection, Pool, transaction
+from shared.ledger.slices import slice_of
+from shared.rules.decider import fold
 from tests.device import histories
 from tests.scenarios import A, B, C, D, activated, enrolled
 

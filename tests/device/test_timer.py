@@ -12,14 +12,14 @@ from services.device.decider import DECIDER, AddCode, Command, Device, EnrollDev
 from services.device.outbox import OUTBOX
 from services.device.store import DeviceStore
 from services.device.timer import Timer
-from shared.clock import Clock, machine_now
-from shared.command_handler import CommandHandler, Order
-from shared.database import Pool, transaction
-from shared.identity import new_id
-from shared.lease import GROUP_COUNT, GROUP_SLICES, Leases, group_of
-from shared.ledger import RecordedEvent, append, from_row
+from shared.ledger.clock import Clock, machine_now
+from shared.ledger.command_handler import CommandHandler, Order
+from shared.ledger.database import Pool, transaction
+from shared.ledger.events import RecordedEvent, append, from_row
+from shared.ledger.identity import new_id
+from shared.ledger.lease import GROUP_COUNT, GROUP_SLICES, Leases, group_of
+from shared.ledger.slices import slice_of
 from shared.messages import LicenseExpired, LicenseRenewed, decode
-from shared.slices import slice_of
 from tests.scenarios import A, B, activated, adding, delayed, last_group, renewed, verified
 from tests.shared.records import cause, until
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from services.cli.names import ServiceName
 from services.cli.system import System
-from shared.clock import machine_now
-from shared.cloudevents import to_headers
-from shared.identity import new_id
-from shared.ledger import NewEvent, RecordedEvent, chained_hash, instant
-from shared.slices import partition_of, slice_of
+from shared.kafka.cloudevents import to_headers
+from shared.ledger.clock import machine_now
+from shared.ledger.events import NewEvent, RecordedEvent, chained_hash, instant
+from shared.ledger.identity import new_id
+from shared.ledger.slices import partition_of, slice_of
 from tests.journeys.logs import ACTIVATION_EVENTS, COMMANDS, DEVICE_EVENTS, PURCHASES, Message, query
 
 WRITERS: dict[str, ServiceName] = {DEVICE_EVENTS: "device", ACTIVATION_EVENTS: "activation"}

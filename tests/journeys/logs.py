@@ -12,8 +12,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPa
 
 from services.cli.names import ServiceName
 from services.cli.system import System
-from shared.identity import new_id
-from shared.ledger import NewEvent, append, instant
+from shared.ledger.events import NewEvent, append, instant
+from shared.ledger.identity import new_id
 
 DEVICE_EVENTS = "device.events.v1"
 ACTIVATION_EVENTS = "activation.events.v1"

@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from services.cli.system import System
-from shared.codes import ALPHABET, new_code
-from shared.http import BODY_BYTES_MAX
+from shared.doors.http import BODY_BYTES_MAX
+from shared.rules.codes import ALPHABET, new_code
 from tests.journeys.people import OwnedDevice, Time, Vendor, client, end_of_license, expect, moment, runs_on
 
 JSON = {"Content-Type": "application/json"}

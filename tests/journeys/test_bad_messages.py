@@ -10,9 +10,9 @@ import pytest
 from aiokafka.errors import MessageSizeTooLargeError
 
 from services.cli.system import System
-from shared.identity import new_id
-from shared.parking import stream_of
-from shared.slices import partition_of, slice_of
+from shared.kafka.parking import stream_of
+from shared.ledger.identity import new_id
+from shared.ledger.slices import partition_of, slice_of
 from tests.journeys.forging import READERS, WRITERS, event, forged, head_of
 from tests.journeys.logs import (
     ACTIVATION_EVENTS,

@@ -9,8 +9,8 @@ import pytest
 from dateutil.relativedelta import relativedelta
 
 from services.cli.system import System
-from shared.identity import new_id
-from shared.parking import stream_of
+from shared.kafka.parking import stream_of
+from shared.ledger.identity import new_id
 from tests.journeys.forging import READERS
 from tests.journeys.logs import COMMANDS, PURCHASES, Message, Place, Tool, order_headers, query, send
 from tests.journeys.people import OwnedDevice, Time, Vendor, end_of_license, moment

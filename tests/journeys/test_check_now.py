@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from services.cli.system import System
-from shared.ledger import instant
-from shared.signing import PublicKeys
+from shared.keys.signing import PublicKeys
+from shared.ledger.events import instant
 from tests.journeys.people import (
     IssuedCode,
     OwnedDevice,

@@ -24,17 +24,17 @@ from services.cli.system import System
 from services.device.decider import DECIDER, AddCode, Command, Device
 from services.device.outbox import SANDBOX_OUTBOX as DEVICE_OUTBOX
 from services.device.store import DeviceStore
-from shared.clock import machine_now
-from shared.codes import new_code
-from shared.command_handler import CommandHandler, Order
-from shared.database import Connection, Pool, open_pool, transaction
-from shared.door import Answer, Door, Ticket
-from shared.identity import new_id
-from shared.lease import Leases
-from shared.ledger import RecordedEvent, append
+from shared.doors.door import Answer, Door, Ticket
+from shared.kafka.relay import Relay
+from shared.ledger.clock import machine_now
+from shared.ledger.command_handler import CommandHandler, Order
+from shared.ledger.database import Connection, Pool, open_pool, transaction
+from shared.ledger.events import RecordedEvent, append
+from shared.ledger.identity import new_id
+from shared.ledger.lease import Leases
+from shared.ledger.outbox import Cause
 from shared.messages import CodeAdded
-from shared.outbox import Cause
-from shared.relay import Relay
+from shared.rules.codes import new_code
 from tests.journeys.checker import Acknowledged, Checked, Evidence, ServiceName, backlog, check, opened
 from tests.journeys.checker.evidence import partition_count_of, reader, records_of
 from tests.journeys.checker.topic import Record

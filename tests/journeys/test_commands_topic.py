@@ -8,8 +8,8 @@ from dateutil.relativedelta import relativedelta
 
 from services.cli.names import ServiceName
 from services.cli.system import System
-from shared.identity import new_id
-from shared.parking import stream_of
+from shared.kafka.parking import stream_of
+from shared.ledger.identity import new_id
 from tests.journeys.logs import COMMANDS, PURCHASES, Place, Tool, parked, query, send
 from tests.journeys.people import PRODUCT, REGION, OwnedDevice, Time, Vendor, end_of_license, reserve_is, runs_on
 from tests.journeys.waiting import until

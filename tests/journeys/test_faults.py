@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from services.cli.system import System
-from shared.identity import new_id
+from shared.ledger.identity import new_id
 from tests.journeys.faults import Plan, killed_and_examined, quiet_kafka_client, say
 from tests.journeys.running import running_system
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from services.cli.system import System
-from shared.identity import new_id
+from shared.ledger.identity import new_id
 from tests.journeys.logs import COMMANDS, Tool, query, send
 from tests.journeys.people import PRODUCT, REGION, OwnedDevice, Time, Vendor, client, expect
 from tests.journeys.waiting import until

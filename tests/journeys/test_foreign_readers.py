@@ -12,8 +12,8 @@ from cloudevents.core.bindings.kafka import KafkaMessage, from_kafka_event
 
 from services.cli.names import ServiceName
 from services.cli.system import System
-from shared.ledger import instant
-from shared.slices import partition_of
+from shared.ledger.events import instant
+from shared.ledger.slices import partition_of
 from tests.journeys.forging import WRITERS
 from tests.journeys.logs import query, read_topic
 from tests.journeys.people import OwnedDevice, Time, Vendor, reserve_is, runs_on

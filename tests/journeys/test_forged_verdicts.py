@@ -3,7 +3,7 @@
 import pytest
 
 from services.cli.system import System
-from shared.identity import new_id
+from shared.ledger.identity import new_id
 from tests.journeys.forging import event, forged, head_of
 from tests.journeys.logs import ACTIVATION_EVENTS, parked, send
 from tests.journeys.people import OwnedDevice, Vendor, expect

@@ -12,7 +12,7 @@ import pytest
 
 from services.cli.names import ServiceName
 from services.cli.system import System
-from shared.codes import read_code
+from shared.rules.codes import read_code
 from tests.journeys.people import (
     OwnedDevice,
     Time,

@@ -6,8 +6,8 @@ from datetime import timedelta
 from dateutil.relativedelta import relativedelta
 
 from services.cli.system import System
-from shared.codes import new_code
-from shared.policy import POLICY
+from shared.rules.codes import new_code
+from shared.rules.policy import POLICY
 from tests.journeys.logs import COMMANDS, Tool, send
 from tests.journeys.people import (
     PRODUCT,

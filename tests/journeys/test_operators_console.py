@@ -3,7 +3,7 @@
 import pytest
 
 from services.cli.system import System
-from shared.identity import new_id
+from shared.ledger.identity import new_id
 from tests.journeys.at_the_console import Console
 from tests.journeys.logs import COMMANDS, Tool, query, send
 from tests.journeys.people import OwnedDevice, Time, Vendor, client, expect

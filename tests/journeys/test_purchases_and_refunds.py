@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from dateutil.relativedelta import relativedelta
 
-from shared.identity import new_id
+from shared.ledger.identity import new_id
 from tests.journeys.people import OwnedDevice, Time, Vendor, end_of_license, expect, moment, reserve_is, runs_on
 
 YEAR = relativedelta(years=1)

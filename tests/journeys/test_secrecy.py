@@ -10,7 +10,7 @@ import pytest
 
 from services.cli.names import SERVICES
 from services.cli.system import System
-from shared.codes import ALPHABET
+from shared.rules.codes import ALPHABET
 from tests.journeys.logs import TOPICS, query, read_topic
 from tests.journeys.people import IssuedCode, OwnedDevice, Time, Vendor, client, expect, runs_on
 

@@ -8,8 +8,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from services.cli.system import System
-from shared.identity import new_id
-from shared.topics import EVENT_TOPICS, FOR_EVER, ORDER_TOPICS, WrongTopic, check_topics
+from shared.kafka.topics import EVENT_TOPICS, FOR_EVER, ORDER_TOPICS, WrongTopic, check_topics
+from shared.ledger.identity import new_id
 from tests.journeys.waiting import until
 
 

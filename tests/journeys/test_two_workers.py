@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from services.cli.system import System, Worker
-from shared.database import Connection
-from shared.lease import GROUP_COUNT
+from shared.ledger.database import Connection
+from shared.ledger.lease import GROUP_COUNT
 from shared.local.ports import free_port
 from tests.journeys.checker import Evidence, ServiceName
 from tests.journeys.faults import evidence_of, examine, quiet_kafka_client, say

@@ -9,11 +9,11 @@ import pytest
 
 from services.cli.system import System
 from services.device.window.links import LINK_VALID, Key, new_link
-from shared.clock import machine_now
-from shared.codes import new_code
-from shared.identity import hash_of
-from shared.ledger import instant
-from shared.signing import KeyRing
+from shared.keys.signing import KeyRing
+from shared.ledger.clock import machine_now
+from shared.ledger.events import instant
+from shared.ledger.identity import hash_of
+from shared.rules.codes import new_code
 from tests.journeys.browsing import Browser, link_to
 from tests.journeys.people import (
     IssuedCode,

@@ -12,9 +12,9 @@ from services.device.decider import DECIDER
 from services.device.outbox import SANDBOX_OUTBOX
 from services.device.projection import DEVICE, LICENSE_VIEW
 from services.device.store import DeviceStore
-from shared.clock import Clock
-from shared.command_handler import CommandHandler
-from shared.database import Pool
+from shared.ledger.clock import Clock
+from shared.ledger.command_handler import CommandHandler
+from shared.ledger.database import Pool
 from shared.operations import Operations, operations_door
 from shared.projector.live import live
 from tests.at_the_door import OPERATOR_KEY_HASH, Client, served

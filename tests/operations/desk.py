@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from shared.clock import Clock
-from shared.consumer import Source
-from shared.database import Pool
+from shared.kafka.consumer import Source
+from shared.ledger.clock import Clock
+from shared.ledger.database import Pool
+from shared.ledger.outbox import Outbox
 from shared.operations import Operations, ParkedMessages, Projections
-from shared.outbox import Outbox
 from shared.projector import Projection
 from shared.proof.latest import LatestCheckpoint
 from tests.at_the_door import nothing

@@ -5,12 +5,12 @@ from datetime import timedelta
 
 import pytest
 
-from shared.codes import new_code
-from shared.database import Pool, transaction
-from shared.identity import new_id
-from shared.inbox import Parked, Record
-from shared.ledger import append
-from shared.parking import park
+from shared.kafka.inbox import Parked, Record
+from shared.kafka.parking import park
+from shared.ledger.database import Pool, transaction
+from shared.ledger.events import append
+from shared.ledger.identity import new_id
+from shared.rules.codes import new_code
 from tests.at_the_door import OPERATOR, Client, told
 from tests.journeys.logs import order_headers
 from tests.shared.records import NOON, OUTBOX, cause, record

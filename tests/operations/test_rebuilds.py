@@ -10,10 +10,10 @@ import pytest
 
 from services.activation.forecast import FORECAST
 from services.device.projection import LICENSE_VIEW
-from shared.database import Connection, Pool
+from shared.doors.problems import Problem
+from shared.ledger.database import Connection, Pool
 from shared.operations import Operations
 from shared.operations.attempt import Progress
-from shared.problems import Problem
 from shared.projector.making import LOCK
 from tests.at_the_door import OPERATOR, Client, told
 from tests.conftest import Database

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from shared.clock import machine_now
-from shared.database import Pool
+from shared.keys.signing import KeyRing
+from shared.ledger.clock import machine_now
+from shared.ledger.database import Pool
 from shared.operations import Operations
 from shared.operations.readings import NOTE, STEP_SECONDS, direction, on_step
 from shared.proof.checkpoint import write
 from shared.proof.exporting import new_checkpoint
-from shared.signing import KeyRing
 from tests.at_the_door import OPERATOR, Client, told
 
 CONSUMER = "device.commands"

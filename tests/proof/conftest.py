@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from shared.database import Pool
-from shared.ledger import NewEvent, append
+from shared.keys.signing import KeyRing
+from shared.ledger.database import Pool
+from shared.ledger.events import NewEvent, append
 from shared.local.kafka import Kafka
 from shared.local.ports import free_port
 from shared.proof.findings import Findings
-from shared.signing import KeyRing
 from tests.conftest import Database
 from tests.shared.records import NOON, packed, stream_in
 

@@ -12,17 +12,17 @@ from pydantic import SecretStr
 
 from services.cli.names import MIGRATIONS
 from services.device.outbox import SANDBOX_OUTBOX
-from shared.clock import machine_now
-from shared.lease import Leases
-from shared.ledger import from_row
+from shared.keys.signing import KeyRing, NoSigningKey, new_key
+from shared.ledger.clock import machine_now
+from shared.ledger.events import from_row
+from shared.ledger.lease import Leases
 from shared.proof import growth
 from shared.proof.checkpoint import KIND, Checkpoint, CheckpointRefused, files_in, read, signed, write
 from shared.proof.exporting import Exporting, new_checkpoint
 from shared.proof.growth import Head, HistoryBroken, grown_heads, leaf_of
 from shared.proof.merkle import EMPTY_ROOT, root_of
 from shared.service import opened
-from shared.settings import ServiceSettings
-from shared.signing import KeyRing, NoSigningKey, new_key
+from shared.settings.environment import ServiceSettings
 from tests.conftest import Database
 from tests.proof.conftest import History, events
 from tests.shared.records import until

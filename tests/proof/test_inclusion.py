@@ -11,11 +11,11 @@ from uuid import UUID
 
 import pytest
 
-from shared.ledger import RecordedEvent
+from shared.keys.signing import KeyRing
+from shared.ledger.events import RecordedEvent
 from shared.proof.checkpoint import Checkpoint, CheckpointRefused
 from shared.proof.exporting import new_checkpoint
 from shared.proof.inclusion import Included, NotProved, checked, event_of, proof_of
-from shared.signing import KeyRing
 from tests.proof.conftest import History, events
 
 LEDGER = "/perennial/device"

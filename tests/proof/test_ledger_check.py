@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from shared.keys.signing import KeyRing, PublicKeys
 from shared.proof.checkpoint import files_in, write
 from shared.proof.expectations import Expectations
 from shared.proof.exporting import new_checkpoint
 from shared.proof.findings import LISTED_MAX, Finding, Findings
 from shared.proof.ledger_check import CHUNK_EVENTS
 from shared.proof.verification import Outcome, Subject, verified
-from shared.signing import KeyRing, PublicKeys
 from tests.proof.conftest import STREAMS, History, events
 
 LEDGER = "/perennial/device"

@@ -14,9 +14,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 from typer.testing import CliRunner, Result
 
 from services.cli import app
+from shared.kafka.topics import Layout, make_topic, record_count
+from shared.keys.signing import KeyRing
 from shared.local.kafka import Kafka
-from shared.signing import KeyRing
-from shared.topics import Layout, make_topic, record_count
 from tests.conftest import Database
 from tests.proof.conftest import SLICES, STREAMS, History, events
 from tests.proof.topics import events_of, send

@@ -6,14 +6,15 @@ from itertools import count
 
 import pytest
 
-from shared.inbox import LedgerSieve, Vector, address
-from shared.ledger import GENESIS
+from shared.kafka.inbox import LedgerSieve, Vector, address
+from shared.kafka.topics import Layout, layout_of, make_topic, record_count
+from shared.ledger.events import GENESIS
 from shared.local.kafka import Kafka
 from shared.messages import decode
 from shared.proof.expectations import Expectations
 from shared.proof.findings import Findings
 from shared.proof.verification import Subject, verified
-from shared.republish import (
+from shared.recovery.republish import (
     AnotherCopies,
     Sent,
     copy,
@@ -24,7 +25,6 @@ from shared.republish import (
     set_relay_back,
     switch,
 )
-from shared.topics import Layout, layout_of, make_topic, record_count
 from tests.conftest import Database
 from tests.proof.conftest import History, events
 from tests.proof.topics import LEDGER, records_in, relay_to

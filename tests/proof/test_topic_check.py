@@ -7,15 +7,15 @@ from itertools import count
 import psutil
 import pytest
 
-from shared.cloudevents import to_headers
-from shared.ledger import RecordedEvent, chained_hash, instant
+from shared.kafka.cloudevents import to_headers
+from shared.kafka.topics import Layout, make_topic
+from shared.ledger.events import RecordedEvent, chained_hash, instant
+from shared.ledger.slices import partition_of
 from shared.local.kafka import Kafka
 from shared.proof.expectations import Expectations
 from shared.proof.findings import Findings
 from shared.proof.topic_check import Record
 from shared.proof.verification import Outcome, Subject, verified
-from shared.slices import partition_of
-from shared.topics import Layout, make_topic
 from tests.proof.conftest import History, events
 from tests.proof.topics import LEDGER, events_of, send, write
 from tests.shared.records import record

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from shared.lease import Leases
-from shared.ledger import RecordedEvent, from_row
+from shared.kafka.relay import Relay
+from shared.ledger.events import RecordedEvent, from_row
+from shared.ledger.lease import Leases
 from shared.proof.topic_check import Record
-from shared.relay import Relay
 from tests.proof.conftest import History
 from tests.shared.records import OUTBOX
 

@@ -13,8 +13,8 @@ from services.activation.console import preview_door
 from services.device import api as device_api
 from services.device import reference as device
 from services.device import window
-from shared import sandbox
-from shared.http import new_app
+from shared.doors import sandbox
+from shared.doors.http import new_app
 from shared.operations import Operations, operations_door
 from shared.reference import reference_door
 from shared.reference.described import Routes

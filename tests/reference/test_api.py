@@ -84,7 +84,7 @@ def test_every_problem_that_a_door_can_answer_is_told_at_some_route() -> None:
 def _doors() -> Iterator[Path]:
     for folder in ("services/device/api", "services/activation/api", "shared/operations", "services/device/window"):
         yield from (HOUSE / folder).rglob("*.py")
-    yield from (HOUSE / f"shared/{name}.py" for name in ("http", "history", "sandbox", "reasons_door"))
+    yield from (HOUSE / f"shared/doors/{name}.py" for name in ("http", "history", "sandbox", "reasons"))
 
 
 def _problems_in(file: Path) -> Iterator[str]:

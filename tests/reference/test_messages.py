@@ -8,9 +8,9 @@ from faststream.specification.asyncapi.v3_0_0.schema import ApplicationSchema
 
 from services.activation.outbox import OUTBOX as ACTIVATION_OUTBOX
 from services.device.outbox import OUTBOX as DEVICE_OUTBOX
-from shared.cloudevents import read_envelope, read_place
+from shared.kafka.cloudevents import read_envelope, read_place
+from shared.kafka.orders import read_order
 from shared.messages import ACTIVATION_EVENTS, DEVICE_EVENTS, decode, encode
-from shared.orders import read_order
 from shared.reference.asyncapi import FILLED_IN, Document
 from shared.reference.topics import ACTIVATION_TOPIC, DEVICE_TOPIC, EXAMPLES
 from tests.reference.served import APPLICATIONS

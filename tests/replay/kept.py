@@ -17,15 +17,15 @@ from services.device.api import routes as device_routes
 from services.device.decider import DECIDER as ON_DEVICES
 from services.device.outbox import SANDBOX_OUTBOX as DEVICES_OUT
 from services.device.store import DeviceStore
-from shared.clock import Clock, machine_now
-from shared.command_handler import CommandHandler, Stored
-from shared.database import Pool, transaction
-from shared.door import Door
-from shared.ledger import NewEvent, append
+from shared.doors.door import Door
+from shared.keys.sealing import Sealing
+from shared.ledger.clock import Clock, machine_now
+from shared.ledger.command_handler import CommandHandler, Stored
+from shared.ledger.database import Pool, transaction
+from shared.ledger.events import NewEvent, append
 from shared.messages import decode
 from shared.projector.projection import Row
 from shared.projector.views import save
-from shared.sealing import Sealing
 from tests.at_the_door import OPERATOR_KEY_HASH, Client, nothing, served
 from tests.replay.world import World
 

@@ -7,16 +7,16 @@ from aiokafka import ConsumerRecord
 
 from services.activation.store import CodeStore
 from services.device.store import DeviceStore
-from shared.cloudevents import header_texts, read_envelope, to_headers
-from shared.database import Connection, Pool, transaction
-from shared.inbox import Accepted, Record, Sifted, Vector
-from shared.ledger import NewEvent, RecordedEvent, append, from_row
+from shared.kafka.cloudevents import header_texts, read_envelope, to_headers
+from shared.kafka.inbox import Accepted, Record, Sifted, Vector
+from shared.kafka.orders import read_event
+from shared.kafka.progress import Progress
+from shared.ledger.database import Connection, Pool, transaction
+from shared.ledger.events import NewEvent, RecordedEvent, append, from_row
+from shared.ledger.slices import partition_of
 from shared.messages import UnknownEvent
-from shared.orders import read_event
-from shared.progress import Progress
 from shared.projector import Projection, Subject
 from shared.projector.live import fold_batch
-from shared.slices import partition_of
 from tests.benchmarks.histories import Written, cohort
 from tests.conftest import Database
 

@@ -11,9 +11,9 @@ from services.activation.decider import Code
 from services.activation.decider import evolve as evolve_code
 from services.device.api import shown_license
 from services.device.projection import LicenseView, project
-from shared.database import Pool, transaction
-from shared.history import PAGE, Sense
-from shared.ledger import NewEvent, append, instant
+from shared.doors.history import PAGE, Sense
+from shared.ledger.database import Pool, transaction
+from shared.ledger.events import NewEvent, append, instant
 from tests.at_the_door import OPERATOR, Client, told
 from tests.conftest import Databases
 from tests.replay.kept import code_doors, device_doors, event_of, keep_codes, keep_devices, life_of

@@ -9,7 +9,7 @@ import pytest
 
 from services.activation.projection import CODE_VIEW, FIRST_ACTIVATION, SEAT
 from services.device.projection import DEVICE, LICENSE_VIEW
-from shared.ledger import NewEvent
+from shared.ledger.events import NewEvent
 from shared.messages import decode
 from shared.projector import Projection
 from shared.projector.folding import Entry, Folding

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from shared.inbox import LedgerSieve, Record, Vector, address
-from shared.ledger import GENESIS, RecordedEvent
-from shared.ledger import _chain as chained
+from shared.kafka.inbox import LedgerSieve, Record, Vector, address
+from shared.ledger.events import GENESIS, RecordedEvent
+from shared.ledger.events import _chain as chained
 from shared.projector.kafka_log import PartitionSift
 from shared.projector.shadow import Passed
 from tests.replay.seeded import PARTITIONS, WRITTEN, record_of

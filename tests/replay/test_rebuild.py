@@ -15,14 +15,14 @@ import pytest
 from services.activation.projection import CODE, CODE_VIEW, FIRST_ACTIVATION, SEAT
 from services.device.outbox import SANDBOX_OUTBOX
 from services.device.projection import DEVICE, LICENSE_VIEW, LicenseView, project
-from shared.database import Connection, Pool
-from shared.identity import new_id
-from shared.inbox import Parked
-from shared.ledger import RecordedEvent, append
+from shared.kafka.inbox import Parked
+from shared.kafka.parking import park
+from shared.ledger.database import Connection, Pool
+from shared.ledger.events import RecordedEvent, append
+from shared.ledger.identity import new_id
+from shared.ledger.outbox import Cause
 from shared.local.unprivileged import account
 from shared.messages import DeviceEvent, decode
-from shared.outbox import Cause
-from shared.parking import park
 from shared.projector import Acceptance, Outcome, Projection, ProjectorFailed, rebuilt, verified
 from shared.projector.digest import Comparison
 from shared.projector.making import LOCK, Making, Tell, begun

@@ -19,7 +19,7 @@ import pytest
 from services.cli.names import SERVICES
 from services.cli.projections import PROJECTIONS
 from services.cli.system import System
-from shared.identity import new_id
+from shared.ledger.identity import new_id
 from tests.benchmarks.seed import seed
 from tests.cli.running import CHECKOUT, PERENNIAL
 from tests.journeys.checker import backlog, opened

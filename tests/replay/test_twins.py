@@ -4,9 +4,9 @@ from typing import Any
 
 from services.activation import decider as codes
 from services.device import decider as devices
-from shared.decider import Decider
-from shared.ledger import NewEvent
-from shared.slices import slice_of
+from shared.ledger.events import NewEvent
+from shared.ledger.slices import slice_of
+from shared.rules.decider import Decider
 from tests.benchmarks.twins import Twin
 from tests.replay.kept import event_of
 from tests.replay.seeded import WRITTEN

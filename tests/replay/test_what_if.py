@@ -22,9 +22,9 @@ from services.cli.what_if.plan import Lives, entry_of, plan_of
 from services.cli.what_if.reading import Groups, Ledgers, Together, opened_for_reading
 from services.cli.what_if.run import Answering, Question, Tally, answer_for, ask, replayed
 from services.cli.what_if.workers import processes
-from shared.ledger import NewEvent
-from shared.policy import POLICY, Policy
-from shared.policy_file import PolicyWrong, parse_policy
+from shared.ledger.events import NewEvent
+from shared.rules.policy import POLICY, Policy
+from shared.settings.policy_file import PolicyWrong, parse_policy
 from tests.cli.running import answer, objects
 from tests.conftest import Database, Databases
 from tests.replay.kept import keep_codes, keep_devices

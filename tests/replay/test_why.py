@@ -15,10 +15,10 @@ from services.activation import decider as activation
 from services.cli import why as rendering
 from services.device import decider as device
 from services.device.explanation import Answer, Explanation, Told, explain
-from shared.database import Pool
-from shared.ledger import NewEvent, instant
+from shared.ledger.database import Pool
+from shared.ledger.events import NewEvent, instant
 from shared.messages import ActivationRefused, CodeRejected, Finding, RemovalRefused
-from shared.policy import POLICY
+from shared.rules.policy import POLICY
 from tests.at_the_door import OPERATOR, Client, told
 from tests.replay.kept import code_doors, device_doors, event_of, keep_codes, keep_devices, life_of
 from tests.replay.world import BEGIN, CODES, DAY, HOUR, World, random_world

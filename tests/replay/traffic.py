@@ -15,7 +15,7 @@ from uuid import UUID
 import httpx
 
 from services.cli.system import System
-from shared.identity import new_id
+from shared.ledger.identity import new_id
 from tests.benchmarks.lives import IssuedCode, Life, issue
 from tests.benchmarks.orders import TOPIC, Sender, sender
 from tests.benchmarks.stand import Stand, connected

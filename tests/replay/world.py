@@ -17,11 +17,11 @@ from services.activation import decider as activation
 from services.activation.outbox import SANDBOX_OUTBOX as CODES_OUT
 from services.device import decider as device
 from services.device.outbox import SANDBOX_OUTBOX as DEVICES_OUT
-from shared.decider import Refused
-from shared.ledger import NewEvent
+from shared.ledger.events import NewEvent
+from shared.ledger.outbox import Cause, Outbox
 from shared.messages import CodeEvent, ForDevice, ForHolders, LicenseActivated
-from shared.outbox import Cause, Outbox
-from shared.policy import POLICY, Policy
+from shared.rules.decider import Refused
+from shared.rules.policy import POLICY, Policy
 
 BEGIN = datetime(2026, 1, 31, 12, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

@@ -8,12 +8,12 @@ from time import monotonic
 
 from aiokafka import ConsumerRecord
 
-from shared.cloudevents import to_headers
-from shared.identity import new_id
-from shared.ledger import GENESIS, NewEvent, RecordedEvent, chained_hash, instant
+from shared.kafka.cloudevents import to_headers
+from shared.ledger.events import GENESIS, NewEvent, RecordedEvent, chained_hash, instant
+from shared.ledger.identity import new_id
+from shared.ledger.outbox import Cause, Outbox
+from shared.ledger.slices import partition_of, slice_of
 from shared.messages import CodeBlocked, Event, encode
-from shared.outbox import Cause, Outbox
-from shared.slices import partition_of, slice_of
 
 TOPIC = "activation.events.v1"
 SOURCE = "/perennial/test"

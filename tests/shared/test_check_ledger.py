@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.ledger import WrongLedger, check_ledger
+from shared.ledger.events import WrongLedger, check_ledger
 from tests.conftest import Database, Databases
 
 

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from shared.clock import Clock, ClockRefused, machine_now
-from shared.database import Pool, transaction
+from shared.ledger.clock import Clock, ClockRefused, machine_now
+from shared.ledger.database import Pool, transaction
 from tests.conftest import Database, Databases
 
 YEAR = timedelta(days=365)

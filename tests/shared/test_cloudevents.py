@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.cloudevents import (
+from shared.kafka.cloudevents import (
     HEADER_CHARACTERS_MAX,
     Envelope,
     Place,
@@ -16,9 +16,9 @@ from shared.cloudevents import (
     read_place,
     to_headers,
 )
-from shared.identity import new_id
-from shared.ledger import RecordedEvent
-from shared.slices import slice_of
+from shared.ledger.events import RecordedEvent
+from shared.ledger.identity import new_id
+from shared.ledger.slices import slice_of
 from tests.shared.records import NOON, SOURCE, outside_headers, packed, recorded
 
 SECRET = "QWERT-ASDFG"

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from shared.codes import ALPHABET, SYMBOL_COUNT, Code, MalformedCode, new_code, read_code
+from shared.rules.codes import ALPHABET, SYMBOL_COUNT, Code, MalformedCode, new_code, read_code
 
 
 def code_of(body: str) -> Code:

@@ -13,13 +13,13 @@ from datetime import timedelta
 import asyncpg
 import pytest
 
-from shared import door as door_module
-from shared.command_handler import CommandHandler, Order, Outcome, Stored
-from shared.database import Connection, Pool
-from shared.decider import Decider, Refused
-from shared.door import BATCH_MAX, WAITING_MAX, Answer, Door, KeyReused, LedgerAway, Ticket
+from shared.doors import door as door_module
+from shared.doors.door import BATCH_MAX, WAITING_MAX, Answer, Door, KeyReused, LedgerAway, Ticket
+from shared.ledger.command_handler import CommandHandler, Order, Outcome, Stored
+from shared.ledger.database import Connection, Pool
 from shared.local import Postgres
 from shared.messages import CodeBlocked
+from shared.rules.decider import Decider, Refused
 from tests.conftest import Database, Databases, databases_on, quick_server
 from tests.shared.records import OUTBOX, cause, until
 

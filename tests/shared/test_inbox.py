@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.cloudevents import Envelope
-from shared.inbox import Gap, LedgerSieve, Sifted, Vector, address, sift_foreign_records
-from shared.ledger import GENESIS, RecordedEvent
+from shared.kafka.cloudevents import Envelope
+from shared.kafka.inbox import Gap, LedgerSieve, Sifted, Vector, address, sift_foreign_records
+from shared.kafka.orders import read_event
+from shared.ledger.events import GENESIS, RecordedEvent
+from shared.ledger.slices import SLICE_COUNT
 from shared.messages import CodeBlocked, DeviceEnrolled, Event, UnreadableEvent
-from shared.orders import read_event
-from shared.slices import SLICE_COUNT
 from tests.shared.records import (
     PARTITION_COUNT,
     Record,

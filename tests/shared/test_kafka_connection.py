@@ -9,7 +9,7 @@ from aiokafka.conn import AIOKafkaConnection
 from aiokafka.errors import KafkaConnectionError
 from aiokafka.protocol.metadata import MetadataRequest
 
-from shared.kafka_connection import _send, mend
+from shared.kafka.connection import _send, mend
 from shared.local.ports import LOOPBACK
 
 READER_SECONDS = 10.0
@@ -53,6 +53,6 @@ def test_a_write_to_an_ended_connection_fails_as_the_client_expects() -> None:
 
 
 def test_without_mending_it_fails_otherwise() -> None:
-    """The day this test fails, uvloop or aiokafka have mended themselves and `shared.kafka_connection` can go."""
+    """The day this test fails, uvloop or aiokafka have mended themselves and `shared.kafka.connection` can go."""
     with pytest.raises(RuntimeError, match="closed"):
         uvloop.run(_write_to_an_ended_connection())

@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from shared import lease
-from shared.database import Pool
-from shared.lease import GROUP_COUNT, GROUP_SLICES, Leases, group_of
-from shared.relay import NOTE_PUBLISHED
-from shared.slices import SLICE_COUNT
+from shared.kafka.relay import NOTE_PUBLISHED
+from shared.ledger import lease
+from shared.ledger.database import Pool
+from shared.ledger.lease import GROUP_COUNT, GROUP_SLICES, Leases, group_of
+from shared.ledger.slices import SLICE_COUNT
 from tests.shared.records import until
 
 LEASE_SECONDS = 1.0

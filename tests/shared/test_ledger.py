@@ -11,10 +11,10 @@ from itertools import pairwise
 import asyncpg
 import pytest
 
-from shared.database import Connection, Pool, transaction
-from shared.identity import new_id
-from shared.ledger import NewEvent, RecordedEvent, WrongLedger, append, check_ledger, from_row, stream_page
-from shared.slices import slice_of
+from shared.ledger.database import Connection, Pool, transaction
+from shared.ledger.events import NewEvent, RecordedEvent, WrongLedger, append, check_ledger, from_row, stream_page
+from shared.ledger.identity import new_id
+from shared.ledger.slices import slice_of
 from tests.conftest import Database, Databases
 from tests.shared.records import packed, stream_in, streams_of_slices
 

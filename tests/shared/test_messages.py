@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import create_model
 
-from shared.codes import new_code
 from shared.messages import (
     ACTIVATION_EVENTS,
     DEVICE_EVENTS,
@@ -21,6 +20,7 @@ from shared.messages import (
     UnreadableEvent,
     decode,
 )
+from shared.rules.codes import new_code
 from tests.shared.golden.files import FOLDER, SCHEMAS, VERSIONS, Version, example_file, pinned_schema
 from tests.shared.golden.schemas import added_fields, breaking_changes, schema_of
 from tests.shared.records import NOON

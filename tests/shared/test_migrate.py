@@ -8,13 +8,13 @@ from typing import Literal
 import asyncpg
 import pytest
 
-from shared.database import Connection
-from shared.migrate import SchemaError, migrate
+from shared.ledger.database import Connection
+from shared.ledger.migrate import SchemaError, migrate
 from tests.conftest import ROLE, Database, Databases
 
 FIRST = "create table shelf (number integer);\ngrant select on shelf to current_service;\n"
 SECOND = "create table book (title text);\n"
-SHARED = sorted(path.name for path in (Path(__file__).parents[2] / "shared/migrations").glob("*.sql"))
+SHARED = sorted(path.name for path in (Path(__file__).parents[2] / "shared/ledger/migrations").glob("*.sql"))
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from shared.http import is_operator
-from shared.operators import KIND, VALID, OperatorTokens, operator_token
-from shared.signing import KeyRing
+from shared.doors.http import is_operator
+from shared.keys.operators import KIND, VALID, OperatorTokens, operator_token
+from shared.keys.signing import KeyRing
 from tests.scenarios import NOON
 
 

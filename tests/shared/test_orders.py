@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from services.activation.decider import DECIDER, CodeEvent, RecordPurchase
 from services.device.decider import AddCode, EnrollDevice
-from shared.cloudevents import UnreadableEnvelope, header_texts, read_envelope
+from shared.kafka.cloudevents import UnreadableEnvelope, header_texts, read_envelope
+from shared.kafka.orders import read_order
 from shared.messages import UnknownEvent, UnreadableEvent
-from shared.orders import read_order
 from tests.scenarios import A, activated, decided, issued, renewed
 from tests.shared.records import NOON, outside_headers
 

@@ -5,12 +5,12 @@ import json
 import asyncpg
 import pytest
 
-from shared.database import Connection
-from shared.inbox import Parked
-from shared.ledger import append
+from shared.kafka.inbox import Parked
+from shared.kafka.parking import VALUE_BYTES_MAX, park, redriven, stream_of
+from shared.ledger.database import Connection
+from shared.ledger.events import append
 from shared.messages import MessageParked, MessageRedriven, decode
-from shared.parking import VALUE_BYTES_MAX, park, redriven, stream_of
-from shared.redrive import ParkedRecord
+from shared.recovery.redrive import ParkedRecord
 from tests.shared.records import NOON, OUTBOX, TOPIC, Record, cause, record
 
 CONSUMER = "device.verdicts"

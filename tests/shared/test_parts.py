@@ -9,7 +9,7 @@ import pytest
 from services.activation.forecast import Switchover
 from services.activation.projection import CodeView
 from services.device.projection import LicenseView
-from shared.decider import Part
+from shared.rules.decider import Part
 
 SINGLE_OBJECTS: tuple[Any, ...] = (None, False, 0, ())
 NEVER_WRITTEN = {"holders"}

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 from aiokafka import ConsumerRecord
 
-from shared.database import Connection
-from shared.inbox import Record, Sifted, Vector
-from shared.owned import OwnedPartitions
-from shared.progress import Claim, NotOwned, Progress, WentBack
+from shared.kafka.inbox import Record, Sifted, Vector
+from shared.kafka.owned_partitions import OwnedPartitions
+from shared.kafka.progress import Claim, NotOwned, Progress, WentBack
+from shared.ledger.database import Connection
 from tests.conftest import Database
 
 PROGRESS = Progress("test")

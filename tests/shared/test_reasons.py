@@ -12,10 +12,10 @@ import httpx
 import pytest
 from prometheus_client import CollectorRegistry
 
-from shared.command_handler import Outcome
-from shared.http import new_app, refused_for
+from shared.doors.http import new_app, refused_for
+from shared.doors.problems import TITLES
+from shared.ledger.command_handler import Outcome
 from shared.messages import EVENT_TYPES, CodeRejected, Notice, PurchaseRefused, Reason
-from shared.problems import TITLES
 from shared.reasons import CATALOGUE, Explained, detail_of
 from shared.reasons.page import page
 from tests.rules.rulebook import RULES

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import pytest
 
-from shared.database import Connection
-from shared.ledger import append
-from shared.relay import BACKLOG, NOTE_PUBLISHED
+from shared.kafka.relay import BACKLOG, NOTE_PUBLISHED
+from shared.ledger.database import Connection
+from shared.ledger.events import append
 from tests.shared.records import packed, streams_of_slices
 
 ME, EPOCH = "device.1", 7

@@ -10,10 +10,7 @@ import asyncpg
 import pytest
 from pydantic import TypeAdapter
 
-from shared.database import Pool, transaction
-from shared.ledger import GENESIS, append, chained_hash, from_row, instant
-from shared.messages import DeviceEnrolled, Sealed, decode
-from shared.sealing import (
+from shared.keys.sealing import (
     TEXT_BYTES_MAX,
     NotSealed,
     Sealing,
@@ -23,6 +20,9 @@ from shared.sealing import (
     key_for,
     open_all,
 )
+from shared.ledger.database import Pool, transaction
+from shared.ledger.events import GENESIS, append, chained_hash, from_row, instant
+from shared.messages import DeviceEnrolled, Sealed, decode
 from tests.conftest import Database
 from tests.shared.records import NOON, packed, until
 

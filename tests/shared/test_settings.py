@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from shared.policy import POLICY
-from shared.secrets import WrongSetting
-from shared.settings import ServiceSettings
+from shared.rules.policy import POLICY
+from shared.settings.environment import ServiceSettings
+from shared.settings.secrets import WrongSetting
 
 
 def settings(policy_file: Path | None) -> ServiceSettings:

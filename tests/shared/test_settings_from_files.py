@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.secrets import WrongSetting, secret
-from shared.settings import from_environment
+from shared.settings.environment import from_environment
+from shared.settings.secrets import WrongSetting, secret
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.signing import KeyRing, NoSigningKey, NotSigned, PublicKeys, new_key
+from shared.keys.signing import KeyRing, NoSigningKey, NotSigned, PublicKeys, new_key
 
 KIND = "perennial-license"
 DOCUMENT = {"device_id": "device-1", "product": "Antivirus – für zwei", "seats": 2, "expires_at": None}

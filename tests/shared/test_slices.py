@@ -5,7 +5,7 @@ from aiokafka import partitioner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.slices import SLICE_COUNT, check_partition_count, murmur2, partition_of, slice_of
+from shared.ledger.slices import SLICE_COUNT, check_partition_count, murmur2, partition_of, slice_of
 
 POWERS_OF_TWO = [1, 2, 4, 8, 16, 32, 64, 128, 256]
 

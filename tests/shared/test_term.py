@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from whenever import Instant
 
-from shared.term import CALENDAR_END, CALENDAR_START, earlier_by, end_of
+from shared.rules.term import CALENDAR_END, CALENDAR_START, earlier_by, end_of
 
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe", "Pacific/Apia")
 """Summer times of an hour and of half an hour, a quarter of an hour, and a day that never was."""

@@ -2,8 +2,8 @@
 
 import pytest
 
-from shared import throttle
-from shared.throttle import Throttle
+from shared.doors import throttle
+from shared.doors.throttle import Throttle
 
 
 class Watch:

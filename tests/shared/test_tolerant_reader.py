@@ -4,7 +4,7 @@ from copy import replace
 
 import pytest
 
-from shared.cloudevents import to_headers
+from shared.kafka.cloudevents import to_headers
 from shared.messages import EVENT_TYPES
 from tests.shared.records import SOURCE, packed, record_of, recorded, stream_in
 from tests.shared.test_inbox import ONE, accepted, ids, numbered, reasons, sift, start

@@ -8,12 +8,8 @@ from fastapi import Request
 from fastapi.responses import JSONResponse
 
 from services.activation.decider import Code, Command
-from shared.clock import Clock
-from shared.command_handler import Outcome
-from shared.database import Pool
-from shared.decider import Refused
-from shared.door import Answer, Door
-from shared.http import (
+from shared.doors.door import Answer, Door
+from shared.doors.http import (
     Bearer,
     Body,
     is_operator,
@@ -24,11 +20,15 @@ from shared.http import (
     respond,
     take_order,
 )
-from shared.identity import hash_of
+from shared.doors.problems import Problem
+from shared.keys.sealing import Sealing
+from shared.ledger.clock import Clock
+from shared.ledger.command_handler import Outcome
+from shared.ledger.database import Pool
+from shared.ledger.identity import hash_of
 from shared.messages import CodeRef, PurchaseRefused, Vendor
-from shared.policy import POLICY, Policy
-from shared.problems import Problem
-from shared.sealing import Sealing
+from shared.rules.decider import Refused
+from shared.rules.policy import POLICY, Policy
 
 ANY_VENDOR = None
 """The operator: every vendor's codes exist for it."""

@@ -7,11 +7,11 @@ from pydantic_core import to_json
 
 from services.activation.api.doors import Doors, vendor_of
 from services.activation.decider import Code
-from shared.database import Pool
-from shared.http import PageLimit
-from shared.ledger import instant
+from shared.doors.http import PageLimit
+from shared.doors.problems import Problem
+from shared.ledger.database import Pool
+from shared.ledger.events import instant
 from shared.messages import DeviceId, LastGroup, OrderId, Vendor
-from shared.problems import Problem
 
 After = Annotated[str, Query(max_length=32, pattern=r"^[0-9a-f]*$")]
 

@@ -11,12 +11,12 @@ from services.activation.api.doors import Doors, vendor_of
 from services.activation.decider import Code
 from services.activation.forecast import Foreseen, Switchover, foresee
 from services.activation.forecast.switchover import EPOCH
-from shared.database import Connection
-from shared.http import PageLimit, as_json
-from shared.ledger import instant
+from shared.doors.http import PageLimit, as_json
+from shared.doors.problems import Problem
+from shared.ledger.database import Connection
+from shared.ledger.events import instant
 from shared.messages import CodeRef, DeviceId, Vendor
-from shared.policy import Policy
-from shared.problems import Problem
+from shared.rules.policy import Policy
 
 RIVALS_MAX = 20
 CONTENDERS_MAX = 20_000

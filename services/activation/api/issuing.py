@@ -11,13 +11,13 @@ from pydantic import AfterValidator, Field
 
 from services.activation.api.doors import Doors, scope_of, vendor_of
 from services.activation.decider import IssueCode
-from shared.codes import new_code
-from shared.database import Connection
-from shared.door import Answer
-from shared.http import Body, IdempotencyKey, Moment, refused_order, request_hash, respond, take_order
+from shared.doors.door import Answer
+from shared.doors.http import Body, IdempotencyKey, Moment, refused_order, request_hash, respond, take_order
+from shared.doors.problems import Problem
+from shared.keys.sealing import TooLong
+from shared.ledger.database import Connection
 from shared.messages import CodeKind, Edition, Feature, Product, ProductVersion, Region, Sealed, Term, Vendor
-from shared.problems import Problem
-from shared.sealing import TooLong
+from shared.rules.codes import new_code
 
 CODES_MAX = 1_000
 CREATED = 201

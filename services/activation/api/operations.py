@@ -8,7 +8,7 @@ from pydantic import Field
 
 from services.activation.api.doors import Doors
 from services.activation.decider import BlockCode, ReleaseSeat, SetAutoRenewal, UnblockCode
-from shared.http import Body, IdempotencyKey
+from shared.doors.http import Body, IdempotencyKey
 from shared.messages import CodeRef, DeviceId, Note
 
 NEXT = "add the code on the other device: POST /v1/devices/{device_id}/codes of the device service"

@@ -9,9 +9,9 @@ from pydantic import Field
 from services.activation.api.doors import Doors
 from services.activation.api.issuing import LicenseTerm
 from services.activation.decider import CancelPurchase, RecordPurchase, RecordRefund
-from shared.http import Body, IdempotencyKey, Moment
+from shared.doors.http import Body, IdempotencyKey, Moment
+from shared.doors.problems import Problem
 from shared.messages import CodeRef, Note, OrderId
-from shared.problems import Problem
 
 
 class Purchase(Body):

@@ -6,11 +6,11 @@ from uuid import UUID
 from fastapi import APIRouter, Depends
 
 from services.activation.api.doors import Doors
-from shared.http import operator_check
-from shared.identity import hash_of, new_id, new_secret
-from shared.ledger import instant
+from shared.doors.http import operator_check
+from shared.doors.problems import Problem
+from shared.ledger.events import instant
+from shared.ledger.identity import hash_of, new_id, new_secret
 from shared.messages import Vendor
-from shared.problems import Problem
 
 
 def add_vendors(router: APIRouter, doors: Doors) -> None:

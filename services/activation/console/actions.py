@@ -18,12 +18,12 @@ from services.activation.console.preview import Action, preview
 from services.activation.console.reach import reach_of
 from services.activation.console.sessions import Session
 from services.activation.console.values import masked
-from shared.door import Answer
-from shared.http import take_order
-from shared.identity import hash_of
+from shared.doors.door import Answer
+from shared.doors.http import take_order
+from shared.doors.problems import Problem
+from shared.ledger.identity import hash_of
 from shared.messages import CodeRef
 from shared.pages import Form, NotOurForm, order_of
-from shared.problems import Problem
 
 REASON_CHARACTERS_MAX = 400
 SHOWN_MAX = 50

@@ -15,10 +15,10 @@ from services.activation.console.timeline import stories
 from services.activation.console.values import Fact, moment, standing_of
 from services.activation.console.why import further_of
 from services.activation.decider import Code
+from shared.doors.problems import Problem
+from shared.ledger.related import IDS_MAX, STREAMS_MAX
 from shared.messages import CodeRef
 from shared.pages import text
-from shared.problems import Problem
-from shared.related import IDS_MAX, STREAMS_MAX
 
 type Said = dict[str, Any]
 

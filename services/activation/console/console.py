@@ -14,11 +14,11 @@ from services.activation.console.devices import DeviceDoors
 from services.activation.console.logins import Login
 from services.activation.console.navigation import NAVIGATION
 from services.activation.console.sessions import VALID, Session, Sessions
-from shared.clock import machine_now
-from shared.identity import new_secret
+from shared.doors.throttle import Throttle
+from shared.ledger.clock import machine_now
+from shared.ledger.identity import new_secret
 from shared.operations import Operations
 from shared.pages import HEADERS, Drawing, Form, form_token_of, read_form
-from shared.throttle import Throttle
 
 PAGES = "/console"
 """Where the console's pages are: only there a body may be a form."""

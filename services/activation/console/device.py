@@ -18,9 +18,9 @@ from services.activation.console.timeline import Story, stories
 from services.activation.console.told import with_moments
 from services.activation.console.why import Answer, answer_of
 from services.activation.explanation import Explanation
+from shared.doors.problems import Problem
 from shared.messages import DeviceId
 from shared.pages import Text
-from shared.problems import Problem
 
 type Said = dict[str, Any]
 

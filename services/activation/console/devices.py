@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 
 from services.activation.console.logins import Operator
-from shared.clock import machine_now
-from shared.operators import operator_token
-from shared.signing import KeyRing
+from shared.keys.operators import operator_token
+from shared.keys.signing import KeyRing
+from shared.ledger.clock import machine_now
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from services.activation.console.console import COOKIE, PAGES, Console, keep, to
 from services.activation.console.sessions import Session
-from shared.identity import new_secret
+from shared.ledger.identity import new_secret
 from shared.pages import form_token_of, read_form
 
 VISIT = "perennial_console_visit"

@@ -12,10 +12,10 @@ from services.activation.console.console import PAGES, Console
 from services.activation.console.entering import login, own_path
 from services.activation.console.sessions import NotLoggedIn
 from services.activation.console.told import sentence
-from shared.database import AWAY
-from shared.door import KeyReused, LedgerAway
+from shared.doors.door import KeyReused, LedgerAway
+from shared.doors.problems import Problem
+from shared.ledger.database import AWAY
 from shared.pages import NotOurForm
-from shared.problems import Problem
 
 logger = logging.getLogger(__name__)
 

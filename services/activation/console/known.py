@@ -9,11 +9,11 @@ from services.activation.api import finding
 from services.activation.decider import Code
 from services.activation.forecast import Switchover
 from services.activation.projection import CodeView, Holder
-from shared.database import Pool
-from shared.http import history_entry
-from shared.ledger import from_row
+from shared.doors.http import history_entry
+from shared.ledger.database import Pool
+from shared.ledger.events import from_row
+from shared.ledger.related import related
 from shared.messages import CodeRef, DeviceId, LastGroup, OrderId
-from shared.related import related
 
 CODES_MAX = 25
 SEATS_MAX = 25

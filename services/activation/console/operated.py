@@ -11,10 +11,10 @@ from services.activation.console.console import Console
 from services.activation.console.devices import DeviceAway, DeviceDoors, DeviceRefused, Said
 from services.activation.console.logins import Operator
 from services.activation.console.sessions import Session
+from shared.doors.problems import Problem
 from shared.operations import Operations, State
-from shared.problems import Problem
 from shared.projector.shadow import LogName
-from shared.redrive import ParkedRecord
+from shared.recovery.redrive import ParkedRecord
 
 type Side = Literal["device", "activation"]
 type Operated = Operations | There

@@ -14,10 +14,10 @@ from services.activation.console.devices import DeviceAway, Said
 from services.activation.console.operated import SIDES, Operated, Side, if_there, operated_by
 from services.activation.console.sessions import Session
 from services.activation.console.values import Fact, Pill, moment
+from shared.doors.problems import Problem
 from shared.operations import AFTER_PATTERN, ID_PATTERN, State
 from shared.pages import Text
-from shared.problems import Problem
-from shared.redrive import ParkedRecord
+from shared.recovery.redrive import ParkedRecord
 
 PAGE_MESSAGES = 50
 REASON_CHARACTERS_MIN = 3

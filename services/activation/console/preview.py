@@ -13,10 +13,10 @@ from services.activation.decider import BlockCode, Code, CodeEvent, RecordRefund
 from services.activation.decider import evolve as evolve_code
 from services.activation.forecast import Foreseen, Switchover, foresee
 from services.activation.forecast import evolve as evolve_device
-from shared.decider import Refused
 from shared.messages import CodeRef, DeviceId, PurchaseRefused, SeatReleased
 from shared.pages import Masked, Text, text
-from shared.policy import Policy
+from shared.rules.decider import Refused
+from shared.rules.policy import Policy
 
 type Action = BlockCode | UnblockCode | ReleaseSeat | RecordRefund
 

@@ -10,11 +10,11 @@ from services.activation.console.known import code_of
 from services.activation.console.preview import Action, Affected, preview
 from services.activation.console.reach import reach_of
 from services.activation.decider import BlockCode, RecordRefund, ReleaseSeat, UnblockCode
-from shared.http import Body, operator_check
-from shared.ledger import instant
+from shared.doors.http import Body, operator_check
+from shared.doors.problems import Problem
+from shared.ledger.events import instant
 from shared.messages import CodeRef, DeviceId, OrderId
 from shared.pages import plain
-from shared.problems import Problem
 
 
 class Asked(Body):

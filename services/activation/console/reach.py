@@ -7,7 +7,7 @@ from services.activation.api.forecast import codes_of
 from services.activation.console.preview import Action, Known
 from services.activation.decider import Code, devices_of
 from services.activation.forecast import Switchover
-from shared.database import Connection, Pool
+from shared.ledger.database import Connection, Pool
 from shared.messages import CodeRef, DeviceId
 
 HOLDERS_MAX = 500

@@ -13,7 +13,7 @@ from services.activation.console.devices import DeviceAway, Said
 from services.activation.console.operated import Side, if_there, operated_by
 from services.activation.console.sessions import Session
 from services.activation.console.values import Fact, Pill, moment
-from shared.problems import Problem
+from shared.doors.problems import Problem
 from shared.projector.shadow import LogName
 
 ProjectionName = Annotated[str, Path(pattern=r"^[a-z_]{1,60}$")]

@@ -13,9 +13,9 @@ from services.activation.console.parked import add_parked
 from services.activation.console.rebuilds import add_rebuilds
 from services.activation.console.searching import add_search
 from services.activation.console.system import add_system
+from shared.doors.problems import Problem
 from shared.pages import add_assets
 from shared.pages.failing import page_route
-from shared.problems import Problem
 
 
 def routes(console: Console) -> APIRouter:

@@ -15,8 +15,8 @@ from services.activation.console.devices import DeviceAway, DeviceRefused
 from services.activation.console.known import CODES_MAX, code_of, codes_ending, codes_of_order, device_of
 from services.activation.console.sessions import Session
 from services.activation.console.values import standing_of
-from shared.codes import MalformedCode, read_code
 from shared.messages import LastGroup, OrderId
+from shared.rules.codes import MalformedCode, read_code
 
 ASKED_CHARACTERS_MAX = 200
 CODE_REF = re.compile(r"[0-9a-f]{32}")

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from services.activation.console.logins import Operator
-from shared.database import Pool
-from shared.identity import hash_of, new_secret
+from shared.ledger.database import Pool
+from shared.ledger.identity import hash_of, new_secret
 
 VALID = timedelta(hours=8)
 COOKIE_CHARACTERS_MAX = 100

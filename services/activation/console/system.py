@@ -14,8 +14,8 @@ from services.activation.console.devices import DeviceAway, Said
 from services.activation.console.operated import SIDES, Operated, Side, operated_by
 from services.activation.console.rebuilds import pill_of
 from services.activation.console.values import Pill
+from shared.doors.problems import Problem
 from shared.pages import Text, text
-from shared.problems import Problem
 
 MEANINGS = {
     "device.verdicts": "Verdicts of the activation service",

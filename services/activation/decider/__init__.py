@@ -33,11 +33,11 @@ from services.activation.decider.requests import commands_for
 from services.activation.decider.state import HOLDERS_NAMED_MAX, NOBODY, Code, PendingPurchase, Renewal
 from services.activation.decider.switching import checks_for
 from services.activation.decider.verdicts import activate, verify
-from shared.decider import Decider, Refused
-from shared.looking import Looked, first_broken, looked_at
 from shared.messages import CodeEvent
-from shared.policy import POLICY, Policy, decided_by
-from shared.term import end_of
+from shared.rules.decider import Decider, Refused
+from shared.rules.looking import Looked, first_broken, looked_at
+from shared.rules.policy import POLICY, Policy, decided_by
+from shared.rules.term import end_of
 
 __all__ = [
     "DECIDER",

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from services.activation.decider.commands import Activate, Question
 from services.activation.decider.state import Code
-from shared.looking import Check as AnyCheck
 from shared.messages import CodeRef, Hold, Reason, Term
-from shared.policy import Policy
+from shared.rules.looking import Check as AnyCheck
+from shared.rules.policy import Policy
 
 _NOT_ISSUED = Code()
 

@@ -6,8 +6,8 @@ broken is the reason that the user sees. What stands against the moment of a swi
 
 from services.activation.decider.case import Case, Check, begins_at, current_ends_at, is_short, needs_prior, prior_of
 from services.activation.decider.state import Code
-from shared.looking import moment
 from shared.messages import ProductVersion
+from shared.rules.looking import moment
 
 
 def _is_unknown(case: Case) -> bool:

@@ -9,9 +9,9 @@ from services.activation.decider.commands import (
     UnblockCode,
 )
 from services.activation.decider.state import Code
-from shared.decider import Refused
 from shared.messages import CodeBlocked, CodeEvent, CodeIssued, CodeUnblocked, CustomerErased, SeatReleased
-from shared.policy import Policy
+from shared.rules.decider import Refused
+from shared.rules.policy import Policy
 
 
 def issue(code: Code, order: IssueCode) -> list[CodeEvent]:

@@ -6,7 +6,6 @@ from typing import assert_never
 from services.activation.decider.commands import CancelPurchase, RecordPurchase, RecordRefund, SetAutoRenewal
 from services.activation.decider.renewals import exceeds, without
 from services.activation.decider.state import Code, Renewal
-from shared.decider import Refused
 from shared.messages import (
     AutoRenewalChanged,
     CodeEvent,
@@ -18,8 +17,9 @@ from shared.messages import (
     PurchaseRefused,
     Reason,
 )
-from shared.policy import Policy
-from shared.term import end_of
+from shared.rules.decider import Refused
+from shared.rules.policy import Policy
+from shared.rules.term import end_of
 
 
 def record_purchase(code: Code, order: RecordPurchase, policy: Policy) -> list[CodeEvent]:

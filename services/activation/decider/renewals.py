@@ -4,7 +4,7 @@ from datetime import datetime
 
 from services.activation.decider.state import Renewal
 from shared.messages import OrderId, Term
-from shared.term import earlier_by, end_of
+from shared.rules.term import earlier_by, end_of
 
 
 def exceeds(sold: Renewal, term: Term) -> bool:

@@ -6,7 +6,6 @@ The states are stored as one row per code.
 from datetime import datetime
 from typing import Any
 
-from shared.decider import Part, always
 from shared.messages import (
     CodeKind,
     CodeRef,
@@ -19,6 +18,7 @@ from shared.messages import (
     Term,
     Vendor,
 )
+from shared.rules.decider import Part, always
 
 NOBODY: frozenset[DeviceId] = frozenset()
 HOLDERS_NAMED_MAX = 100

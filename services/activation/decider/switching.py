@@ -8,7 +8,7 @@ from datetime import datetime
 from services.activation.decider.case import Case, Check
 from services.activation.decider.checks import AT_ONCE, AT_THE_ADD, AT_THE_SWITCH, TRIAL_NOT_ALLOWED, renews_itself
 from services.activation.decider.commands import Activate, Question
-from shared.looking import moment
+from shared.rules.looking import moment
 
 
 def _ends_trial(case: Case) -> bool:

@@ -18,7 +18,6 @@ from services.activation.decider.checks import SEATS_EXHAUSTED
 from services.activation.decider.commands import Activate, Question, Verify
 from services.activation.decider.state import HOLDERS_NAMED_MAX, Code
 from services.activation.decider.switching import LEAVES_THE_CODE_GOOD, checks_for
-from shared.looking import Looked, findings_of, first_broken
 from shared.messages import (
     ActivationDelayed,
     ActivationRefused,
@@ -33,8 +32,9 @@ from shared.messages import (
     Reason,
     SeatReleased,
 )
-from shared.policy import Policy
-from shared.term import end_of
+from shared.rules.looking import Looked, findings_of, first_broken
+from shared.rules.policy import Policy
+from shared.rules.term import end_of
 
 
 def verify(asked: Verify, codes: Mapping[str, Code], policy: Policy) -> list[CodeEvent]:

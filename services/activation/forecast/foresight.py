@@ -28,7 +28,7 @@ from shared.messages import (
     Reason,
     Trigger,
 )
-from shared.policy import Policy
+from shared.rules.policy import Policy
 
 ATTEMPTS_MAX = 5
 """A hold ends at a known time: more attempts than this would be a fault of a rule."""

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, Self
 from uuid import UUID
 
-from shared.decider import Part, always
 from shared.messages import (
     ActivateNow,
     ActivationDelayed,
@@ -38,6 +37,7 @@ from shared.messages import (
     Vendor,
 )
 from shared.projector.projection import view_of
+from shared.rules.decider import Part, always
 
 TOPIC = "device.events.v1"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -9,7 +9,7 @@ import httpx
 from services.cli.connections import Connections
 from services.cli.doctor.diagnosis import Finding, of_checkpoint, of_consumers
 from services.cli.names import ServiceName
-from shared.clock import machine_now
+from shared.ledger.clock import machine_now
 from shared.version import VERSION
 
 ASK_SECONDS = 5.0

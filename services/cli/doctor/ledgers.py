@@ -8,9 +8,9 @@ from services.cli.connections import Connections
 from services.cli.doctor.diagnosis import Finding, Readings, of_ledger
 from services.cli.failures import CommandFailed
 from services.cli.names import MIGRATIONS, ServiceName
-from shared.clock import machine_now
-from shared.database import AWAY, Connection
-from shared.migrate import SchemaError, check_schema
+from shared.ledger.clock import machine_now
+from shared.ledger.database import AWAY, Connection
+from shared.ledger.migrate import SchemaError, check_schema
 
 ASK_SECONDS = 5.0
 POSTGRES_MIN = 17

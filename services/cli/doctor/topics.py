@@ -4,8 +4,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from services.cli.doctor.diagnosis import Finding, of_kafka
-from shared.database import AWAY
-from shared.topics import EVENT_TOPICS, ORDER_TOPICS, WrongTopic, check_topics
+from shared.kafka.topics import EVENT_TOPICS, ORDER_TOPICS, WrongTopic, check_topics
+from shared.ledger.database import AWAY
 
 ASK_SECONDS = 5.0
 

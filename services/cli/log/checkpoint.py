@@ -13,11 +13,11 @@ from services.cli.ledgers import opened
 from services.cli.log.trust import KeysOption, SigningKeyOption, signing_keys, trusted_keys
 from services.cli.names import ServiceName
 from services.cli.output import AsJson, show
-from shared.ledger import instant
+from shared.keys.signing import KeyRing
+from shared.ledger.events import instant
 from shared.proof.checkpoint import Checkpoint, write
 from shared.proof.exporting import new_checkpoint
 from shared.proof.growth import HistoryBroken
-from shared.signing import KeyRing
 
 EXAMPLES = examples("perennial log checkpoint --service device --to /mnt/elsewhere")
 KEYS_EXAMPLES = examples("perennial log keys --service device > device.jwks.json")

@@ -15,10 +15,10 @@ from services.cli.ledgers import opened
 from services.cli.log.trust import KeysOption, trusted_keys
 from services.cli.names import SERVICES, ServiceName
 from services.cli.output import AsJson, say, show
-from shared.ledger import instant
+from shared.keys.signing import PublicKeys
+from shared.ledger.events import instant
 from shared.proof.checkpoint import Checkpoint, CheckpointRefused, files_in, read
 from shared.proof.inclusion import NotProved, checked, event_of, proof_of
-from shared.signing import PublicKeys
 
 EXAMPLES = examples("perennial log prove 0198f2c1-7d2a-7c41-9b1e-3f5a6c7d8e9f > proof.json")
 CHECK_EXAMPLES = examples("perennial log check-proof proof.json --keys device.jwks.json")

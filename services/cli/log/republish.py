@@ -17,10 +17,12 @@ from services.cli.failures import CommandFailed, ExitCode
 from services.cli.ledgers import Ledger, opened
 from services.cli.names import SERVICES, ServiceName
 from services.cli.output import AsJson, say, show
-from shared.database import AWAY, Connection
-from shared.lease import Leases
-from shared.relay import SEND_SECONDS_MAX, STOP_SECONDS_MAX, Relay
-from shared.republish import (
+from shared.kafka.relay import SEND_SECONDS_MAX, STOP_SECONDS_MAX, Relay
+from shared.kafka.topics import EVENT_TOPICS, ORDER_TOPICS, Layout, layout_of, make_topic, record_count
+from shared.ledger.database import AWAY, Connection
+from shared.ledger.lease import Leases
+from shared.ledger.slices import SLICE_COUNT, check_partition_count
+from shared.recovery.republish import (
     AnotherCopies,
     copy,
     forget_copy,
@@ -30,8 +32,6 @@ from shared.republish import (
     set_relay_back,
     switch,
 )
-from shared.slices import SLICE_COUNT, check_partition_count
-from shared.topics import EVENT_TOPICS, ORDER_TOPICS, Layout, layout_of, make_topic, record_count
 
 EXAMPLES = examples(
     "perennial log republish --service device",

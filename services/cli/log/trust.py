@@ -9,7 +9,7 @@ import typer
 from services.cli.connections import Connections
 from services.cli.failures import CommandFailed, ExitCode
 from services.cli.names import ServiceName
-from shared.signing import KeyRing, NoSigningKey, PublicKeys
+from shared.keys.signing import KeyRing, NoSigningKey, PublicKeys
 
 KeysOption = Annotated[
     Path | None,

@@ -14,7 +14,7 @@ from services.cli.ledgers import opened
 from services.cli.log.trust import KeysOption, trusted_keys
 from services.cli.names import SERVICES, ServiceName
 from services.cli.output import AsJson, say, show
-from shared.ledger import instant
+from shared.ledger.events import instant
 from shared.proof.checkpoint import files_in
 from shared.proof.expectations import Expectations
 from shared.proof.findings import Finding, Findings

@@ -22,11 +22,11 @@ from services.cli.what_if.differences import Different
 from services.cli.what_if.reading import Together, opened_for_reading
 from services.cli.what_if.run import Answering, Question, Tally, answer_for, ask
 from services.cli.what_if.workers import processes
-from shared.ledger import instant
+from shared.ledger.events import instant
 from shared.messages import UnknownEvent
-from shared.policy import POLICY, Policy
-from shared.policy_file import PolicyWrong, read_policy
 from shared.projector.workers import cores
+from shared.rules.policy import POLICY, Policy
+from shared.settings.policy_file import PolicyWrong, read_policy
 
 __all__ = ["app"]
 

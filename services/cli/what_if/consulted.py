@@ -2,7 +2,7 @@
 
 from typing import Any, cast
 
-from shared.policy import Policy
+from shared.rules.policy import Policy
 
 NAMES_ONLY = frozenset({"name", "version"})
 """What every event tells of its policy; nothing is decided by it."""

@@ -17,7 +17,6 @@ from uuid import UUID
 from services.activation import decider as activation
 from services.device import decider as device
 from services.device.outbox import OUTBOX
-from shared.decider import Refused
 from shared.messages import (
     CodeEvent,
     CodeRef,
@@ -28,7 +27,8 @@ from shared.messages import (
     ForHolders,
     LicenseActivated,
 )
-from shared.policy import Policy
+from shared.rules.decider import Refused
+from shared.rules.policy import Policy
 
 STEPS_PER_ORDER_MAX = 1_000
 """What follows from one order comes to an end long before: a timer that fires for ever is a fault of a rule."""

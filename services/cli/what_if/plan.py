@@ -11,8 +11,7 @@ from services.activation import decider as activation
 from services.cli.what_if.engine import ALWAYS, OnCode, OnDevice, Order, Plan, Verdict, verdict_of
 from services.cli.what_if.inputs import asked_of_code, asked_of_device
 from services.device import decider as device
-from shared.decider import fold
-from shared.ledger import NewEvent
+from shared.ledger.events import NewEvent
 from shared.messages import (
     ActivationDelayed,
     ActivationRetried,
@@ -27,6 +26,7 @@ from shared.messages import (
     MessageRedriven,
     decode,
 )
+from shared.rules.decider import fold
 
 
 @dataclass(frozen=True, slots=True)

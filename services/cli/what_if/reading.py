@@ -17,8 +17,8 @@ from pydantic_core import from_json
 from services.cli.failures import CommandFailed, ExitCode
 from services.cli.names import ServiceName
 from services.cli.what_if.plan import Entry, Lives, entry_of
-from shared.database import ACQUIRE_TIMEOUT_SECONDS, Connection
-from shared.ledger import from_row
+from shared.ledger.database import ACQUIRE_TIMEOUT_SECONDS, Connection
+from shared.ledger.events import from_row
 from shared.messages import CodeRef, DeviceId
 
 STREAMS_AT_ONCE = 1_000

@@ -16,7 +16,7 @@ from services.cli.what_if.engine import Plan, Replay
 from services.cli.what_if.plan import Lives, plan_of
 from services.cli.what_if.reading import Ledgers, Together, in_batches
 from services.device import decider as device
-from shared.policy import Policy
+from shared.rules.policy import Policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

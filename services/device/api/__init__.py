@@ -16,7 +16,7 @@ from services.device.api.related import add_related
 from services.device.api.reports import add_reports
 from services.device.api.shown import shown_license
 from services.device.api.watch import Watch
-from shared.throttle import Throttle
+from shared.doors.throttle import Throttle
 
 __all__ = ["LARGER_BODIES", "Doors", "Throttle", "Watch", "routes", "shown_license"]
 

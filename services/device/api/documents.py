@@ -10,11 +10,11 @@ from services.device.api.doors import Doors
 from services.device.api.enrollment import enrollment_of
 from services.device.api.shown import Shown, shown_of
 from services.device.decider import works_until
-from shared.http import Bearer
-from shared.ledger import instant
+from shared.doors.http import Bearer
+from shared.doors.problems import Problem
+from shared.keys.sealing import NotSealed
+from shared.ledger.events import instant
 from shared.messages import DeviceId
-from shared.problems import Problem
-from shared.sealing import NotSealed
 
 LICENSE = "perennial-license"
 DOCUMENT_VALID = timedelta(days=30)

@@ -13,12 +13,8 @@ from pydantic import BaseModel
 
 from services.device.api.watch import Watch
 from services.device.decider import Command, Device
-from shared.clock import Clock
-from shared.codes import Code, MalformedCode, read_code
-from shared.command_handler import Outcome
-from shared.database import Connection, Pool
-from shared.door import Answer, Door
-from shared.http import (
+from shared.doors.door import Answer, Door
+from shared.doors.http import (
     Body,
     is_operator,
     recorded,
@@ -28,14 +24,18 @@ from shared.http import (
     respond,
     take_order,
 )
-from shared.identity import hash_of
-from shared.ledger import instant
+from shared.doors.problems import Problem
+from shared.doors.throttle import Throttle
+from shared.keys.operators import OperatorTokens
+from shared.keys.sealing import Sealing
+from shared.keys.signing import KeyRing
+from shared.ledger.clock import Clock
+from shared.ledger.command_handler import Outcome
+from shared.ledger.database import Connection, Pool
+from shared.ledger.events import instant
+from shared.ledger.identity import hash_of
 from shared.messages import ActivationRefused, CodeRejected, DeviceId, RemovalRefused
-from shared.operators import OperatorTokens
-from shared.problems import Problem
-from shared.sealing import Sealing
-from shared.signing import KeyRing
-from shared.throttle import Throttle
+from shared.rules.codes import Code, MalformedCode, read_code
 
 TOO_MANY = 429
 EMPTY: Mapping[str, Any] = MappingProxyType({})

@@ -9,14 +9,14 @@ from pydantic import Field
 
 from services.device.api.doors import Doors
 from services.device.decider import EnrollDevice
-from shared.database import Connection, transaction
-from shared.door import Answer
-from shared.http import Bearer, Body, is_operator, operator_check, refused_order, request_hash, take_order
-from shared.identity import hash_of, new_id, new_secret
-from shared.ledger import stream_page
+from shared.doors.door import Answer
+from shared.doors.http import Bearer, Body, is_operator, operator_check, refused_order, request_hash, take_order
+from shared.doors.problems import Problem, problem_response
+from shared.keys.signing import PublicKeys
+from shared.ledger.database import Connection, transaction
+from shared.ledger.events import stream_page
+from shared.ledger.identity import hash_of, new_id, new_secret
 from shared.messages import DeviceEnrolled, DeviceId, Product, ProductVersion, PublicKey, Region, Vendor, decode
-from shared.problems import Problem, problem_response
-from shared.signing import PublicKeys
 
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
 """What a person calls a device."""

@@ -12,12 +12,12 @@ from pydantic import Field
 from services.device.api.doors import Doors, typed_code
 from services.device.api.orders import TypedCode
 from services.device.decider import AddCode
-from shared.codes import Code
-from shared.database import transaction
-from shared.door import Answer, KeyReused, LedgerAway
-from shared.http import Body, IdempotencyKey, operator_check, request_hash
-from shared.identity import hash_of, new_id
+from shared.doors.door import Answer, KeyReused, LedgerAway
+from shared.doors.http import Body, IdempotencyKey, operator_check, request_hash
+from shared.ledger.database import transaction
+from shared.ledger.identity import hash_of, new_id
 from shared.messages import CodeRef, DeviceId
+from shared.rules.codes import Code
 
 PATH = "/v1/fleet/codes"
 DEVICES_MAX = 10_000

@@ -9,10 +9,10 @@ from fastapi import APIRouter, Depends, Query
 
 from services.device.api.doors import Doors
 from services.device.api.fleet import order_id
-from shared.http import PageLimit, operator_check
-from shared.ledger import instant
+from shared.doors.http import PageLimit, operator_check
+from shared.doors.problems import Problem
+from shared.ledger.events import instant
 from shared.messages import DeviceId
-from shared.problems import Problem
 
 VERDICTS = ("CodeVerified", "CodeRejected", "LicenseActivated", "ActivationRefused", "ActivationDelayed")
 

@@ -11,10 +11,10 @@ from services.device.api.as_of import license_as_of
 from services.device.api.doors import Doors
 from services.device.api.shown import shown_of
 from services.device.api.watch import next_look
-from shared.history import AskedAsOf, history_page
-from shared.http import Bearer, EventNumber, PageLimit
+from shared.doors.history import AskedAsOf, history_page
+from shared.doors.http import Bearer, EventNumber, PageLimit
+from shared.doors.problems import Problem
 from shared.messages import DeviceId
-from shared.problems import Problem
 
 WAIT_SECONDS_MAX = 30.0
 

@@ -8,8 +8,8 @@ from pydantic import Field, SecretStr
 
 from services.device.api.doors import Doors, typed_code
 from services.device.decider import Activate, AddCode, RemoveLicense, RemoveReserve
-from shared.http import Bearer, Body, IdempotencyKey, IfVersion
-from shared.identity import new_id
+from shared.doors.http import Bearer, Body, IdempotencyKey, IfVersion
+from shared.ledger.identity import new_id
 from shared.messages import CodeRef, DeviceId
 
 TypedCode = Annotated[SecretStr, Field(max_length=500)]

@@ -6,10 +6,10 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 
 from services.device.api.doors import Doors
-from shared.http import history_entry, operator_check
-from shared.ledger import instant
+from shared.doors.http import history_entry, operator_check
+from shared.ledger.events import instant
+from shared.ledger.related import IDS_MAX, STREAMS_MAX, related
 from shared.messages import DeviceId
-from shared.related import IDS_MAX, STREAMS_MAX, related
 
 
 def add_related(router: APIRouter, doors: Doors) -> None:

@@ -10,12 +10,12 @@ from services.device.api.doors import Doors, typed_code
 from services.device.api.enrollment import public_key_of
 from services.device.api.orders import TypedCode
 from services.device.decider import RemoveLicense, ReportInstallation, ReportOfflineActivation
-from shared.http import Bearer, Body, IdempotencyKey, IfVersion, Moment, respond
-from shared.identity import new_id
-from shared.ledger import instant
+from shared.doors.http import Bearer, Body, IdempotencyKey, IfVersion, Moment, respond
+from shared.doors.problems import Problem
+from shared.keys.signing import NotSigned
+from shared.ledger.events import instant
+from shared.ledger.identity import new_id
 from shared.messages import CodeRef, DeviceId, Product, ProductVersion
-from shared.problems import Problem
-from shared.signing import NotSigned
 
 DEACTIVATION = "perennial-deactivation"
 RECEIPT = "perennial-receipt"

@@ -21,9 +21,9 @@ from services.device.decider import (
     works_until,
 )
 from services.device.projection import LicenseView
-from shared.ledger import instant
+from shared.doors.problems import Problem
+from shared.ledger.events import instant
 from shared.messages import DeviceId
-from shared.problems import Problem
 
 STALE_AFTER = timedelta(hours=24)
 """A status of another day may be wrong by now, and says so (R-99, R-100)."""

@@ -51,10 +51,10 @@ from services.device.decider.reporting import (
 )
 from services.device.decider.state import AnnouncedPurchase, Device, License, Reserve, ReserveStatus
 from services.device.decider.verdicts import record
-from shared.decider import Decider, Refused, fold
-from shared.looking import Looked, findings_of, first_broken, looked_at
 from shared.messages import CodeEvent, DeviceEvent
-from shared.policy import POLICY, Policy, decided_by
+from shared.rules.decider import Decider, Refused, fold
+from shared.rules.looking import Looked, findings_of, first_broken, looked_at
+from shared.rules.policy import POLICY, Policy, decided_by
 
 __all__ = [
     "ACTIVATE_NOW",

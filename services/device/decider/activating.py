@@ -13,7 +13,6 @@ from services.device.decider.case import Case
 from services.device.decider.checks import CLAIM_EXPIRY
 from services.device.decider.commands import Activate, ReportExpiry, RetryActivation
 from services.device.decider.state import Device, Reserve
-from shared.looking import findings_of, first_broken
 from shared.messages import (
     ActivateNow,
     ActivationDelayed,
@@ -24,7 +23,8 @@ from shared.messages import (
     LicenseExpired,
     OfflineActivationReported,
 )
-from shared.policy import Policy, delay_after
+from shared.rules.looking import findings_of, first_broken
+from shared.rules.policy import Policy, delay_after
 
 _ATTEMPTS = uuid5(NAMESPACE_URL, "urn:perennial:activation-attempts")
 

@@ -8,9 +8,9 @@ from services.device.decider.case import Case
 from services.device.decider.checks import ADD_CODE, REMOVE_RESERVE, ends_trial
 from services.device.decider.commands import AddCode, RemoveReserve
 from services.device.decider.state import Device, Reserve
-from shared.looking import findings_of, first_broken
 from shared.messages import CodeAdded, CodeRejected, CodeRemoved, DeviceEvent, DeviceId, RemovalRefused
-from shared.policy import Policy
+from shared.rules.looking import findings_of, first_broken
+from shared.rules.policy import Policy
 
 
 def add_code(device: Device, order: AddCode, policy: Policy) -> list[DeviceEvent]:

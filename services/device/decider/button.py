@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from services.device.decider.case import Case, Check, has_current, runs, runs_until
 from services.device.decider.state import Device
-from shared.looking import first_broken, moment
 from shared.messages import CodeRef, Reason
+from shared.rules.looking import first_broken, moment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,8 @@ from typing import Any
 
 from services.device.decider.answers import in_force
 from services.device.decider.state import Device
-from shared.looking import Check as AnyCheck
 from shared.messages import Reason
+from shared.rules.looking import Check as AnyCheck
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

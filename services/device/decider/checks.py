@@ -16,7 +16,7 @@ from services.device.decider.commands import (
     ReportOfflineActivation,
 )
 from services.device.decider.state import Device
-from shared.looking import moment
+from shared.rules.looking import moment
 
 
 def ends_trial(device: Device, order: AddCode) -> bool:

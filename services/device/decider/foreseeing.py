@@ -5,7 +5,7 @@ from datetime import datetime
 from services.device.decider.predicting import notices_of
 from services.device.decider.state import Device, Reserve
 from shared.messages import CodeEvent, LicenseActivated, LicenseRenewed, LicenseShortened, PredictionChanged
-from shared.term import end_of
+from shared.rules.term import end_of
 
 
 def foreseen(device: Device, verdict: CodeEvent, at: datetime) -> list[PredictionChanged]:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from services.device.decider.state import Device
 from shared.messages import ActivationRefused, CodeRejected, DeviceEvent, DeviceId, GuessesThrottled
-from shared.policy import Policy, delay_after
+from shared.rules.policy import Policy, delay_after
 
 
 def throttled(

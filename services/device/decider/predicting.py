@@ -5,7 +5,7 @@ from typing import get_args
 
 from services.device.decider.state import Device, License, Reserve
 from shared.messages import Notice
-from shared.term import end_of
+from shared.rules.term import end_of
 
 OF_THE_END: tuple[Notice, ...] = ("less_than_full_term", "not_later_than_current")
 """The notices that depend on both ends; the others belong to the code."""

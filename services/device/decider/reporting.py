@@ -13,8 +13,6 @@ from services.device.decider.commands import (
     ReportOfflineActivation,
 )
 from services.device.decider.state import Device
-from shared.decider import Refused
-from shared.looking import findings_of, first_broken
 from shared.messages import (
     ActivationRefused,
     CloneSuspected,
@@ -26,7 +24,9 @@ from shared.messages import (
     OfflineActivationReported,
     RemovalRefused,
 )
-from shared.policy import Policy
+from shared.rules.decider import Refused
+from shared.rules.looking import findings_of, first_broken
+from shared.rules.policy import Policy
 
 
 def enroll(device: Device, order: EnrollDevice) -> list[DeviceEvent]:

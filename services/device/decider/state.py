@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from shared.decider import Part, always
 from shared.messages import (
     CodeKind,
     CodeRef,
@@ -22,6 +21,7 @@ from shared.messages import (
     Trigger,
     Vendor,
 )
+from shared.rules.decider import Part, always
 
 ReserveStatus = Literal["verifying", "ready", "refused", "activating", "retrying"]
 Delay = Literal["purchase_pending", "renewal_due", "no_answer"]

@@ -11,7 +11,6 @@ from services.device.decider.foreseeing import foreseen
 from services.device.decider.guesses import throttled
 from services.device.decider.slots import LICENSE_RUNS_ON
 from services.device.decider.state import Device, Reserve
-from shared.decider import fold
 from shared.messages import (
     ActivationRefused,
     AutoRenewalChanged,
@@ -21,7 +20,8 @@ from shared.messages import (
     PurchaseCancelled,
     SeatReleased,
 )
-from shared.policy import Policy
+from shared.rules.decider import fold
+from shared.rules.policy import Policy
 
 
 def record(device: Device, command: RecordVerdict, policy: Policy) -> list[DeviceEvent]:

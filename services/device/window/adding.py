@@ -9,11 +9,11 @@ from services.device.api.orders import AddNamed
 from services.device.decider import AddCode
 from services.device.window.forms import Typed, Wrong, read_typed
 from services.device.window.opening import Window
-from shared.codes import Code
-from shared.door import Answer
-from shared.identity import new_id
+from shared.doors.door import Answer
+from shared.ledger.identity import new_id
 from shared.messages import DeviceId
 from shared.pages.forms import Form, order_of
+from shared.rules.codes import Code
 
 PRIOR_CHARACTERS_MAX = 200
 

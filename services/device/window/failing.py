@@ -10,11 +10,11 @@ from starlette.exceptions import HTTPException
 from services.device.window.links import NotOpened
 from services.device.window.opening import window_path
 from services.device.window.sentences import Closed, closed, not_opened
-from shared.database import AWAY
-from shared.door import LedgerAway
+from shared.doors.door import LedgerAway
+from shared.doors.problems import Problem
+from shared.ledger.database import AWAY
 from shared.pages import Drawing, NotOurForm
 from shared.pages.failing import page_route
-from shared.problems import Problem
 
 logger = logging.getLogger(__name__)
 

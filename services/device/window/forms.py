@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from shared.codes import TYPED_CHARACTERS_MAX, Code, MalformedCode, read_code
 from shared.pages.forms import Form
+from shared.rules.codes import TYPED_CHARACTERS_MAX, Code, MalformedCode, read_code
 
 PAGES = "/devices/"
 """Where the window's pages are: only there a body may be a form."""

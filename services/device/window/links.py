@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from shared.keys.signing import KeyRing, NotSigned
 from shared.messages import DeviceId
 from shared.pages.forms import form_token_of
-from shared.signing import KeyRing, NotSigned
 
 LINK = "perennial-licensing-link"
 SESSION = "perennial-licensing-session"

@@ -17,11 +17,11 @@ from services.device.api.watch import next_look
 from services.device.window.links import SESSION_VALID, Key, Session, session_of
 from services.device.window.page import is_pending, page_of
 from services.device.window.values import Page
-from shared.clock import machine_now
-from shared.identity import new_secret
+from shared.keys.sealing import NotSealed
+from shared.ledger.clock import machine_now
+from shared.ledger.identity import new_secret
 from shared.messages import DeviceId
 from shared.pages import Drawing
-from shared.sealing import NotSealed
 
 COOKIE = "perennial_licensing"
 ROOM = Path(__file__).parent

@@ -14,13 +14,13 @@ from services.device.window.following import Streams
 from services.device.window.forms import Typed
 from services.device.window.links import new_link, new_session
 from services.device.window.opening import ASSETS, Window, keep, window_path
-from shared.door import KeyReused
-from shared.http import Bearer, request_hash
-from shared.identity import new_id, new_secret
-from shared.ledger import instant
+from shared.doors.door import KeyReused
+from shared.doors.http import Bearer, request_hash
+from shared.doors.problems import Problem
+from shared.ledger.events import instant
+from shared.ledger.identity import new_id, new_secret
 from shared.messages import DeviceId
 from shared.pages import HEADERS, Form, NotOurForm, add_assets, order_of, read_form
-from shared.problems import Problem
 
 SEE_OTHER = 303
 UNPROCESSABLE = 422

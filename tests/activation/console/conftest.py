@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from shared.database import Pool
+from shared.ledger.database import Pool
 from tests.activation.console.stand import Stand, standing
 
 

@@ -26,18 +26,18 @@ from services.activation.forecast import FORECAST, Switchover
 from services.activation.outbox import SANDBOX_OUTBOX
 from services.activation.projection import CODE, CODE_VIEW
 from services.activation.store import CodeStore
-from shared.clock import Clock, machine_now
-from shared.command_handler import CommandHandler, Order
-from shared.database import Pool, transaction
-from shared.door import Door
-from shared.http import allow_forms, new_app
-from shared.identity import new_id
-from shared.ledger import append
-from shared.outbox import Cause
+from shared.doors.door import Door
+from shared.doors.http import allow_forms, new_app
+from shared.keys.sealing import Sealing
+from shared.keys.signing import KeyRing
+from shared.ledger.clock import Clock, machine_now
+from shared.ledger.command_handler import CommandHandler, Order
+from shared.ledger.database import Pool, transaction
+from shared.ledger.events import append
+from shared.ledger.identity import new_id
+from shared.ledger.outbox import Cause
 from shared.pages import FORM_BYTES_MAX
 from shared.projector.live import live
-from shared.sealing import Sealing
-from shared.signing import KeyRing
 from tests.at_the_door import OPERATOR, OPERATOR_KEY, OPERATOR_KEY_HASH, nothing, told
 from tests.operations.desk import operations_on
 

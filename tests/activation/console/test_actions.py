@@ -8,9 +8,9 @@ import httpx
 import pytest
 
 from services.activation.forecast import Current, Switchover, Waiting
-from shared.clock import machine_now
-from shared.identity import new_id
-from shared.policy import POLICY
+from shared.ledger.clock import machine_now
+from shared.ledger.identity import new_id
+from shared.rules.policy import POLICY
 from tests.activation.console.stand import Browser, Stand
 from tests.at_the_door import OPERATOR, told
 

@@ -11,12 +11,12 @@ import pytest
 from services.activation.console.contrast import Contrast, contrast
 from services.activation.forecast import FORECAST
 from services.activation.projection import CODE_VIEW
-from shared.clock import machine_now
-from shared.database import transaction
-from shared.inbox import Parked
-from shared.ledger import append
+from shared.kafka.inbox import Parked
+from shared.kafka.parking import park
+from shared.ledger.clock import machine_now
+from shared.ledger.database import transaction
+from shared.ledger.events import append
 from shared.operations.readings import NOTE, STEP_SECONDS, on_step
-from shared.parking import park
 from tests.activation.console.stand import Browser, Stand
 from tests.shared.records import OUTBOX, cause, record
 

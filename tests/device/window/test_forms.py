@@ -6,7 +6,7 @@ import pytest
 
 from services.device.window.adding import Entered
 from services.device.window.forms import Typed, Wrong
-from shared.codes import Code, new_code
+from shared.rules.codes import Code, new_code
 
 CODE = new_code()
 TEXT = CODE.reveal()

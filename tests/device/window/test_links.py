@@ -16,8 +16,8 @@ from services.device.window.links import (
     new_session,
     session_of,
 )
+from shared.keys.signing import KeyRing
 from shared.pages import has_made
-from shared.signing import KeyRing
 from tests.scenarios import NOON
 
 MINE, YOURS = Key("mine", b"a" * 32), Key("yours", b"b" * 32)

@@ -19,14 +19,14 @@ from services.device.decider import DECIDER
 from services.device.outbox import SANDBOX_OUTBOX
 from services.device.store import DeviceStore
 from services.device.window import FORM_BYTES_MAX, PAGES, Window, opening, routes
-from shared.clock import Clock, machine_now
-from shared.codes import new_code
-from shared.command_handler import CommandHandler
-from shared.database import Pool
-from shared.door import Door
-from shared.http import allow_forms, new_app
-from shared.sealing import Sealing
-from shared.signing import KeyRing
+from shared.doors.door import Door
+from shared.doors.http import allow_forms, new_app
+from shared.keys.sealing import Sealing
+from shared.keys.signing import KeyRing
+from shared.ledger.clock import Clock, machine_now
+from shared.ledger.command_handler import CommandHandler
+from shared.ledger.database import Pool
+from shared.rules.codes import new_code
 from tests.at_the_door import OPERATOR, OPERATOR_KEY_HASH, nothing, told
 
 ANTIVIRUS = {"product": "antivirus", "region": "DE", "name": "Ada's <notebook>"}

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from aiokafka import AIOKafkaConsumer
 
-from shared.ledger import RecordedEvent
+from shared.ledger.events import RecordedEvent
 from shared.messages import Event, UnknownEvent, UnreadableEvent, decode
 from tests.journeys.checker.chain import Chain
 from tests.journeys.checker.evidence import Evidence, opened, partition_count_of, reader

@@ -8,8 +8,8 @@ from hashlib import sha256
 
 from aiokafka.partitioner import murmur2
 
-from shared.database import Connection
-from shared.ledger import RecordedEvent
+from shared.ledger.database import Connection
+from shared.ledger.events import RecordedEvent
 from tests.journeys.checker.findings import Finding, Name, ServiceName
 
 NO_EVENT = bytes(32)

@@ -8,8 +8,8 @@ import asyncpg
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from shared.database import Connection
-from shared.ledger import RecordedEvent, from_row
+from shared.ledger.database import Connection
+from shared.ledger.events import RecordedEvent, from_row
 from tests.journeys.checker.findings import ServiceName
 
 ROWS_PER_ROUND_TRIP = 2_000

@@ -9,9 +9,9 @@ from services.activation.decider import evolve as evolve_code
 from services.device.decider import Device, DeviceEvent, expires_at, retry_at
 from services.device.decider import evolve as evolve_device
 from services.device.projection import LicenseView, project
-from shared.cloudevents import UnreadableEnvelope, header_texts, read_envelope
-from shared.database import Connection
-from shared.ledger import RecordedEvent
+from shared.kafka.cloudevents import UnreadableEnvelope, header_texts, read_envelope
+from shared.ledger.database import Connection
+from shared.ledger.events import RecordedEvent
 from shared.messages import (
     Event,
     MessageDiscarded,

@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from uuid import UUID
 
-from shared.ledger import NewEvent
+from shared.ledger.events import NewEvent
 from tests.journeys.checker.findings import Acknowledged, Finding, ServiceName
 
 type Key = tuple[UUID | None, tuple[str, ...]]

@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
-from shared.database import Connection
-from shared.ledger import RecordedEvent
+from shared.ledger.database import Connection
+from shared.ledger.events import RecordedEvent
 from shared.messages import CodeIssued, Event, LicenseActivated, SeatReleased
 from tests.journeys.checker.evidence import rows_of
 from tests.journeys.checker.findings import Finding, Name

@@ -10,8 +10,8 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from services.activation import outbox as activation_outbox
 from services.device import outbox as device_outbox
-from shared.cloudevents import UnreadableEnvelope, header_texts, read_place, to_headers
-from shared.ledger import RecordedEvent
+from shared.kafka.cloudevents import UnreadableEnvelope, header_texts, read_place, to_headers
+from shared.ledger.events import RecordedEvent
 from tests.journeys.checker.chain import SLICE_COUNT, slice_of_key
 from tests.journeys.checker.evidence import records_of
 from tests.journeys.checker.findings import Finding, Name, ServiceName

@@ -3,7 +3,7 @@
 from collections import Counter
 from uuid import UUID
 
-from shared.ledger import RecordedEvent
+from shared.ledger.events import RecordedEvent
 from shared.messages import (
     ActivateNow,
     ActivationDelayed,

@@ -1,0 +1,97 @@
+"""Errors as people and programs get them: problem+json (RFC 9457) with a stable `code`. Input is never echoed."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from shared.doors.door import KeyReused, LedgerAway
+from shared.ledger.clock import ClockRefused
+from shared.ledger.database import AWAY
+from shared.messages import field_name
+
+TITLES: Mapping[int, tuple[str, str]] = {
+    400: ("malformed_json", "the body is not JSON"),
+    404: ("not_found", "There is nothing at this address"),
+    405: ("method_not_allowed", "This address does not take this method"),
+    413: ("body_too_large", "The body is larger than this service reads"),
+    415: ("unsupported_media_type", "The body must be application/json"),
+}
+
+
+class Problem(Exception):
+    """An answer that is an error. `code` is stable, `detail` is one sentence for people."""
+
+    def __init__(self, status: int, code: str, detail: str, **more: Any) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.more = more
+
+
+def problem_body(status: int, code: str, detail: str, **more: Any) -> dict[str, Any]:
+    """Return the members of a problem."""
+    title = code.replace("_", " ")
+    return {"type": f"/problems/{code}", "title": title, "status": status, "code": code, "detail": detail, **more}
+
+
+def problem_response(
+    status: int, code: str, detail: str, headers: Mapping[str, str] | None = None, **more: Any
+) -> JSONResponse:
+    """Return the problem as a response."""
+    body = problem_body(status, code, detail, **more)
+    return JSONResponse(body, status, headers=headers, media_type="application/problem+json")
+
+
+def install(app: FastAPI) -> None:
+    """Make `app` answer every expected error as a problem."""
+    app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(KeyReused, _key_reused)
+    app.add_exception_handler(ClockRefused, _clock_refused)
+    for away in (LedgerAway, *AWAY):
+        app.add_exception_handler(away, _away)
+
+
+async def _problem(_: Request, error: Any) -> JSONResponse:
+    return problem_response(error.status, error.code, error.detail, **error.more)
+
+
+async def _invalid(_: Request, error: Any) -> JSONResponse:
+    problems = error.errors()
+    if any(problem["type"] == "json_invalid" for problem in problems):
+        return problem_response(400, "malformed_json", "the body is not JSON")
+    fields = [{"field": field_name(problem["loc"][1:]), "problem": problem["type"]} for problem in problems]
+    return problem_response(422, "invalid_fields", "some fields are missing, unknown or wrong", fields=fields)
+
+
+async def _http(_: Request, error: Any) -> JSONResponse:
+    if isinstance(error.__cause__, Problem):
+        # FastAPI takes whatever reading a body raises for a body that cannot be parsed
+        return await _problem(_, error.__cause__)
+    code, detail = TITLES.get(error.status_code, ("http_error", str(error.detail)))
+    return problem_response(error.status_code, code, detail, headers=error.headers)
+
+
+async def _key_reused(_: Request, __: Any) -> JSONResponse:
+    return problem_response(
+        422, "idempotency_key_reused", "this Idempotency-Key was used for another request; take a new one"
+    )
+
+
+async def _clock_refused(_: Request, error: Any) -> JSONResponse:
+    return problem_response(409, error.code, error.detail)
+
+
+async def _away(_: Request, __: Any) -> JSONResponse:
+    return problem_response(
+        503,
+        "ledger_unavailable",
+        "the ledger does not answer; repeat the request with the same Idempotency-Key",
+        headers={"Retry-After": "1"},
+    )

@@ -1,0 +1,40 @@
+"""Goes out on both services: what every word of refusal, warning and parking means. Public, and the same for all."""
+
+import hashlib
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Path, Response
+
+from shared.doors.problems import Problem
+from shared.reasons import CATALOGUE, Catalogue, Explained
+
+CACHEABLE = "public, max-age=3600"
+"""The words change with a release only."""
+
+Word = Annotated[str, Path(max_length=64, pattern=r"^[a-z][a-z0-9_]*$")]
+
+_JSON = CATALOGUE.model_dump_json(exclude_none=True).encode()
+_ETAG = f'"{hashlib.sha256(_JSON).hexdigest()[:32]}"'
+
+
+def reasons_door() -> APIRouter:
+    """Return the routes."""
+    router = APIRouter(tags=["reasons"])
+
+    @router.get("/reasons", response_model=Catalogue)
+    async def reasons(if_none_match: Annotated[str | None, Header()] = None) -> Response:
+        """Every word that an answer, an event or the page may give: what happened, what to do, what happens next."""
+        headers = {"ETag": _ETAG, "Cache-Control": CACHEABLE}
+        if if_none_match == _ETAG:
+            return Response(status_code=304, headers=headers)
+        return Response(_JSON, media_type="application/json", headers=headers)
+
+    @router.get("/problems/{word}", response_model_exclude_none=True)
+    async def problem(word: Word, response: Response) -> tuple[Explained, ...]:
+        """What is known of one word: where the `type` of a problem leads to."""
+        if not (entries := CATALOGUE.about(word)):
+            raise Problem(404, "not_found", "no problem has this name")
+        response.headers["Cache-Control"] = CACHEABLE
+        return entries
+
+    return router

@@ -1,0 +1,177 @@
+"""Events as CloudEvents 1.0 in Kafka's binary mode: the body is the event alone, headers say the rest.
+
+Here are the header names, in both directions. No topic, service or rule may come in.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from shared.ledger.events import RecordedEvent, instant
+from shared.ledger.slices import slice_of
+from shared.messages import EVENT_TYPES
+
+type Headers = Sequence[tuple[str, bytes]]
+
+HEADER_CHARACTERS_MAX = 256
+BIGINT_DIGITS_MAX = 18
+TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+FIXED: tuple[tuple[str, bytes], ...] = (
+    ("ce_specversion", b"1.0"),
+    ("content-type", b"application/json"),
+)
+
+IGNORABLE = frozenset(place for place, event in EVENT_TYPES.items() if event.ignorable)
+
+
+def to_headers(entry: RecordedEvent, source: str) -> list[tuple[str, bytes]]:
+    """Return the headers of a recorded event. `source` names the writing ledger, e.g. `/perennial/device`."""
+    event = entry.event
+    headers = [
+        *FIXED,
+        ("ce_id", str(event.event_id).encode()),
+        ("ce_source", source.encode()),
+        ("ce_type", event.type_name.encode()),
+        ("ce_time", instant(event.occurred_at).encode()),
+        ("ce_subject", event.stream_id.encode()),
+        ("ce_dataschema", f"/schemas/{event.type_name}/{event.schema_version}".encode()),
+        ("ce_recordedtime", instant(event.recorded_at).encode()),
+        ("ce_streamversion", str(event.version).encode()),
+        ("ce_correlationid", str(event.correlation_id).encode()),
+        ("slice", str(event.slice_number).encode()),
+        ("position", str(entry.position).encode()),
+        ("hash", entry.hash.hex().encode()),
+    ]
+    if event.causation_id:
+        headers.append(("ce_causationid", str(event.causation_id).encode()))
+    if event.traceparent:
+        headers.append(("traceparent", event.traceparent.encode()))
+    if (event.type_name, event.schema_version) in IGNORABLE:
+        headers.append(("ce_ignorable", b"true"))
+    return headers
+
+
+class UnreadableEnvelope(Exception):
+    """Headers that are not those of a CloudEvent; the message names the header, never its value."""
+
+
+class Envelope(NamedTuple):
+    """What the headers of a message say: what it is, who wrote it, when."""
+
+    event_id: str
+    source: str
+    type_name: str
+    schema_version: int
+    subject: str
+    occurred_at: datetime
+    recorded_at: datetime
+    correlation_id: UUID | None
+    traceparent: str | None
+    ignorable: bool = False
+    """Whether a reader that does not know it may pass it over, as its writer says."""
+
+
+class Place(NamedTuple):
+    """Where a recorded event stands: its slice, its position there, and its hash in the slice's chain."""
+
+    slice_number: int
+    position: int
+    hash: bytes
+
+
+def header_texts(headers: Headers) -> dict[str, str]:
+    """Return the headers as text. Raises `UnreadableEnvelope`."""
+    try:
+        texts = {name: value.decode() for name, value in headers if value is not None}
+    except UnicodeDecodeError:
+        raise UnreadableEnvelope("a header is not UTF-8") from None
+    if any("\x00" in text for text in texts.values()):
+        raise UnreadableEnvelope("a header contains a NUL")
+    return texts
+
+
+def read_envelope(texts: Mapping[str, str]) -> Envelope:
+    """Return what the headers say. Raises `UnreadableEnvelope`."""
+    if texts.get("ce_specversion") != "1.0":
+        raise UnreadableEnvelope("ce_specversion is missing or not 1.0")
+    occurred_at = _required(texts, "ce_time")
+    schema = texts.get("ce_dataschema", "/1").rpartition("/")[2]
+    return Envelope(
+        event_id=_required(texts, "ce_id"),
+        source=_required(texts, "ce_source"),
+        type_name=_required(texts, "ce_type"),
+        schema_version=_number("ce_dataschema", schema),
+        subject=texts.get("ce_subject", ""),
+        occurred_at=_moment("ce_time", occurred_at),
+        recorded_at=_moment("ce_recordedtime", texts.get("ce_recordedtime", occurred_at)),
+        correlation_id=_id("ce_correlationid", texts.get("ce_correlationid")),
+        traceparent=read_traceparent(texts.get("traceparent")),
+        ignorable=texts.get("ce_ignorable") == "true",
+    )
+
+
+def read_place(texts: Mapping[str, str], key: bytes | None) -> Place:
+    """Return where the event of these headers stands.
+
+    Raises `UnreadableEnvelope`, also if the record's key belongs to another stream or slice.
+    """
+    slice_number = _number("slice", _required(texts, "slice"))
+    position = _number("position", _required(texts, "position"))
+    subject = _required(texts, "ce_subject")
+    if key is None or key != subject.encode():
+        raise UnreadableEnvelope("the key is not the ce_subject")
+    if slice_number != slice_of(subject):
+        raise UnreadableEnvelope("the slice is not that of the key")
+    if position < 1:
+        raise UnreadableEnvelope("position is below 1")
+    return Place(slice_number, position, _hash(_required(texts, "hash")))
+
+
+def _required(texts: Mapping[str, str], name: str) -> str:
+    if not (text := texts.get(name)):
+        raise UnreadableEnvelope(f"{name} is missing")
+    if len(text) > HEADER_CHARACTERS_MAX:
+        raise UnreadableEnvelope(f"{name} is longer than {HEADER_CHARACTERS_MAX} characters")
+    if not text.isprintable():
+        # PostgreSQL's text cannot hold a NUL, and a log's line no line break
+        raise UnreadableEnvelope(f"{name} contains a control character")
+    return text
+
+
+def _number(name: str, text: str) -> int:
+    # isdecimal alone would take digits of other alphabets
+    if not (text.isascii() and text.isdecimal() and len(text) <= BIGINT_DIGITS_MAX):
+        raise UnreadableEnvelope(f"{name} is not a number")
+    return int(text)
+
+
+def _moment(name: str, text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UnreadableEnvelope(f"{name} is not a time") from None
+    if moment.tzinfo is None:
+        raise UnreadableEnvelope(f"{name} has no time zone")
+    return moment
+
+
+def _id(name: str, text: str | None) -> UUID | None:
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        raise UnreadableEnvelope(f"{name} is not a UUID") from None
+
+
+def read_traceparent(text: str | None) -> str | None:
+    """Return the trace context; one that is none is left out: it says nothing about the event."""
+    return text if text and TRACEPARENT.fullmatch(text) else None
+
+
+def _hash(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        raise UnreadableEnvelope("hash is not hexadecimal") from None

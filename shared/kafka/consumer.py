@@ -1,0 +1,389 @@
+"""Consumes one Kafka topic in batches: positions, state and events move in one PostgreSQL transaction.
+
+FastStream fetches and distributes; what is handled already is known from the position vector in the
+database alone. Kafka's committed offsets only serve lag tools. No rule may come in here.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import chain
+from time import monotonic
+from typing import Any, cast
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import IllegalStateError, KafkaError
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker, KafkaMessage
+from faststream.kafka.message import KafkaAckableMessage
+
+from shared.kafka.inbox import (
+    Accepted,
+    LedgerSieve,
+    Parked,
+    Read,
+    Record,
+    Sifted,
+    Vector,
+    address,
+    sift_foreign_records,
+)
+from shared.kafka.owned_partitions import OwnedPartitions
+from shared.kafka.parking import park
+from shared.kafka.progress import Claim, NotOwned, Progress, WentBack
+from shared.ledger.clock import Clock, machine_now
+from shared.ledger.database import AWAY, CONFLICT, Connection, Pool, transaction
+from shared.ledger.events import NewEvent, append
+from shared.ledger.identity import new_id
+from shared.ledger.outbox import Cause, Outbox
+from shared.watching.telemetry import named_in, spans_end_here
+
+logger = logging.getLogger(__name__)
+
+FETCH_WAIT_MS = 250
+GAP_PATIENCE_SECONDS = 5.0
+GAP_RETRY_SECONDS = 0.2
+CONFLICTS_MAX = 20
+RETRY_SECONDS_MAX = 2.0
+COMMIT_INTERVAL_SECONDS = 1.0
+COMMIT_SECONDS_MAX = 2.0
+STALLED_SECONDS = 20.0
+HANDLING_SECONDS_MAX = 15.0
+"""A worker that has a batch in hand for longer (its ledger is out of its reach, Kafka is not) leaves its partitions to
+the others: it stops its heartbeats, and a static member is missed after the session time-out."""
+RECLAIM_SECONDS = 4.0
+RECORD_BYTES_MAX = 1_048_576
+
+
+@dataclass(slots=True)
+class Handled:
+    """What a batch came to: events to append, and messages that had to be set aside after all."""
+
+    events: Sequence[NewEvent] = ()
+    parked: Sequence[Parked] = ()
+
+
+type Handle[Message] = Callable[[Connection, Sequence[Accepted[Message]]], Awaitable[Handled]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source[Message]:
+    """What a consumer reads and what it does with it.
+
+    `ledger` says whether the writer is a ledger, whose records have positions; records of others are
+    told apart by CloudEvents source and id. Types in `ignored` are known and passed over unread. `derived` says
+    that all it writes can be derived from the topic again, so that a commit need not wait for the disk.
+    `committed` hears of what was handled once it is.
+    """
+
+    name: str
+    topic: str
+    ledger: bool
+    read: Read[Message]
+    handle: Handle[Message]
+    ignored: Collection[str] = ()
+    derived: bool = False
+    committed: Callable[[Sequence[Accepted[Message]]], None] = lambda _: None
+
+
+class Consumer[Message](ConsumerRebalanceListener):
+    """One worker's share of one topic."""
+
+    def __init__(
+        self,
+        source: Source[Message],
+        *,
+        pool: Pool,
+        clock: Clock,
+        outbox: Outbox,
+        on_append: Callable[[], None],
+        on_failure: Callable[[Exception], None],
+    ) -> None:
+        self.source = source
+        self._pool = pool
+        self._clock = clock
+        self._outbox = outbox
+        self._on_append = on_append
+        self._on_failure = on_failure
+        self._progress = Progress(source.name)
+        self._owned = OwnedPartitions()
+        self._gaps: dict[tuple[int, int], float] = {}
+        self._partition_count = 0
+        self._claiming: asyncio.Task[None] | None = None
+        self._joined = False
+        self._moved_at = machine_now()
+        self._committed_at = 0.0
+        self._subscriber: Any = None
+        self._batch_records_max = 1
+        self._handled_at: dict[int, float] = {}
+        self.batches = 0
+        self.records = 0
+
+    # --- Kafka's side --------------------------------------------------------------------
+
+    def subscribe(self, broker: KafkaBroker, *, worker: str, batch_records_max: int) -> None:
+        """Register with `broker`, every option that decides about losing data said aloud."""
+        self._subscriber = broker.subscriber(
+            self.source.topic,
+            batch=True,
+            max_records=batch_records_max,
+            group_id=self.source.name,
+            group_instance_id=f"{self.source.name}.{worker}",
+            auto_offset_reset="earliest",
+            ack_policy=AckPolicy.MANUAL,
+            session_timeout_ms=6_000,
+            heartbeat_interval_ms=1_500,
+            max_poll_interval_ms=int(HANDLING_SECONDS_MAX * 1_000),
+            fetch_max_wait_ms=FETCH_WAIT_MS,
+            max_partition_fetch_bytes=4 * RECORD_BYTES_MAX,
+            listener=self,
+            parser=self._as_it_is,
+            decoder=_undecoded,
+        )
+        self._subscriber(self._on_batch)
+        self._batch_records_max = batch_records_max
+        # FastStream sleeps for its batch timeout after each empty fetch: what comes meanwhile would wait
+        self._subscriber.get_msg = self._next_batch
+
+    async def _next_batch(self, consumer: AIOKafkaConsumer) -> tuple[Record, ...]:
+        """Return what has come, as soon as anything has."""
+        if self._claiming and not self._claiming.done():
+            # whoever cannot claim must not go on asking Kafka, or it keeps what others could claim
+            await asyncio.wait([self._claiming])
+        fetched = await consumer.getmany(timeout_ms=FETCH_WAIT_MS, max_records=self._batch_records_max)
+        return tuple(chain.from_iterable(fetched.values()))
+
+    async def _as_it_is(self, records: Any) -> KafkaMessage:
+        """Wrap a batch without reading it: FastStream's own parser fails on a bad header, and the batch is lost."""
+        return KafkaAckableMessage(raw_message=records, body=b"", consumer=self._subscriber.consumer)
+
+    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        """Forget the partitions; what is in flight is fenced by the epoch."""
+        if self._claiming:
+            self._claiming.cancel()
+        self._owned.disown(partition.partition for partition in revoked)
+
+    async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        """Own the partitions under a new epoch and read on where the database says.
+
+        aiokafka logs and forgets an exception of this method, so claiming retries until it is told otherwise.
+        """
+        self._owned.disown(list(self._owned.epochs))
+        self._joined = True
+        self._claiming = asyncio.create_task(self._claim(sorted(entry.partition for entry in assigned)))
+        await asyncio.wait([self._claiming], timeout=RETRY_SECONDS_MAX)
+
+    async def _claim(self, partitions: Sequence[int]) -> None:
+        claims: Mapping[int, Claim] = {}
+        while partitions and not claims:
+            try:
+                async with transaction(self._pool) as connection:
+                    claims = await self._progress.claim(connection, partitions)
+            except AWAY as error:
+                logger.warning("%s cannot claim partitions yet: %r", self.source.name, error)
+                await asyncio.sleep(RETRY_SECONDS_MAX / 2)
+        self._read_from({partition: claim.next_offset for partition, claim in claims.items()})
+        self._owned.own(claims)
+        self._moved_at = machine_now()
+
+    async def _claim_again(self) -> None:
+        """Claim what Kafka still assigns here once a worker that woke up late must have noticed that it is out."""
+        await asyncio.sleep(RECLAIM_SECONDS)
+        assigned = sorted(entry.partition for entry in self._subscriber.consumer.assignment())
+        await self._claim([partition for partition in assigned if partition not in self._owned.epochs])
+
+    def _read_from(self, offsets: Mapping[int, int]) -> None:
+        for partition, offset in offsets.items():
+            try:
+                self._subscriber.consumer.seek(TopicPartition(self.source.topic, partition), offset)
+            except IllegalStateError:
+                logger.info("%s: partition %s was taken away meanwhile", self.source.name, partition)
+
+    async def _on_batch(self, message: KafkaMessage) -> None:
+        """Handle one batch for good: FastStream would forget an exception and read on."""
+        records, look_back = self._owned.in_order(cast("Sequence[Record]", message.raw_message))
+        self._read_from(look_back)
+        if records:
+            await self._handle_until_done(records)
+            self._moved_at = machine_now()
+        if monotonic() - self._committed_at > COMMIT_INTERVAL_SECONDS:
+            self._committed_at = monotonic()
+            await self._show_lag(message)
+
+    async def _show_lag(self, message: KafkaMessage) -> None:
+        try:
+            async with asyncio.timeout(COMMIT_SECONDS_MAX):
+                await message.ack()
+        except (KafkaError, TimeoutError) as error:
+            # nobody reads these offsets but lag tools: they must not hold up a batch
+            logger.info("%s: offsets not committed: %r", self.source.name, error)
+
+    async def _handle_until_done(self, records: Sequence[Record]) -> None:
+        conflicts, pause_seconds = 0, 0.05
+        while True:
+            try:
+                with spans_end_here():
+                    return await self._handle(records)
+            except NotOwned as error:
+                logger.info("%s: %s", self.source.name, error)
+                self._owned.disown(error.partitions)
+                self._read_from(self._owned.rewind(records))
+                self._claiming = asyncio.create_task(self._claim_again())
+                return None
+            except WentBack as error:
+                logger.warning("%s: reading again: %s", self.source.name, error)
+                again = self._owned.rewind(records)
+                self._owned.go_back(error.partition, error.next_offset)
+                self._read_from({**again, error.partition: error.next_offset})
+                return None
+            except CONFLICT as error:
+                conflicts += 1
+                if conflicts > CONFLICTS_MAX:
+                    return self._on_failure(error)
+                logger.info("%s: conflict, deciding again: %r", self.source.name, error)
+            except AWAY as error:
+                logger.warning("%s: the database is away: %r", self.source.name, error)
+                await asyncio.sleep(pause_seconds)
+                pause_seconds = min(2 * pause_seconds, RETRY_SECONDS_MAX)
+            except Exception as error:
+                logger.exception("%s: unexpected, this worker stops; the log will replay", self.source.name)
+                return self._on_failure(error)
+
+    # --- the database's side -------------------------------------------------------------
+
+    async def _handle(self, records: Sequence[Record]) -> None:
+        async with transaction(self._pool) as connection:
+            sifted, offsets = await self._sift(connection, records)
+            handled = await self.source.handle(connection, sifted.accepted)
+            now = self._clock.now()
+            cause = Cause(at=now, recorded_at=now, correlation_id=new_id())
+            parked = [*sifted.parked, *handled.parked]
+            parking = await park(connection, self.source.name, parked, outbox=self._outbox, cause=cause)
+            await append(connection, [*handled.events, *parking])
+        self._owned.note_committed(offsets)
+        self.batches += 1
+        self.records += len(records)
+        self._handled_at.update({record.partition: record.timestamp / 1_000 for record in records})
+        for entry in parked:
+            said = named_in(entry.record.headers)
+            logger.error("%s: parked %s: %s", self.source.name, entry.reason, entry.detail, extra=said)
+        self.source.committed(sifted.accepted)
+        if handled.events or parking:
+            self._on_append()
+        await self._go_back(sifted)
+
+    async def _sift(
+        self, connection: Connection, records: Sequence[Record]
+    ) -> tuple[Sifted[Message], Mapping[int, int]]:
+        """Prove ownership, decide what is next, and write and return how far this consumer is after the commit."""
+        await self._progress.prove(connection, self._owned.claims_of(records), owned=self._owned.epochs)
+        if self.source.ledger:
+            sifted, vector = await self._sift_ledger(connection, records)
+        else:
+            vector = Vector()
+            sifted = sift_foreign_records(records, vector, self.source.read)
+            sifted.accepted = await self._progress.first_times(connection, sifted.accepted)
+        await self._progress.move(connection, vector, sifted)
+        return sifted, vector.offsets
+
+    async def _sift_ledger(self, connection: Connection, records: Sequence[Record]) -> tuple[Sifted[Message], Vector]:
+        batch = address(records)
+        slices = sorted({entry.place.slice_number for entry in batch if not isinstance(entry.place, str)})
+        vector = await self._progress.vector(connection, slices)
+        sieve = LedgerSieve(
+            read=self.source.read,
+            ignored=self.source.ignored,
+            partition_count=self._topics_partition_count(),
+            overdue=self._overdue,
+        )
+        return sieve.sift(batch, vector), vector
+
+    def _topics_partition_count(self) -> int:
+        """Return it as Kafka told it last: of a topic that is gone, records may still be in hand."""
+        if told := self._subscriber.consumer.partitions_for_topic(self.source.topic):
+            self._partition_count = len(told)
+        return self._partition_count
+
+    # --- gaps ------------------------------------------------------------------------------
+
+    def _overdue(self, slice_number: int, position: int) -> bool:
+        since = self._gaps.setdefault((slice_number, position), monotonic())
+        return monotonic() - since > GAP_PATIENCE_SECONDS
+
+    async def _go_back(self, sifted: Sifted[Message]) -> None:
+        """Read again from the first record that waits: the missing one may have been passed over, or come late."""
+        waiting = {(gap.slice_number, gap.missing_position) for gap in sifted.gaps}
+        for slice_number, position in list(self._gaps):
+            if slice_number in sifted.moved_slices and (slice_number, position) not in waiting:
+                del self._gaps[slice_number, position]
+        if not waiting:
+            return
+        await asyncio.sleep(GAP_RETRY_SECONDS)
+        for gap in sifted.gaps[:1]:
+            logger.warning(
+                "%s: slice %s waits for position %s", self.source.name, gap.slice_number, gap.missing_position
+            )
+        first = {gap.partition: gap.offset for gap in reversed(sifted.gaps)}
+        self._owned.next_offsets.update(first)
+        self._read_from(first)
+
+    # --- progress --------------------------------------------------------------------------
+
+    def lag(self) -> int:
+        """Return how many records of this worker's partitions are not handled yet, as far as Kafka told."""
+        return sum(self._waiting().values())
+
+    def lag_seconds(self) -> float:
+        """Return for how long records have been waiting: the age of what was handled last where more is there."""
+        now = machine_now().timestamp()
+        moved_at = self._moved_at.timestamp()
+        return max((now - self._handled_at.get(partition, moved_at) for partition in self._waiting()), default=0.0)
+
+    @property
+    def moved_at(self) -> datetime:
+        """When this worker handled a batch last, or took its partitions over."""
+        return self._moved_at
+
+    def gap_waits(self) -> int:
+        """Return how many slices wait for a missing position."""
+        return len(self._gaps)
+
+    def _waiting(self) -> dict[int, int]:
+        """Return of each partition that lags how many records wait."""
+        consumer = self._subscriber.consumer
+        behind = {
+            entry.partition: (consumer.highwater(entry) or 0) - self._owned.committed.get(entry.partition, 0)
+            for entry in (consumer.assignment() if consumer else ())
+        }
+        return {partition: count for partition, count in behind.items() if count > 0}
+
+    def problem(self) -> str | None:
+        """Return why this consumer makes no progress, or None.
+
+        Progress means that Kafka answered a fetch of every partition, or a batch was handled, a short while ago.
+        """
+        consumer = self._subscriber.consumer
+        if consumer is None or not self._joined:
+            return f"{self.source.name} has not joined its group yet"
+        assigned = consumer.assignment()
+        if unclaimed := [entry.partition for entry in assigned if entry.partition not in self._owned.epochs]:
+            return f"{self.source.name} has not claimed partition {unclaimed[0]} yet"
+        silence_seconds = self.silence_seconds()
+        if silence_seconds > STALLED_SECONDS:
+            return f"{self.source.name} has not heard from Kafka for {silence_seconds:.0f} seconds"
+        return None
+
+    def silence_seconds(self) -> float:
+        """Return for how long the quietest partition has had neither an answer of Kafka nor a handled batch."""
+        consumer = self._subscriber.consumer
+        assigned = consumer.assignment() if consumer else ()
+        if not assigned:
+            return 0.0
+        heard_at = min((consumer.last_poll_timestamp(entry) or 0) for entry in assigned) / 1000
+        return machine_now().timestamp() - max(heard_at, self._moved_at.timestamp())
+
+
+async def _undecoded(_: KafkaMessage) -> bytes:
+    return b""

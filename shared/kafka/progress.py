@@ -1,0 +1,134 @@
+"""How far a consumer is, and which worker may move it on: kept in PostgreSQL, beside what the records caused.
+
+A partition has an epoch: whoever takes it over raises it, and every batch proves that it is still its own
+in the transaction that it writes. No Kafka client and no rule may come in here.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from shared.kafka.inbox import Accepted, Sifted, Vector
+from shared.ledger.database import Connection
+
+
+class NotOwned(Exception):
+    """Other workers took `partitions` over; this batch must change nothing."""
+
+    def __init__(self, partitions: Sequence[int]) -> None:
+        super().__init__(f"partitions {', '.join(map(str, partitions))} belong to other workers now")
+        self.partitions = partitions
+
+
+class WentBack(Exception):
+    """The database forgot what it had committed of `partition` (a crash, without waiting for the disk)."""
+
+    def __init__(self, partition: int, next_offset: int) -> None:
+        super().__init__(f"the database is back at offset {next_offset} of partition {partition}")
+        self.partition = partition
+        self.next_offset = next_offset
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A partition that is owned: under which epoch, and which offset is next as far as is committed."""
+
+    epoch: int
+    next_offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The progress of the consumer of this name, over all its workers."""
+
+    consumer: str
+
+    async def claim(self, connection: Connection, partitions: Sequence[int]) -> Mapping[int, Claim]:
+        """Take partitions over, each under a new epoch."""
+        await connection.execute(ALL_SLICES, self.consumer)
+        rows = await connection.fetch(CLAIM, self.consumer, partitions)
+        return {row["partition"]: Claim(row["epoch"], row["next_offset"]) for row in rows}
+
+    async def prove(self, connection: Connection, claims: Mapping[int, Claim], *, owned: Mapping[int, int]) -> None:
+        """Lock the partitions of `claims` until the commit.
+
+        Raises `NotOwned` if one has another epoch by now, `WentBack` if less of it is committed than this worker saw.
+        `owned` are the epochs of all that this worker has: with one that is lost, all that are lost are named.
+        """
+        rows = await connection.fetch(CLAIMS, self.consumer, sorted(claims))
+        current = {row["partition"]: Claim(row["epoch"], row["next_offset"]) for row in rows}
+        epochs = {partition: claim.epoch for partition, claim in claims.items()}
+        if any(partition not in current or current[partition].epoch != epoch for partition, epoch in epochs.items()):
+            raise NotOwned(await self._lost(connection, {**owned, **epochs}))
+        for partition, claim in claims.items():
+            if current[partition].next_offset < claim.next_offset:
+                raise WentBack(partition, current[partition].next_offset)
+
+    async def _lost(self, connection: Connection, epochs: Mapping[int, int]) -> list[int]:
+        rows = await connection.fetch(EPOCHS, self.consumer, list(epochs))
+        kept = {row["partition"] for row in rows if row["epoch"] == epochs[row["partition"]]}
+        return sorted(epochs.keys() - kept)
+
+    async def vector(self, connection: Connection, slices: Sequence[int]) -> Vector:
+        """Return the positions and hashes of the slices."""
+        rows = await connection.fetch(POSITIONS, self.consumer, slices)
+        return Vector({row["slice"]: (row["position"], row["hash"]) for row in rows})
+
+    async def move[Message](self, connection: Connection, vector: Vector, sifted: Sifted[Message]) -> None:
+        """Write how far the consumer is once this transaction commits."""
+        moved, partitions = sorted(sifted.moved_slices), sorted(vector.offsets)
+        await connection.execute(
+            MOVE,
+            self.consumer,
+            moved,
+            [vector.slices[number][0] for number in moved],
+            [vector.slices[number][1] for number in moved],
+            partitions,
+            [vector.offsets[partition] for partition in partitions],
+        )
+
+    async def first_times[Message](
+        self, connection: Connection, accepted: Sequence[Accepted[Message]]
+    ) -> list[Accepted[Message]]:
+        """Keep of each (source, id) the first message ever."""
+        first_here = {(entry.envelope.source, entry.envelope.event_id): entry for entry in reversed(accepted)}
+        if not first_here:
+            return []
+        sources, ids = zip(*sorted(first_here), strict=True)
+        rows = await connection.fetch(FIRST_TIMES, sources, ids)
+        first_ever = {id(first_here[row["source"], row["id"]]) for row in rows}
+        return [entry for entry in accepted if id(entry) in first_ever]
+
+
+ALL_SLICES = "insert into inbound_slice (consumer, slice) select $1, generate_series(0, 255) on conflict do nothing"
+
+CLAIM = """
+insert into inbound_partition as mine (consumer, partition, epoch)
+select $1, unnest($2::int[]), 1
+on conflict (consumer, partition) do update set epoch = mine.epoch + 1
+returning partition, epoch, next_offset
+"""
+
+CLAIMS = """
+select partition, epoch, next_offset from inbound_partition
+where consumer = $1 and partition = any($2::int[]) order by partition for update
+"""
+
+EPOCHS = "select partition, epoch from inbound_partition where consumer = $1 and partition = any($2::int[])"
+
+POSITIONS = "select slice, position, hash from inbound_slice where consumer = $1 and slice = any($2::smallint[])"
+
+MOVE = """
+with moved as (
+    update inbound_slice here set position = there.position, hash = there.hash
+    from unnest($2::smallint[], $3::bigint[], $4::bytea[]) as there(slice, position, hash)
+    where here.consumer = $1 and here.slice = there.slice
+)
+update inbound_partition here set next_offset = there.next_offset
+from unnest($5::int[], $6::bigint[]) as there(partition, next_offset)
+where here.consumer = $1 and here.partition = there.partition
+"""
+
+FIRST_TIMES = """
+insert into inbound_message (source, id) select * from unnest($1::text[], $2::text[])
+on conflict do nothing returning source, id
+"""

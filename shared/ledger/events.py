@@ -1,0 +1,184 @@
+"""The ledger: the events of one service, in 256 slices whose positions are counts without a gap.
+
+`append` writes one decision or hundreds in the caller's transaction. It locks the heads of the slices
+last and in slice order, so position order is commit order and a rollback gives the numbers back.
+Each slice is a hash chain. No rule may come in here.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+from uuid import UUID
+
+import asyncpg
+
+from shared.ledger.database import Connection
+from shared.ledger.slices import SLICE_COUNT
+
+GENESIS = bytes(32)
+
+
+class NewEvent(NamedTuple):
+    """An event that was decided and has no position yet. `data` are the bytes that travel."""
+
+    slice_number: int
+    stream_id: str
+    version: int
+    type_name: str
+    schema_version: int
+    event_id: UUID
+    occurred_at: datetime
+    recorded_at: datetime
+    correlation_id: UUID
+    causation_id: UUID | None
+    traceparent: str | None
+    data: bytes
+
+
+class RecordedEvent(NamedTuple):
+    """An event of the ledger, with its place in its slice and in the hash chain."""
+
+    event: NewEvent
+    position: int
+    prev_hash: bytes
+    hash: bytes
+
+
+def instant(moment: datetime) -> str:
+    """Return `moment` as RFC 3339 in UTC with milliseconds: the one form that is hashed and sent."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def chained_hash(
+    prev_hash: bytes, *, event_id: str, type_name: str, stream_id: str, occurred_at: str, data: bytes
+) -> bytes:
+    """Return the hash of an event in its slice: SHA-256 over the previous hash, what the event is, and its bytes.
+
+    Everything in it is on the wire, so a reader can check the chain with the record alone.
+    """
+    envelope = f"{event_id}\n{type_name}\n{stream_id}\n{occurred_at}\n".encode()
+    return hashlib.sha256(prev_hash + envelope + data).digest()
+
+
+HEADS = "select slice, position, hash from slice_head where slice = any($1::smallint[]) order by slice for update"
+
+APPEND = """
+with appended as (
+    insert into event (slice, position, stream_id, version, type, schema_version, event_id, occurred_at,
+                       recorded_at, correlation_id, causation_id, traceparent, data, prev_hash, hash)
+    select * from unnest($1::smallint[], $2::bigint[], $3::text[], $4::int[], $5::text[], $6::smallint[], $7::uuid[],
+                         $8::timestamptz[], $9::timestamptz[], $10::uuid[], $11::uuid[], $12::text[], $13::bytea[],
+                         $14::bytea[], $15::bytea[])
+)
+update slice_head h set position = head.position, hash = head.hash
+from unnest($16::smallint[], $17::bigint[], $18::bytea[]) as head(slice, position, hash)
+where h.slice = head.slice
+"""
+
+
+async def append(connection: Connection, events: Sequence[NewEvent]) -> list[RecordedEvent]:
+    """Append `events` in their order, inside the caller's transaction, and return them with their positions.
+
+    Raises `asyncpg.UniqueViolationError` if a stream moved on since its state was read, or an event id is used.
+    """
+    if not events:
+        return []
+    slices = sorted({event.slice_number for event in events})
+    heads = {row["slice"]: (row["position"], row["hash"]) for row in await connection.fetch(HEADS, slices)}
+    recorded = _chain(events, heads)
+    await connection.execute(APPEND, *zip(*(_row(entry) for entry in recorded), strict=True), *_columns(heads, slices))
+    return recorded
+
+
+def _chain(events: Sequence[NewEvent], heads: dict[int, tuple[int, bytes]]) -> list[RecordedEvent]:
+    """Give every event its position and hash; `heads` end at the last of each slice."""
+    recorded = []
+    for event in events:
+        position, prev_hash = heads[event.slice_number]
+        this_hash = chained_hash(
+            prev_hash,
+            event_id=str(event.event_id),
+            type_name=event.type_name,
+            stream_id=event.stream_id,
+            occurred_at=instant(event.occurred_at),
+            data=event.data,
+        )
+        heads[event.slice_number] = (position + 1, this_hash)
+        recorded.append(RecordedEvent(event, position + 1, prev_hash, this_hash))
+    return recorded
+
+
+def _row(entry: RecordedEvent) -> tuple[object, ...]:
+    event = entry.event
+    return (
+        event.slice_number,
+        entry.position,
+        event.stream_id,
+        event.version,
+        event.type_name,
+        event.schema_version,
+        event.event_id,
+        event.occurred_at,
+        event.recorded_at,
+        event.correlation_id,
+        event.causation_id,
+        event.traceparent,
+        event.data,
+        entry.prev_hash,
+        entry.hash,
+    )
+
+
+def _columns(heads: dict[int, tuple[int, bytes]], slices: Sequence[int]) -> tuple[list[object], ...]:
+    return list(slices), [heads[number][0] for number in slices], [heads[number][1] for number in slices]
+
+
+def from_row(row: asyncpg.Record) -> RecordedEvent:
+    """Return the event of one row of table `event`."""
+    event = NewEvent(
+        slice_number=row["slice"],
+        stream_id=row["stream_id"],
+        version=row["version"],
+        type_name=row["type"],
+        schema_version=row["schema_version"],
+        event_id=row["event_id"],
+        occurred_at=row["occurred_at"],
+        recorded_at=row["recorded_at"],
+        correlation_id=row["correlation_id"],
+        causation_id=row["causation_id"],
+        traceparent=row["traceparent"],
+        data=row["data"],
+    )
+    return RecordedEvent(event, row["position"], row["prev_hash"], row["hash"])
+
+
+async def stream_page(connection: Connection, stream_id: str, *, after_version: int, limit: int) -> list[RecordedEvent]:
+    """Return up to `limit` events of one stream, oldest first, after `after_version` (0: from the start)."""
+    rows = await connection.fetch(
+        "select * from event where stream_id = $1 and version > $2 order by version limit $3",
+        stream_id,
+        after_version,
+        limit,
+    )
+    return [from_row(row) for row in rows]
+
+
+class WrongLedger(Exception):
+    """This database is not the ledger that the service was started for; the message says what to do."""
+
+
+async def check_ledger(connection: Connection, *, service: str, mode: str) -> None:
+    """Raise `WrongLedger` unless the database is `service`'s ledger and was made for `mode` (design §9)."""
+    try:
+        row = await connection.fetchrow("select service, mode, (select count(*) from slice_head) as slices from ledger")
+    except asyncpg.UndefinedTableError:
+        raise WrongLedger("this database has no ledger yet; run `perennial migrate`") from None
+    if row is None or row["service"] != service:
+        raise WrongLedger(f"this database is not the {service} ledger; check its DATABASE_URL")
+    if row["mode"] != mode:
+        raise WrongLedger(f"this ledger was made for {row['mode']} and stays so; the service was started for {mode}")
+    if row["slices"] != SLICE_COUNT:
+        raise WrongLedger(
+            f"this ledger has {row['slices']} slices and this release {SLICE_COUNT}; run the one it was made by"
+        )

@@ -1,0 +1,59 @@
+"""What leaves a service, in general: under which source and topic, and how an event is dated and named.
+
+Each service fills in its own in its `outbox.py`. No rule may come in here.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from shared.ledger.events import NewEvent
+from shared.ledger.identity import new_id
+from shared.ledger.slices import slice_of
+from shared.messages import Event, encode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """Why something is decided: by whose order, when, and as part of what.
+
+    `at` is the time of the order: a door's clock, or the recorded time of the event that asked (R-76).
+    """
+
+    at: datetime
+    recorded_at: datetime
+    correlation_id: UUID
+    causation_id: UUID | None = None
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outbox:
+    """How one service's events go out.
+
+    `event_id` may name an event by its content, so that it can exist only once; `occurred_at` may date it
+    earlier than its order, as an expiry that was noticed late.
+    """
+
+    source: str
+    topic: str
+    event_id: Callable[[Event], UUID | None]
+    occurred_at: Callable[[Event], datetime | None]
+
+    def pack(self, event: Event, *, stream_id: str, version: int, cause: Cause) -> NewEvent:
+        """Return `event` ready for the ledger."""
+        return NewEvent(
+            slice_number=slice_of(stream_id),
+            stream_id=stream_id,
+            version=version,
+            type_name=type(event).__name__,
+            schema_version=event.schema_version,
+            event_id=self.event_id(event) or new_id(),
+            occurred_at=self.occurred_at(event) or cause.at,
+            recorded_at=cause.recorded_at,
+            correlation_id=cause.correlation_id,
+            causation_id=cause.causation_id,
+            traceparent=cause.traceparent,
+            data=encode(event),
+        )
