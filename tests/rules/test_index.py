@@ -178,8 +178,8 @@ def test_what_a_test_goes_through_is_read_off_its_place(build: Build) -> None:
         "device/test_decider_switch.py": "decider",
         "test_random_histories.py": "decider",
         "journeys/test_article.py": "door",
-        "shared/test_door.py": "door",
-        "shared/test_ledger.py": "part",
+        "shared/doors/test_door.py": "door",
+        "shared/ledger/test_events.py": "part",
     }
     index = build(dict.fromkeys(places, text))
     assert {str(test.path.relative_to("tests")): test.level for test in index.by_rule["R-31"]} == places

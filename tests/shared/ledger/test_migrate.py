@@ -14,7 +14,7 @@ from tests.conftest import ROLE, Database, Databases
 
 FIRST = "create table shelf (number integer);\ngrant select on shelf to current_service;\n"
 SECOND = "create table book (title text);\n"
-SHARED = sorted(path.name for path in (Path(__file__).parents[2] / "shared/ledger/migrations").glob("*.sql"))
+SHARED = sorted(path.name for path in (Path(__file__).parents[3] / "shared/ledger/migrations").glob("*.sql"))
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ import pytest
 
 from shared.kafka.cloudevents import to_headers
 from shared.messages import EVENT_TYPES
+from tests.shared.kafka.test_inbox import ONE, accepted, ids, numbered, reasons, sift, start
 from tests.shared.records import SOURCE, packed, record_of, recorded, stream_in
-from tests.shared.test_inbox import ONE, accepted, ids, numbered, reasons, sift, start
 
 
 def test_what_its_writer_calls_ignorable_is_passed_over_by_a_reader_that_does_not_know_it() -> None:
