@@ -1,4 +1,4 @@
-"""Makes ids and secrets. Only doors and the shell call it; rules get their ids with the command."""
+"""Makes ids, codes and secrets. Only doors and the shell call it; rules get their ids with the command."""
 
 import hashlib
 import secrets
@@ -6,10 +6,17 @@ from uuid import UUID
 
 import uuid_utils.compat
 
+from shared.rules.codes import Code, code_by
+
 
 def new_id() -> UUID:
     """Return a UUIDv7: unique, and ordered by time so that indexes stay dense."""
     return uuid_utils.compat.uuid7()
+
+
+def new_code() -> Code:
+    """Return an activation code that nobody can guess."""
+    return code_by(secrets.randbelow)
 
 
 def new_secret() -> str:

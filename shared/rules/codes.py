@@ -6,7 +6,6 @@ check symbols. Pure; a whole code leaves this room through `Code.reveal` alone.
 
 import hashlib
 import re
-import secrets
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -58,7 +57,7 @@ class MalformedCode(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """A well-formed code, made by `new_code` or `read_code`; it shows its last group only (R-112)."""
+    """A well-formed code, made by `code_by` or `read_code`; it shows its last group only (R-112)."""
 
     _symbols: SecretStr
 
@@ -91,9 +90,9 @@ class Code:
         raise TypeError("an activation code is not pickled or copied; pass its ref")
 
 
-def new_code(random_symbols: Callable[[int], int] = secrets.randbelow) -> Code:
-    """Make a code; `random_symbols(32)` is asked 18 times for a number from 0 to 31."""
-    body = "".join(ALPHABET[random_symbols(len(ALPHABET))] for _ in range(_RANDOM_COUNT))
+def code_by(random_below: Callable[[int], int]) -> Code:
+    """Make a code by chance: `random_below(32)` is asked 18 times for a number from 0 to 31."""
+    body = "".join(ALPHABET[random_below(len(ALPHABET))] for _ in range(_RANDOM_COUNT))
     return Code(SecretStr(body + _check_symbols(body)))
 
 

@@ -28,10 +28,10 @@ from shared.ledger.clock import Clock, machine_now
 from shared.ledger.command_handler import CommandHandler, Order
 from shared.ledger.database import Pool, transaction
 from shared.ledger.events import append, instant
-from shared.ledger.identity import new_id
+from shared.ledger.identity import new_code, new_id
 from shared.ledger.outbox import Cause
 from shared.messages import CodeVerified, LicenseActivated
-from shared.rules.codes import Code, new_code
+from shared.rules.codes import Code
 from tests.at_the_door import OPERATOR, OPERATOR_KEY_HASH, Client, Headers, nothing, served, told
 
 ANTIVIRUS = {"product": "antivirus", "region": "DE"}

@@ -21,8 +21,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from services.cli.system import System
-from shared.ledger.identity import new_id
-from shared.rules.codes import Code, new_code, read_code
+from shared.ledger.identity import new_code, new_id
+from shared.rules.codes import Code, read_code
 from tests.journeys.checker import Acknowledged, ServiceName
 from tests.journeys.logs import COMMANDS, PURCHASES, order_headers
 

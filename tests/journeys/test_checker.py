@@ -30,11 +30,10 @@ from shared.ledger.clock import machine_now
 from shared.ledger.command_handler import CommandHandler, Order
 from shared.ledger.database import Connection, Pool, open_pool, transaction
 from shared.ledger.events import RecordedEvent, append
-from shared.ledger.identity import new_id
+from shared.ledger.identity import new_code, new_id
 from shared.ledger.lease import Leases
 from shared.ledger.outbox import Cause
 from shared.messages import CodeAdded
-from shared.rules.codes import new_code
 from tests.journeys.checker import Acknowledged, Checked, Evidence, ServiceName, backlog, check, opened
 from tests.journeys.checker.evidence import partition_count_of, reader, records_of
 from tests.journeys.checker.topic import Record

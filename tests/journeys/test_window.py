@@ -12,8 +12,7 @@ from services.device.window.links import LINK_VALID, Key, new_link
 from shared.keys.signing import KeyRing
 from shared.ledger.clock import machine_now
 from shared.ledger.events import instant
-from shared.ledger.identity import hash_of
-from shared.rules.codes import new_code
+from shared.ledger.identity import hash_of, new_code
 from tests.journeys.browsing import Browser, link_to
 from tests.journeys.people import (
     IssuedCode,

@@ -16,8 +16,8 @@ from shared.doors.http import Body, IdempotencyKey, Moment, refused_order, reque
 from shared.doors.problems import Problem
 from shared.keys.sealing import TooLong
 from shared.ledger.database import Connection
+from shared.ledger.identity import new_code
 from shared.messages import CodeKind, Edition, Feature, Product, ProductVersion, Region, Sealed, Term, Vendor
-from shared.rules.codes import new_code
 
 CODES_MAX = 1_000
 CREATED = 201

@@ -5,7 +5,7 @@ import pytest
 
 from services.activation.console.known import CODES_MAX
 from services.activation.forecast import Switchover
-from shared.rules.codes import new_code
+from shared.ledger.identity import new_code
 from tests.activation.console.stand import Browser, Stand
 from tests.at_the_door import OPERATOR, told
 

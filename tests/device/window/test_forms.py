@@ -6,7 +6,8 @@ import pytest
 
 from services.device.window.adding import Entered
 from services.device.window.forms import Typed, Wrong
-from shared.rules.codes import Code, new_code
+from shared.ledger.identity import new_code
+from shared.rules.codes import Code
 
 CODE = new_code()
 TEXT = CODE.reveal()

@@ -13,13 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from shared.rules.codes import ALPHABET, SYMBOL_COUNT, Code, MalformedCode, new_code, read_code
+from shared.ledger.identity import new_code
+from shared.rules.codes import ALPHABET, SYMBOL_COUNT, Code, MalformedCode, code_by, read_code
 
 
 def code_of(body: str) -> Code:
     """Make the code whose 18 random symbols are these."""
     numbers = iter([ALPHABET.index(symbol) for symbol in body])
-    return new_code(lambda _: next(numbers))
+    return code_by(lambda _: next(numbers))
 
 
 def symbols_of(code: Code) -> str:
@@ -61,7 +62,7 @@ def test_a_new_code_asks_for_ninety_random_bits() -> None:
         asked.append(limit)
         return 7
 
-    new_code(always_seven)
+    code_by(always_seven)
     assert asked == [32] * 18
     assert len({new_code().ref for _ in range(1_000)}) == 1_000
 
