@@ -40,7 +40,8 @@ from shared.proof.latest import LatestCheckpoint
 from shared.recovery.recover import ahead_of
 from shared.settings.environment import ServiceSettings, from_environment
 from shared.settings.secrets import WrongSetting
-from shared.watching.telemetry import start_logs, start_traces
+from shared.watching.logs import start_logs
+from shared.watching.traces import start_traces
 
 logger = logging.getLogger(__name__)
 

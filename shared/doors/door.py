@@ -16,7 +16,7 @@ from typing import Any
 from shared.ledger.command_handler import CommandHandler, Order, Outcome
 from shared.ledger.database import AWAY, CONFLICT, Connection, Pool, transaction
 from shared.ledger.events import append
-from shared.watching.telemetry import trace_id_of
+from shared.watching.traces import trace_id_of
 
 logger = logging.getLogger(__name__)
 

@@ -25,7 +25,7 @@ from shared.ledger.outbox import Cause
 from shared.messages import Reason
 from shared.reasons import detail_of
 from shared.rules.decider import Refused
-from shared.watching.telemetry import Traces, traceparent
+from shared.watching.traces import Traces, traceparent
 
 BODY_BYTES_MAX = 65_536
 LARGER_BODIES = "larger_bodies"

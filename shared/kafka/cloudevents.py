@@ -3,21 +3,21 @@
 Here are the header names, in both directions. No topic, service or rule may come in.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from shared.ledger.events import RecordedEvent, instant
+from shared.ledger.identity import uuid_or_none
 from shared.ledger.slices import slice_of
 from shared.messages import EVENT_TYPES
+from shared.watching.traces import read_traceparent, trace_id_of
 
 type Headers = Sequence[tuple[str, bytes]]
 
 HEADER_CHARACTERS_MAX = 256
 BIGINT_DIGITS_MAX = 18
-TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 FIXED: tuple[tuple[str, bytes], ...] = (
     ("ce_specversion", b"1.0"),
@@ -130,6 +130,13 @@ def read_place(texts: Mapping[str, str], key: bytes | None) -> Place:
     return Place(slice_number, position, _hash(_required(texts, "hash")))
 
 
+def story_of(headers: Headers) -> dict[str, Any]:
+    """Return the `extra` that names a message's story in a log line, as far as its headers can be read."""
+    texts = {name: (value or b"").decode("utf-8", "replace") for name, value in headers}
+    correlation_id = uuid_or_none(texts.get("ce_correlationid", ""))
+    return {"correlation_id": correlation_id, "trace_id": trace_id_of(read_traceparent(texts.get("traceparent")))}
+
+
 def _required(texts: Mapping[str, str], name: str) -> str:
     if not (text := texts.get(name)):
         raise UnreadableEnvelope(f"{name} is missing")
@@ -163,11 +170,6 @@ def _id(name: str, text: str | None) -> UUID | None:
         return UUID(text) if text else None
     except ValueError:
         raise UnreadableEnvelope(f"{name} is not a UUID") from None
-
-
-def read_traceparent(text: str | None) -> str | None:
-    """Return the trace context; one that is none is left out: it says nothing about the event."""
-    return text if text and TRACEPARENT.fullmatch(text) else None
 
 
 def _hash(text: str) -> bytes:

@@ -19,26 +19,18 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 from faststream.kafka.message import KafkaAckableMessage
 
-from shared.kafka.inbox import (
-    Accepted,
-    LedgerSieve,
-    Parked,
-    Read,
-    Record,
-    Sifted,
-    Vector,
-    address,
-    sift_foreign_records,
-)
+from shared.kafka.cloudevents import story_of
+from shared.kafka.inbox import Accepted, Parked, Read, Record, Sifted, Vector, address, sift_foreign_records
 from shared.kafka.owned_partitions import OwnedPartitions
 from shared.kafka.parking import park
+from shared.kafka.position_check import LedgerSieve
 from shared.kafka.progress import Claim, NotOwned, Progress, WentBack
 from shared.ledger.clock import Clock, machine_now
 from shared.ledger.database import AWAY, CONFLICT, Connection, Pool, transaction
 from shared.ledger.events import NewEvent, append
 from shared.ledger.identity import new_id
 from shared.ledger.outbox import Cause, Outbox
-from shared.watching.telemetry import named_in, spans_end_here
+from shared.watching.traces import spans_end_here
 
 logger = logging.getLogger(__name__)
 
@@ -267,7 +259,7 @@ class Consumer[Message](ConsumerRebalanceListener):
         self.records += len(records)
         self._handled_at.update({record.partition: record.timestamp / 1_000 for record in records})
         for entry in parked:
-            said = named_in(entry.record.headers)
+            said = story_of(entry.record.headers)
             logger.error("%s: parked %s: %s", self.source.name, entry.reason, entry.detail, extra=said)
         self.source.committed(sifted.accepted)
         if handled.events or parking:

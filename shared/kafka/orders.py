@@ -20,7 +20,7 @@ from shared.ledger.database import Connection
 from shared.ledger.identity import new_id, uuid_or_none
 from shared.ledger.outbox import Cause
 from shared.messages import Event, UnknownEvent, UnreadableEvent, decode, first_problem
-from shared.watching.telemetry import follow
+from shared.watching.traces import follow
 
 
 def read_event(envelope: Envelope, data: bytes) -> Event:

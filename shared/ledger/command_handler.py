@@ -9,12 +9,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from prometheus_client import Counter
+
 from shared.ledger.database import Connection
 from shared.ledger.events import NewEvent
 from shared.ledger.outbox import Cause, Outbox
 from shared.messages import Event
 from shared.rules.decider import Decider, Refused
-from shared.watching.measures import DECISIONS
+
+DECISIONS = Counter("perennial_decisions", "Orders decided, refusals included", registry=None)
+"""Shown by the registry of `shared.watching.measures`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ last and in slice order, so position order is commit order and a rollback gives 
 Each slice is a hash chain. No rule may come in here.
 """
 
-import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -14,9 +13,8 @@ from uuid import UUID
 import asyncpg
 
 from shared.ledger.database import Connection
+from shared.ledger.hash_chain import chained_hash
 from shared.ledger.slices import SLICE_COUNT
-
-GENESIS = bytes(32)
 
 
 class NewEvent(NamedTuple):
@@ -48,17 +46,6 @@ class RecordedEvent(NamedTuple):
 def instant(moment: datetime) -> str:
     """Return `moment` as RFC 3339 in UTC with milliseconds: the one form that is hashed and sent."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def chained_hash(
-    prev_hash: bytes, *, event_id: str, type_name: str, stream_id: str, occurred_at: str, data: bytes
-) -> bytes:
-    """Return the hash of an event in its slice: SHA-256 over the previous hash, what the event is, and its bytes.
-
-    Everything in it is on the wire, so a reader can check the chain with the record alone.
-    """
-    envelope = f"{event_id}\n{type_name}\n{stream_id}\n{occurred_at}\n".encode()
-    return hashlib.sha256(prev_hash + envelope + data).digest()
 
 
 HEADS = "select slice, position, hash from slice_head where slice = any($1::smallint[]) order by slice for update"

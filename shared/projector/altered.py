@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from shared.ledger.database import Connection
-from shared.ledger.events import RecordedEvent, chained_hash, from_row, instant
+from shared.ledger.events import RecordedEvent, from_row, instant
+from shared.ledger.hash_chain import chained_hash
 
 
 async def altered_events(connection: Connection, streams: Sequence[str]) -> list[str]:

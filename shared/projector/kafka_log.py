@@ -12,8 +12,9 @@ from typing import Any
 
 from aiokafka import ConsumerRecord
 
-from shared.kafka.inbox import LedgerSieve, Record, Vector, address
-from shared.ledger.events import GENESIS
+from shared.kafka.inbox import Record, Vector, address
+from shared.kafka.position_check import LedgerSieve
+from shared.ledger.hash_chain import GENESIS
 from shared.ledger.slices import SLICE_COUNT
 from shared.projector.chunks import Chunk
 from shared.projector.failures import ProjectorFailed

@@ -13,7 +13,8 @@ from uuid import UUID
 
 from shared.keys.signing import PublicKeys
 from shared.ledger.database import Connection
-from shared.ledger.events import RecordedEvent, chained_hash, from_row, instant
+from shared.ledger.events import RecordedEvent, from_row, instant
+from shared.ledger.hash_chain import chained_hash
 from shared.ledger.slices import SLICE_COUNT
 from shared.proof.checkpoint import Checkpoint, head_leaf, opened
 from shared.proof.growth import Head, leaf_of

@@ -14,7 +14,8 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from shared.kafka.cloudevents import UnreadableEnvelope, header_texts, read_place, to_headers
 from shared.ledger.database import Connection
-from shared.ledger.events import GENESIS, RecordedEvent, chained_hash, from_row
+from shared.ledger.events import RecordedEvent, from_row
+from shared.ledger.hash_chain import GENESIS, chained_hash
 from shared.ledger.slices import SLICE_COUNT, partition_of
 from shared.proof.findings import Findings
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from shared.ledger.clock import machine_now
+from shared.ledger.command_handler import DECISIONS
 
 STORY_SECONDS_MAX = 86_400.0
 """What claims to have begun earlier was not named by us: outside tools may send correlation ids of their own."""
@@ -19,7 +20,7 @@ SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 3
 
 REGISTRY = CollectorRegistry()
 
-DECISIONS = Counter("perennial_decisions", "Orders decided, refusals included", registry=REGISTRY)
+REGISTRY.register(DECISIONS)
 VERDICT_SECONDS = Histogram(
     "perennial_verdict_seconds",
     "From the order to the other service's verdict in the device's ledger",

@@ -6,9 +6,10 @@ from itertools import count
 
 import pytest
 
-from shared.kafka.inbox import LedgerSieve, Vector, address
+from shared.kafka.inbox import Vector, address
+from shared.kafka.position_check import LedgerSieve
 from shared.kafka.topics import Layout, layout_of, make_topic, record_count
-from shared.ledger.events import GENESIS
+from shared.ledger.hash_chain import GENESIS
 from shared.local.kafka import Kafka
 from shared.messages import decode
 from shared.proof.expectations import Expectations

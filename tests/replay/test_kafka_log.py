@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from shared.kafka.inbox import LedgerSieve, Record, Vector, address
-from shared.ledger.events import GENESIS, RecordedEvent
+from shared.kafka.inbox import Record, Vector, address
+from shared.kafka.position_check import LedgerSieve
+from shared.ledger.events import RecordedEvent
 from shared.ledger.events import _chain as chained
+from shared.ledger.hash_chain import GENESIS
 from shared.projector.kafka_log import PartitionSift
 from shared.projector.shadow import Passed
 from tests.replay.seeded import PARTITIONS, WRITTEN, record_of

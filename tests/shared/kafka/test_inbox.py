@@ -9,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.kafka.cloudevents import Envelope
-from shared.kafka.inbox import Gap, LedgerSieve, Sifted, Vector, address, sift_foreign_records
+from shared.kafka.inbox import Gap, Sifted, Vector, address, sift_foreign_records
 from shared.kafka.orders import read_event
-from shared.ledger.events import GENESIS, RecordedEvent
+from shared.kafka.position_check import LedgerSieve
+from shared.ledger.events import RecordedEvent
+from shared.ledger.hash_chain import GENESIS
 from shared.ledger.slices import SLICE_COUNT
 from shared.messages import CodeBlocked, DeviceEnrolled, Event, UnreadableEvent
 from tests.shared.records import (

@@ -21,7 +21,8 @@ from shared.keys.sealing import (
     open_all,
 )
 from shared.ledger.database import Pool, transaction
-from shared.ledger.events import GENESIS, append, chained_hash, from_row, instant
+from shared.ledger.events import append, from_row, instant
+from shared.ledger.hash_chain import GENESIS, chained_hash
 from shared.messages import DeviceEnrolled, Sealed, decode
 from tests.conftest import Database
 from tests.shared.records import NOON, packed, until

@@ -1,24 +1,20 @@
-"""Lets an operator follow one story through both services: JSON logs that name it, and traces.
+"""Lets an operator follow one story through both services, from the request to every event that it caused.
 
 `traceparent` (W3C) travels from the request into the event, through both logs, into every event that follows: always,
 and unchanged. Only when an OpenTelemetry endpoint is set does each step also become a span, whose id then travels on;
 without one nothing of OpenTelemetry is even imported. No rule may come in here.
 """
 
-import json
-import logging
 import os
-import sys
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import UTC, datetime
-from typing import Any, Literal, override
+from typing import Any, Protocol
+from uuid import UUID
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.kafka.cloudevents import Envelope, Headers, read_traceparent
-from shared.ledger.identity import uuid_or_none
 from shared.watching.measures import HTTP_REQUESTS
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
@@ -27,7 +23,7 @@ ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
 QUIET = ("/livez", "/readyz", "/metrics")
 """Asked by machines every few seconds: no step of any story."""
 
-SERVER_ERROR = 500
+TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 _current: ContextVar[str | None] = ContextVar("traceparent", default=None)
 _open_spans: ContextVar[list[Any] | None] = ContextVar("open_spans", default=None)
@@ -39,56 +35,14 @@ def traceparent() -> str | None:
     return _current.get()
 
 
-# --- logs --------------------------------------------------------------------------------------
-
-
-class JsonLines(logging.Formatter):
-    """One JSON object per line; `extra` fields of a record become fields of the object."""
-
-    def __init__(self, **always: str) -> None:
-        super().__init__()
-        self._always = always
-
-    @override
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the record as JSON."""
-        line: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname,
-            "logger": record.name,
-            "message": record.getMessage(),
-            **self._always,
-        }
-        for name in ("correlation_id", "trace_id"):
-            if value := getattr(record, name, None) or (trace_id_of(_current.get()) if name == "trace_id" else None):
-                line[name] = str(value)
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
+def read_traceparent(text: str | None) -> str | None:
+    """Return the trace context; one that is none is left out: it says nothing about the event."""
+    return text if text and TRACEPARENT.fullmatch(text) else None
 
 
 def trace_id_of(text: str | None) -> str | None:
     """Return the trace id in a traceparent."""
     return text.split("-")[1] if text else None
-
-
-def named_in(headers: Headers) -> dict[str, Any]:
-    """Return the `extra` that names a message's story in a log line, as far as its headers can be read."""
-    texts = {name: (value or b"").decode("utf-8", "replace") for name, value in headers}
-    correlation_id = uuid_or_none(texts.get("ce_correlationid", ""))
-    return {"correlation_id": correlation_id, "trace_id": trace_id_of(read_traceparent(texts.get("traceparent")))}
-
-
-def start_logs(*, level: str, form: Literal["text", "json"], service: str, worker: str) -> None:
-    """Log to stderr, as text for people or as JSON lines for machines."""
-    handler = logging.StreamHandler(sys.stderr)
-    plain = logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s")
-    handler.setFormatter(JsonLines(service=service, worker=worker) if form == "json" else plain)
-    logging.basicConfig(level=level, handlers=[handler])
-    logging.getLogger("aiokafka").setLevel(logging.WARNING)
-
-
-# --- traces ------------------------------------------------------------------------------------
 
 
 def start_traces(*, service: str, worker: str) -> None:
@@ -139,21 +93,45 @@ def spans_end_here() -> Iterator[None]:
             span.end()
 
 
-def follow(envelope: Envelope) -> str | None:
+class Traced(Protocol):
+    """A message as a span shows it."""
+
+    @property
+    def event_id(self) -> str:
+        """Its CloudEvents id."""
+
+    @property
+    def type_name(self) -> str:
+        """What it says happened."""
+
+    @property
+    def subject(self) -> str:
+        """The stream it speaks of."""
+
+    @property
+    def correlation_id(self) -> UUID | None:
+        """The story it belongs to."""
+
+    @property
+    def traceparent(self) -> str | None:
+        """Where it stands in its trace."""
+
+
+def follow(message: Traced) -> str | None:
     """Return the trace context for what follows from a message."""
     spans = _open_spans.get()
     if _tracer is None or spans is None:
-        return envelope.traceparent
+        return message.traceparent
     span = _started(
-        f"handle {envelope.type_name}",
+        f"handle {message.type_name}",
         "CONSUMER",
-        envelope.traceparent,
+        message.traceparent,
         **{
             "messaging.system": "kafka",
-            "cloudevents.event_id": envelope.event_id,
-            "cloudevents.event_type": envelope.type_name,
-            "cloudevents.event_subject": envelope.subject,
-            "perennial.correlation_id": str(envelope.correlation_id or ""),
+            "cloudevents.event_id": message.event_id,
+            "cloudevents.event_type": message.type_name,
+            "cloudevents.event_subject": message.subject,
+            "perennial.correlation_id": str(message.correlation_id or ""),
         },
     )
     spans.append(span)

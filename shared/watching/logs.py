@@ -1,0 +1,46 @@
+"""Log lines of a service: text for people, or JSON that names the story each line belongs to.
+
+A code is hidden before it gets here: it shows its last group only, whatever prints it (`shared.rules.codes`).
+"""
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import Any, Literal, override
+
+from shared.watching.traces import trace_id_of, traceparent
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object per line; `extra` fields of a record become fields of the object."""
+
+    def __init__(self, **always: str) -> None:
+        super().__init__()
+        self._always = always
+
+    @override
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as JSON."""
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **self._always,
+        }
+        for name in ("correlation_id", "trace_id"):
+            if value := getattr(record, name, None) or (trace_id_of(traceparent()) if name == "trace_id" else None):
+                line[name] = str(value)
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+def start_logs(*, level: str, form: Literal["text", "json"], service: str, worker: str) -> None:
+    """Log to stderr, as text for people or as JSON lines for machines."""
+    handler = logging.StreamHandler(sys.stderr)
+    plain = logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s")
+    handler.setFormatter(JsonLines(service=service, worker=worker) if form == "json" else plain)
+    logging.basicConfig(level=level, handlers=[handler])
+    logging.getLogger("aiokafka").setLevel(logging.WARNING)
