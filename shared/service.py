@@ -20,7 +20,7 @@ from fastapi import FastAPI
 from faststream.kafka import KafkaBroker
 
 from shared.doors import sandbox
-from shared.doors.http import Check, new_app
+from shared.doors.app import Check, new_app
 from shared.kafka import connection as kafka_connection
 from shared.kafka.consumer import Consumer, Source
 from shared.kafka.relay import Relay

@@ -9,7 +9,8 @@ import httpx
 from fastapi import APIRouter
 from prometheus_client import CollectorRegistry
 
-from shared.doors.http import allow_larger_bodies, new_app
+from shared.doors.app import new_app
+from shared.doors.limits import allow_larger_bodies
 from shared.ledger.identity import hash_of
 
 OPERATOR_KEY = "the-operators-own-key"

@@ -13,7 +13,7 @@ from services.activation.projection import CODE, CODE_VIEW, FIRST_ACTIVATION, SE
 from services.activation.reference import APPLICATION, ROUTES
 from services.activation.store import CodeStore
 from shared.doors.door import Door
-from shared.doors.http import allow_forms
+from shared.doors.limits import allow_forms
 from shared.keys.sealing import Sealing
 from shared.keys.signing import KeyRing
 from shared.ledger.command_handler import CommandHandler

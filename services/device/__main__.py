@@ -13,7 +13,7 @@ from services.device.timer import Timer
 from services.device.window import FORM_BYTES_MAX, PAGES, Window
 from services.device.window import routes as window_routes
 from shared.doors.door import Door
-from shared.doors.http import allow_forms, allow_larger_bodies
+from shared.doors.limits import allow_forms, allow_larger_bodies
 from shared.keys.operators import OperatorTokens
 from shared.keys.sealing import Sealing
 from shared.keys.signing import KeyRing, PublicKeys

@@ -5,6 +5,7 @@ recorded by then. Both keep the stream's own order, in which a late fact stands 
 read goes by the index of the stream, so a long log makes no answer slower. No rule may come in here.
 """
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +14,6 @@ from typing import Annotated, Any, Literal
 from fastapi import Depends, Query
 from pydantic import AwareDatetime
 
-from shared.doors.http import history_entry
 from shared.doors.problems import Problem
 from shared.ledger.database import Connection
 from shared.ledger.events import RecordedEvent, from_row, instant, stream_page
@@ -75,6 +75,23 @@ async def events_as_of(connection: Connection, stream_id: str, as_of: AsOf | Non
             yield entry
             version = entry.event.version
         full = len(page) == CHUNK_EVENTS
+
+
+def history_entry(entry: RecordedEvent) -> dict[str, Any]:
+    """Return a recorded event as the API tells it: what happened, when, why, and where it stands."""
+    event = entry.event
+    return {
+        "version": event.version,
+        "type": event.type_name,
+        "event_id": str(event.event_id),
+        "occurred_at": instant(event.occurred_at),
+        "recorded_at": instant(event.recorded_at),
+        "correlation_id": str(event.correlation_id),
+        "causation_id": str(event.causation_id) if event.causation_id else None,
+        "slice": event.slice_number,
+        "position": entry.position,
+        "data": json.loads(event.data),
+    }
 
 
 async def history_page(

@@ -8,7 +8,8 @@ from dateutil.relativedelta import relativedelta
 from fastapi import APIRouter, Depends
 from pydantic import AwareDatetime, StringConstraints
 
-from shared.doors.http import Body, operator_check
+from shared.doors.credentials import operator_check
+from shared.doors.fields import Body
 from shared.doors.problems import Problem
 from shared.ledger.clock import Clock, ClockRefused
 from shared.ledger.database import Pool, transaction

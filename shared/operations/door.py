@@ -5,7 +5,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import StringConstraints
 
-from shared.doors.http import Body, PageLimit, operator_check
+from shared.doors.credentials import operator_check
+from shared.doors.fields import Body, PageLimit
 from shared.keys.operators import OperatorTokens
 from shared.operations.operations import Operations
 from shared.operations.parked import AFTER_PATTERN, ID_PATTERN, State

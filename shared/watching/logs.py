@@ -1,6 +1,6 @@
 """Log lines of a service: text for people, or JSON that names the story each line belongs to.
 
-A code is hidden before it gets here: it shows its last group only, whatever prints it (`shared.rules.codes`).
+A code is hidden before it gets here: it shows its last group only, whatever prints it (`shared.rules.codes.masked`).
 """
 
 import json

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from services.cli.system import System
-from shared.doors.http import BODY_BYTES_MAX
+from shared.doors.limits import BODY_BYTES_MAX
 from shared.ledger.identity import new_code
 from shared.rules.codes import ALPHABET
 from tests.journeys.people import OwnedDevice, Time, Vendor, client, end_of_license, expect, moment, runs_on

@@ -14,7 +14,7 @@ from services.device import api as device_api
 from services.device import reference as device
 from services.device import window
 from shared.doors import sandbox
-from shared.doors.http import new_app
+from shared.doors.app import new_app
 from shared.operations import Operations, operations_door
 from shared.reference import reference_door
 from shared.reference.described import Routes

@@ -10,8 +10,8 @@ from fastapi import APIRouter, Query, Request
 from services.activation.api.doors import Doors
 from services.activation.decider import Code, CodeEvent, evolve
 from services.activation.explanation import HOLDERS_MAX, LAST_MAX, Evidence, Explanation, Need, Told, explain, needs
+from shared.doors.fields import as_json
 from shared.doors.history import AsOf, event_in, events_as_of, require_within_history
-from shared.doors.http import as_json
 from shared.doors.problems import Problem
 from shared.ledger.database import Connection
 from shared.ledger.events import RecordedEvent, from_row, instant

@@ -10,8 +10,9 @@ from fastapi import APIRouter, Query, Request
 from services.activation.api.doors import Doors, scope_of, vendor_of
 from services.activation.api.issuing import DEFAULT_VENDOR, Subject, subject_of
 from services.activation.decider import EraseCustomer
+from shared.doors.answers import take_order
 from shared.doors.door import Answer
-from shared.doors.http import request_hash, take_order
+from shared.doors.preconditions import request_hash
 from shared.messages import CodeRef, Vendor
 
 AT_ONCE_MAX = 200

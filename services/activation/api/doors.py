@@ -8,18 +8,11 @@ from fastapi import Request
 from fastapi.responses import JSONResponse
 
 from services.activation.decider import Code, Command
+from shared.doors.answers import recorded, refused_for, refused_order, respond, take_order
+from shared.doors.credentials import Bearer, is_operator
 from shared.doors.door import Answer, Door
-from shared.doors.http import (
-    Bearer,
-    Body,
-    is_operator,
-    recorded,
-    refused_for,
-    refused_order,
-    request_hash,
-    respond,
-    take_order,
-)
+from shared.doors.fields import Body
+from shared.doors.preconditions import request_hash
 from shared.doors.problems import Problem
 from shared.keys.sealing import Sealing
 from shared.ledger.clock import Clock

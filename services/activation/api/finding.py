@@ -7,7 +7,7 @@ from pydantic_core import to_json
 
 from services.activation.api.doors import Doors, vendor_of
 from services.activation.decider import Code
-from shared.doors.http import PageLimit
+from shared.doors.fields import PageLimit
 from shared.doors.problems import Problem
 from shared.ledger.database import Pool
 from shared.ledger.events import instant

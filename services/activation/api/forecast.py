@@ -11,7 +11,7 @@ from services.activation.api.doors import Doors, vendor_of
 from services.activation.decider import Code
 from services.activation.forecast import Foreseen, Switchover, foresee
 from services.activation.forecast.switchover import EPOCH
-from shared.doors.http import PageLimit, as_json
+from shared.doors.fields import PageLimit, as_json
 from shared.doors.problems import Problem
 from shared.ledger.database import Connection
 from shared.ledger.events import instant

@@ -11,8 +11,10 @@ from pydantic import AfterValidator, Field
 
 from services.activation.api.doors import Doors, scope_of, vendor_of
 from services.activation.decider import IssueCode
+from shared.doors.answers import refused_order, respond, take_order
 from shared.doors.door import Answer
-from shared.doors.http import Body, IdempotencyKey, Moment, refused_order, request_hash, respond, take_order
+from shared.doors.fields import Body, Moment
+from shared.doors.preconditions import IdempotencyKey, request_hash
 from shared.doors.problems import Problem
 from shared.keys.sealing import TooLong
 from shared.ledger.database import Connection

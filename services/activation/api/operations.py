@@ -8,7 +8,8 @@ from pydantic import Field
 
 from services.activation.api.doors import Doors
 from services.activation.decider import BlockCode, ReleaseSeat, SetAutoRenewal, UnblockCode
-from shared.doors.http import Body, IdempotencyKey
+from shared.doors.fields import Body
+from shared.doors.preconditions import IdempotencyKey
 from shared.messages import CodeRef, DeviceId, Note
 
 NEXT = "add the code on the other device: POST /v1/devices/{device_id}/codes of the device service"

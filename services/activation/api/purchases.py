@@ -9,7 +9,8 @@ from pydantic import Field
 from services.activation.api.doors import Doors
 from services.activation.api.issuing import LicenseTerm
 from services.activation.decider import CancelPurchase, RecordPurchase, RecordRefund
-from shared.doors.http import Body, IdempotencyKey, Moment
+from shared.doors.fields import Body, Moment
+from shared.doors.preconditions import IdempotencyKey
 from shared.doors.problems import Problem
 from shared.messages import CodeRef, Note, OrderId
 

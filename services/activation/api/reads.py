@@ -8,8 +8,8 @@ from fastapi import APIRouter, Query, Request
 from services.activation.api.as_of import code_as_of
 from services.activation.api.doors import Doors
 from services.activation.decider import Code
+from shared.doors.fields import EventNumber, PageLimit
 from shared.doors.history import AskedAsOf, history_page
-from shared.doors.http import EventNumber, PageLimit
 from shared.doors.problems import Problem
 from shared.keys.sealing import NotSealed
 from shared.ledger.events import instant

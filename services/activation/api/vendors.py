@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends
 
 from services.activation.api.doors import Doors
-from shared.doors.http import operator_check
+from shared.doors.credentials import operator_check
 from shared.doors.problems import Problem
 from shared.ledger.events import instant
 from shared.ledger.identity import hash_of, new_id, new_secret

@@ -18,8 +18,8 @@ from services.activation.console.preview import Action, preview
 from services.activation.console.reach import reach_of
 from services.activation.console.sessions import Session
 from services.activation.console.values import masked
+from shared.doors.answers import take_order
 from shared.doors.door import Answer
-from shared.doors.http import take_order
 from shared.doors.problems import Problem
 from shared.ledger.identity import hash_of
 from shared.messages import CodeRef

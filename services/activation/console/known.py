@@ -9,7 +9,7 @@ from services.activation.api import finding
 from services.activation.decider import Code
 from services.activation.forecast import Switchover
 from services.activation.projection import CodeView, Holder
-from shared.doors.http import history_entry
+from shared.doors.history import history_entry
 from shared.ledger.database import Pool
 from shared.ledger.events import from_row
 from shared.ledger.related import related

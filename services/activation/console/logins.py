@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from shared.doors.http import is_operator
+from shared.doors.credentials import is_operator
 from shared.pages import Form
 
 NAME = re.compile(r"[^\x00-\x1f\x7f<>]{1,60}")

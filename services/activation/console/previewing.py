@@ -10,7 +10,8 @@ from services.activation.console.known import code_of
 from services.activation.console.preview import Action, Affected, preview
 from services.activation.console.reach import reach_of
 from services.activation.decider import BlockCode, RecordRefund, ReleaseSeat, UnblockCode
-from shared.doors.http import Body, operator_check
+from shared.doors.credentials import operator_check
+from shared.doors.fields import Body
 from shared.doors.problems import Problem
 from shared.ledger.events import instant
 from shared.messages import CodeRef, DeviceId, OrderId

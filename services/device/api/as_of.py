@@ -8,8 +8,9 @@ from services.device.api.doors import Doors
 from services.device.api.shown import shown_license
 from services.device.explanation import Explanation, Further, Told, explain
 from services.device.projection import LicenseView, project
+from shared.doors.credentials import Bearer
+from shared.doors.fields import as_json
 from shared.doors.history import AskedAsOf, AsOf, event_in, events_as_of, require_within_history
-from shared.doors.http import Bearer, as_json
 from shared.doors.problems import Problem
 from shared.ledger.database import Connection
 from shared.ledger.events import RecordedEvent, instant

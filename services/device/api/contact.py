@@ -11,8 +11,10 @@ from services.device.api.doors import Doors
 from services.device.api.shown import Shown, shown_of
 from services.device.api.watch import next_look
 from services.device.decider import RecordContact
+from shared.doors.answers import respond
+from shared.doors.credentials import Bearer
 from shared.doors.door import Answer, LedgerAway, LookAgain
-from shared.doors.http import Bearer, Body, respond
+from shared.doors.fields import Body
 from shared.ledger.database import Connection
 from shared.ledger.identity import new_id
 from shared.messages import DeviceId

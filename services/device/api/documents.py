@@ -10,7 +10,7 @@ from services.device.api.doors import Doors
 from services.device.api.enrollment import enrollment_of
 from services.device.api.shown import Shown, shown_of
 from services.device.decider import works_until
-from shared.doors.http import Bearer
+from shared.doors.credentials import Bearer
 from shared.doors.problems import Problem
 from shared.keys.sealing import NotSealed
 from shared.ledger.events import instant

@@ -13,17 +13,11 @@ from pydantic import BaseModel
 
 from services.device.api.watch import Watch
 from services.device.decider import Command, Device
+from shared.doors.answers import recorded, refused_for, refused_order, respond, take_order
+from shared.doors.credentials import is_operator
 from shared.doors.door import Answer, Door
-from shared.doors.http import (
-    Body,
-    is_operator,
-    recorded,
-    refused_for,
-    refused_order,
-    request_hash,
-    respond,
-    take_order,
-)
+from shared.doors.fields import Body
+from shared.doors.preconditions import request_hash
 from shared.doors.problems import Problem
 from shared.doors.throttle import Throttle
 from shared.keys.operators import OperatorTokens

@@ -9,8 +9,11 @@ from pydantic import Field
 
 from services.device.api.doors import Doors
 from services.device.decider import EnrollDevice
+from shared.doors.answers import refused_order, take_order
+from shared.doors.credentials import Bearer, is_operator, operator_check
 from shared.doors.door import Answer
-from shared.doors.http import Bearer, Body, is_operator, operator_check, refused_order, request_hash, take_order
+from shared.doors.fields import Body
+from shared.doors.preconditions import request_hash
 from shared.doors.problems import Problem, problem_response
 from shared.keys.signing import PublicKeys
 from shared.ledger.database import Connection, transaction

@@ -12,8 +12,10 @@ from pydantic import Field
 from services.device.api.doors import Doors, typed_code
 from services.device.api.orders import TypedCode
 from services.device.decider import AddCode
+from shared.doors.credentials import operator_check
 from shared.doors.door import Answer, KeyReused, LedgerAway
-from shared.doors.http import Body, IdempotencyKey, operator_check, request_hash
+from shared.doors.fields import Body
+from shared.doors.preconditions import IdempotencyKey, request_hash
 from shared.ledger.database import transaction
 from shared.ledger.identity import hash_of, new_id
 from shared.messages import CodeRef, DeviceId

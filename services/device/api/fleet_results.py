@@ -9,7 +9,8 @@ from fastapi import APIRouter, Depends, Query
 
 from services.device.api.doors import Doors
 from services.device.api.fleet import order_id
-from shared.doors.http import PageLimit, operator_check
+from shared.doors.credentials import operator_check
+from shared.doors.fields import PageLimit
 from shared.doors.problems import Problem
 from shared.ledger.events import instant
 from shared.messages import DeviceId

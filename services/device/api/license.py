@@ -11,8 +11,9 @@ from services.device.api.as_of import license_as_of
 from services.device.api.doors import Doors
 from services.device.api.shown import shown_of
 from services.device.api.watch import next_look
+from shared.doors.credentials import Bearer
+from shared.doors.fields import EventNumber, PageLimit
 from shared.doors.history import AskedAsOf, history_page
-from shared.doors.http import Bearer, EventNumber, PageLimit
 from shared.doors.problems import Problem
 from shared.messages import DeviceId
 

@@ -8,7 +8,9 @@ from pydantic import Field, SecretStr
 
 from services.device.api.doors import Doors, typed_code
 from services.device.decider import Activate, AddCode, RemoveLicense, RemoveReserve
-from shared.doors.http import Bearer, Body, IdempotencyKey, IfVersion
+from shared.doors.credentials import Bearer
+from shared.doors.fields import Body
+from shared.doors.preconditions import IdempotencyKey, IfVersion
 from shared.ledger.identity import new_id
 from shared.messages import CodeRef, DeviceId
 

@@ -6,7 +6,8 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 
 from services.device.api.doors import Doors
-from shared.doors.http import history_entry, operator_check
+from shared.doors.credentials import operator_check
+from shared.doors.history import history_entry
 from shared.ledger.events import instant
 from shared.ledger.related import IDS_MAX, STREAMS_MAX, related
 from shared.messages import DeviceId

@@ -10,7 +10,10 @@ from services.device.api.doors import Doors, typed_code
 from services.device.api.enrollment import public_key_of
 from services.device.api.orders import TypedCode
 from services.device.decider import RemoveLicense, ReportInstallation, ReportOfflineActivation
-from shared.doors.http import Bearer, Body, IdempotencyKey, IfVersion, Moment, respond
+from shared.doors.answers import respond
+from shared.doors.credentials import Bearer
+from shared.doors.fields import Body, Moment
+from shared.doors.preconditions import IdempotencyKey, IfVersion
 from shared.doors.problems import Problem
 from shared.keys.signing import NotSigned
 from shared.ledger.events import instant

@@ -14,8 +14,9 @@ from services.device.window.following import Streams
 from services.device.window.forms import Typed
 from services.device.window.links import new_link, new_session
 from services.device.window.opening import ASSETS, Window, keep, window_path
+from shared.doors.credentials import Bearer
 from shared.doors.door import KeyReused
-from shared.doors.http import Bearer, request_hash
+from shared.doors.preconditions import request_hash
 from shared.doors.problems import Problem
 from shared.ledger.events import instant
 from shared.ledger.identity import new_id, new_secret

@@ -26,8 +26,9 @@ from services.activation.forecast import FORECAST, Switchover
 from services.activation.outbox import SANDBOX_OUTBOX
 from services.activation.projection import CODE, CODE_VIEW
 from services.activation.store import CodeStore
+from shared.doors.app import new_app
 from shared.doors.door import Door
-from shared.doors.http import allow_forms, new_app
+from shared.doors.limits import allow_forms
 from shared.keys.sealing import Sealing
 from shared.keys.signing import KeyRing
 from shared.ledger.clock import Clock, machine_now

@@ -19,8 +19,9 @@ from services.device.decider import DECIDER
 from services.device.outbox import SANDBOX_OUTBOX
 from services.device.store import DeviceStore
 from services.device.window import FORM_BYTES_MAX, PAGES, Window, opening, routes
+from shared.doors.app import new_app
 from shared.doors.door import Door
-from shared.doors.http import allow_forms, new_app
+from shared.doors.limits import allow_forms
 from shared.keys.sealing import Sealing
 from shared.keys.signing import KeyRing
 from shared.ledger.clock import Clock, machine_now

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.doors.http import is_operator
+from shared.doors.credentials import is_operator
 from shared.keys.operators import KIND, VALID, OperatorTokens, operator_token
 from shared.keys.signing import KeyRing
 from tests.scenarios import NOON

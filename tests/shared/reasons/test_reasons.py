@@ -12,7 +12,8 @@ import httpx
 import pytest
 from prometheus_client import CollectorRegistry
 
-from shared.doors.http import new_app, refused_for
+from shared.doors.answers import refused_for
+from shared.doors.app import new_app
 from shared.doors.problems import TITLES
 from shared.ledger.command_handler import Outcome
 from shared.messages import EVENT_TYPES, CodeRejected, Notice, PurchaseRefused, Reason

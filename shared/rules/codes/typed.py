@@ -1,28 +1,16 @@
-"""An activation code: made, read as people type it, hashed.
+"""A code as people type it: other alphabets, dashes and blanks are read, and what is wrong is told by group."""
 
-Twenty symbols in four groups (`XXXXX-XXXXX-XXXXX-XXXXX`), Crockford's base 32: 18 random symbols and two
-check symbols. Pure; a whole code leaves this room through `Code.reveal` alone.
-"""
-
-import hashlib
 import re
 import unicodedata
-from collections.abc import Callable
-from dataclasses import dataclass
-from itertools import batched
-from typing import Literal, NoReturn
+from typing import Literal
 
 from pydantic import SecretStr
 
-ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-SYMBOL_COUNT = 20
+from shared.rules.codes.masked import ALPHABET, GROUP_LENGTH, RANDOM_COUNT, SYMBOL_COUNT, Code, check_symbols, in_groups
+
 TYPED_CHARACTERS_MAX = 200
 
-_RANDOM_COUNT = 18
-_GROUP_LENGTH = 5
 _GROUP_COUNT = 4
-# the largest prime below 32 * 32: every wrong symbol and every swap of two changes the remainder
-_CHECK_PRIME = 1021
 # the dotless and the dotted i are what a Turkish keyboard makes of I
 _READ_AS = str.maketrans("OILıİ", "01111")
 # dashes that Unicode files elsewhere; the second is what a Japanese keyboard gives for a hyphen
@@ -55,47 +43,6 @@ class MalformedCode(Exception):
         return self.message
 
 
-@dataclass(frozen=True, slots=True)
-class Code:
-    """A well-formed code, made by `code_by` or `read_code`; it shows its last group only (R-112)."""
-
-    _symbols: SecretStr
-
-    def reveal(self) -> str:
-        """Return the whole code, for the one who buys it, once, when it is issued."""
-        return "-".join(_in_groups(self._symbols.get_secret_value()))
-
-    @property
-    def last_group(self) -> str:
-        """The five symbols by which people tell their codes apart."""
-        return self._symbols.get_secret_value()[-_GROUP_LENGTH:]
-
-    @property
-    def ref(self) -> str:
-        """The code's id, 32 lower-case hex digits: all that is stored or sent, besides the last group.
-
-        A plain hash is enough, without salt or slow rounds: these are 90 random bits and not a person's
-        password, and who knows the last group still has 75 to guess.
-        """
-        canonical = f"perennial.activation-code.1:{self._symbols.get_secret_value()}"
-        return hashlib.sha256(canonical.encode()).hexdigest()[:32]
-
-    def __str__(self) -> str:
-        return f"•••••-•••••-•••••-{self.last_group}"
-
-    def __repr__(self) -> str:
-        return f"Code({self})"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("an activation code is not pickled or copied; pass its ref")
-
-
-def code_by(random_below: Callable[[int], int]) -> Code:
-    """Make a code by chance: `random_below(32)` is asked 18 times for a number from 0 to 31."""
-    body = "".join(ALPHABET[random_below(len(ALPHABET))] for _ in range(_RANDOM_COUNT))
-    return Code(SecretStr(body + _check_symbols(body)))
-
-
 def read_code(typed: str) -> Code:
     """Read a code as people type or paste it (R-05); raises MalformedCode with what is wrong (R-06)."""
     if len(typed) > TYPED_CHARACTERS_MAX:
@@ -108,17 +55,9 @@ def read_code(typed: str) -> Code:
         raise _foreign(groups)
     if len(symbols) != SYMBOL_COUNT:
         raise _wrong_length(groups, found)
-    if symbols[_RANDOM_COUNT:] != _check_symbols(symbols[:_RANDOM_COUNT]):
+    if symbols[RANDOM_COUNT:] != check_symbols(symbols[:RANDOM_COUNT]):
         raise MalformedCode("check", "One symbol is wrong, or two are swapped.", ())
     return Code(SecretStr(symbols))
-
-
-def _check_symbols(body: str) -> str:
-    value = 0
-    for symbol in body:
-        value = value * len(ALPHABET) + ALPHABET.index(symbol)
-    first, second = divmod(value % _CHECK_PRIME, len(ALPHABET))
-    return ALPHABET[first] + ALPHABET[second]
 
 
 def _tidied(typed: str) -> str:
@@ -144,16 +83,12 @@ def _as_symbol(character: str) -> str:
 def _groups_of(tidied: str) -> list[str]:
     """Split as typed if that gives four groups, else every five symbols."""
     typed = re.split(" *- *| +", tidied)
-    return typed if len(typed) == _GROUP_COUNT else _in_groups("".join(typed))
-
-
-def _in_groups(symbols: str) -> list[str]:
-    return ["".join(group) for group in batched(symbols, _GROUP_LENGTH, strict=False)]
+    return typed if len(typed) == _GROUP_COUNT else in_groups("".join(typed))
 
 
 def _wrong_length(groups: list[str], found: int) -> MalformedCode:
     fields = (groups + [""] * _GROUP_COUNT)[:_GROUP_COUNT]
-    wrong = tuple(number for number, field in enumerate(fields, 1) if len(field) != _GROUP_LENGTH)
+    wrong = tuple(number for number, field in enumerate(fields, 1) if len(field) != GROUP_LENGTH)
     return MalformedCode("length", f"A code has {SYMBOL_COUNT} symbols; this one has {found}.", wrong)
 
 

@@ -1,0 +1,53 @@
+"""The app of a service: problems as errors, limits, traces, and the routes that machines ask. No rule in here."""
+
+from collections.abc import Callable, Sequence
+
+from fastapi import FastAPI, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+from shared.doors import problems
+from shared.doors.limits import Limits
+from shared.doors.problems import problem_response
+from shared.doors.reasons import reasons_door
+from shared.watching.traces import Traces
+
+type Check = Callable[[], str | None]
+"""Returns what is wrong, or None."""
+
+
+def new_app(*, title: str, version: str, registry: CollectorRegistry, checks: Sequence[Check]) -> FastAPI:
+    """Return an app with problems as errors, limits, and the routes that machines ask."""
+    # the usual documentation pages load scripts from other hosts
+    app = FastAPI(title=title, version=version, docs_url=None, redoc_url=None)
+    problems.install(app)
+    app.add_middleware(Limits)
+    app.add_middleware(Traces)
+    _add_health(app, version, registry, checks)
+    app.include_router(reasons_door())
+    return app
+
+
+def _add_health(app: FastAPI, version: str, registry: CollectorRegistry, checks: Sequence[Check]) -> None:
+    @app.get("/livez", tags=["health"])
+    async def livez() -> dict[str, str]:
+        """The process answers."""
+        return {"status": "alive"}
+
+    @app.get("/readyz", tags=["health"])
+    async def readyz() -> Response:
+        """Every consumer, the relay and the database make progress."""
+        wrong = [problem for check in checks if (problem := check())]
+        if wrong:
+            return problem_response(503, "not_ready", "; ".join(wrong))
+        return JSONResponse({"status": "ready"})
+
+    @app.get("/version", tags=["health"])
+    async def version_() -> dict[str, str]:
+        """The release that runs."""
+        return {"version": version}
+
+    @app.get("/metrics", tags=["health"])
+    async def metrics() -> Response:
+        """Prometheus' text format."""
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

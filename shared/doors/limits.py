@@ -1,0 +1,101 @@
+"""Refuses what is too large or not JSON before anything reads it, and adds the security headers to every answer."""
+
+from collections.abc import Mapping
+
+from fastapi import FastAPI, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared.doors.problems import Problem, problem_response
+
+BODY_BYTES_MAX = 65_536
+
+
+LARGER_BODIES = "larger_bodies"
+
+
+FORMS = "forms"
+
+
+FORM = b"application/x-www-form-urlencoded"
+
+
+SECURITY_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cache-control", b"no-store"),
+)
+
+
+class Limits:
+    """Refuses bodies that are too large or not JSON before anything reads them, and adds security headers."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        bytes_max, media_type = _limits_of(scope)
+        refusal = _refusal_of(scope, bytes_max, media_type)
+        if refusal:
+            return await refusal(scope, receive, _with_headers(send))
+        return await self.app(scope, _limited(receive, bytes_max), _with_headers(send))
+
+
+def allow_larger_bodies(app: FastAPI, bytes_max: Mapping[str, int]) -> None:
+    """Let the routes at these paths read more than `BODY_BYTES_MAX` bytes."""
+    setattr(app.state, LARGER_BODIES, bytes_max)
+
+
+def allow_forms(app: FastAPI, *, under: str, bytes_max: int) -> None:
+    """Let the routes whose paths begin with `under` read forms of browsers of so many bytes, and nothing else."""
+    setattr(app.state, FORMS, (under, bytes_max))
+
+
+def _limits_of(scope: Scope) -> tuple[int, bytes]:
+    """Return how many bytes a body may have, and of which media type."""
+    state = scope["app"].state
+    forms: tuple[str, int] | None = getattr(state, FORMS, None)
+    if forms and scope["path"].startswith(forms[0]):
+        return forms[1], FORM
+    return getattr(state, LARGER_BODIES, {}).get(scope["path"], BODY_BYTES_MAX), b"application/json"
+
+
+def _refusal_of(scope: Scope, bytes_max: int, wanted: bytes) -> Response | None:
+    headers = dict(scope["headers"])
+    length = headers.get(b"content-length", b"0")
+    # a page tells of a form that is too large when it reads it, in its own words
+    if not length.isdigit() or (int(length) > bytes_max and wanted != FORM):
+        return problem_response(413, "body_too_large", f"a body may have {bytes_max} bytes")
+    has_body = int(length) > 0 or b"transfer-encoding" in headers
+    media_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+    if has_body and media_type != wanted:
+        return problem_response(415, "unsupported_media_type", f"the body must be {wanted.decode()}")
+    return None
+
+
+def _limited(receive: Receive, bytes_max: int) -> Receive:
+    """Count the bytes of a body that did not say its length."""
+    seen = 0
+
+    async def limited() -> Message:
+        nonlocal seen
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > bytes_max:
+            raise Problem(413, "body_too_large", f"a body may have {bytes_max} bytes")
+        return message
+
+    return limited
+
+
+def _with_headers(send: Send) -> Send:
+    async def with_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            present = {name for name, _ in message["headers"]}
+            message["headers"] += [header for header in SECURITY_HEADERS if header[0] not in present]
+        await send(message)
+
+    return with_headers
