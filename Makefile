@@ -24,9 +24,11 @@ help:  ## print this
 run: $(READY)  ## start PostgreSQL, Kafka and both services, show a license's life; Ctrl-C ends all
 	@exec $(BIN)/perennial demo
 
+# Three processes keep two cores busy: tests that start servers also wait for them.
+SHARED_OUT := -n 3 --dist loadgroup --no-loadscope-reorder
 test: $(READY)  ## run the tests, with a real Kafka, a real PostgreSQL and a real browser
 	@$(BIN)/python -m tests.browser.chromium
-	@$(BIN)/pytest -m "not faults and not containers" tests
+	@$(BIN)/pytest $(SHARED_OUT) -m "not faults and not containers" tests
 
 check: $(READY)  ## check format, lint, types and who imports whom; needs no server
 	@$(BIN)/ruff format --check

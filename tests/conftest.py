@@ -22,7 +22,7 @@ from shared.ledger.migrate import migrate
 from shared.local import Postgres, free_ports
 from shared.local.postgres import SETTINGS
 
-pytest_plugins = ("tests.journeys.everyday",)
+pytest_plugins = ("tests.journeys.everyday", "tests.scheduling")
 
 ServiceName = Literal["device", "activation"]
 Mode = Literal["production", "sandbox"]

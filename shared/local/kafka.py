@@ -80,6 +80,13 @@ class Kafka(Server):
         """Remove all data; stop first."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def format(self) -> None:
+        """Give the folder its cluster id, unless it has one; the first start does it by itself."""
+        if not self._version.exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._write_settings()
+            self._format()
+
     @override
     def _prepare(self) -> Command:
         if self._version.exists():
@@ -91,8 +98,7 @@ class Kafka(Server):
         # a killed Java leaves its unpacked libraries here, 1 MB each time
         shutil.rmtree(self._temporary, ignore_errors=True)
         self._temporary.mkdir()
-        if not self._version.exists():
-            self._format()
+        self.format()
         options = (*BROKER_OPTIONS, "-Dperennial.log.level=INFO")
         return self._command(options, "kafka.Kafka", str(self._settings))
 

@@ -3,6 +3,7 @@
 import os
 import secrets
 import socket
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -11,12 +12,20 @@ import psutil
 from shared.local.failures import Failure, LocalStackError
 
 LOOPBACK = "127.0.0.1"
-FREE_FROM, FREE_UP_TO = 20_000, 32_000
+FREE = range(20_000, 32_000)
+"""Below the ports that the system gives to outgoing connections: one of these could take a port a moment later."""
 POSTGRES_SETTING = "PERENNIAL_POSTGRES_PORT"
 KAFKA_SETTING = "PERENNIAL_KAFKA_PORT"
 KAFKA_CONTROLLER_SETTING = "PERENNIAL_KAFKA_CONTROLLER_PORT"
 
 _given: set[int] = set()
+_ours: Sequence[int] = FREE
+
+
+def share_free_ports(*, number: int, of: int) -> None:
+    """Take free ports from one of `of` equal shares: processes that look at the same time never find the same one."""
+    global _ours  # noqa: PLW0603 - ports belong to the process
+    _ours = FREE[number::of]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,12 +53,9 @@ def free_ports() -> Ports:
 
 
 def free_port() -> int:
-    """Find a port that nobody uses now, and that this function did not give before in this process.
-
-    It lies below those that the system gives to outgoing connections: one of these could take it a moment later.
-    """
+    """Find a port that nobody uses now, and that this function did not give before in this process."""
     while True:
-        port = secrets.choice(range(FREE_FROM, FREE_UP_TO))
+        port = secrets.choice(_ours)
         if port not in _given and _listenable(port):
             _given.add(port)
             return port

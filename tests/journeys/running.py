@@ -4,14 +4,19 @@ Its servers are local processes; with PERENNIAL_TEST_SERVERS=containers they are
 it is.
 """
 
+import atexit
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
 from services.cli.names import SERVICES, ServiceName
 from services.cli.system import System
+from shared.local.kafka import Kafka
 from shared.local.ports import free_port, free_ports
 from shared.local.stack import LocalStack
 from tests.journeys.waiting import until
@@ -29,7 +34,23 @@ def new_system(folder: Path, **options: Any) -> System:
 
         # the same words, said by containers
         system.stack = cast("LocalStack", ContainerStack(partitions=system.partitions))
+    else:
+        formatted(folder / "kafka")
     return system
+
+
+def formatted(folder: Path) -> None:
+    """Make Kafka's folder a copy of one that was formatted once in this process: Java takes two seconds for it."""
+    if not folder.exists():
+        shutil.copytree(_template(), folder)
+
+
+@cache
+def _template() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="perennial-kafka-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    Kafka(folder, free_port(), free_port()).format()
+    return folder
 
 
 def wait_until_ready(system: System) -> None:

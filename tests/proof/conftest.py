@@ -14,6 +14,7 @@ from shared.local.kafka import Kafka
 from shared.local.ports import free_port
 from shared.proof.findings import Findings
 from tests.conftest import Database
+from tests.journeys.running import formatted
 from tests.shared.records import NOON, packed, stream_in
 
 SLICES = (3, 4, 200)
@@ -75,7 +76,8 @@ def findings() -> Findings:
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
     """A real Kafka."""
-    server = Kafka(tmp_path_factory.mktemp("kafka"), free_port(), free_port())
+    server = Kafka(tmp_path_factory.mktemp("kafka") / "data", free_port(), free_port())
+    formatted(server.folder)
     server.start()
     yield server
     server.kill()

@@ -41,7 +41,9 @@ SYMBOLS = "".join(GROUPS)
 
 codes = st.text(ALPHABET, min_size=18, max_size=18).map(code_of)
 several_codes = pytest.mark.parametrize(
-    "code", [CODE, code_of("0" * 18), code_of("Z" * 18), code_of("0123456789ABCDEFGH"), new_code()], ids=str
+    "code",
+    [CODE, code_of("0" * 18), code_of("Z" * 18), code_of("0123456789ABCDEFGH"), new_code()],
+    ids=["ours", "lowest", "highest", "rising", "by chance"],
 )
 
 
