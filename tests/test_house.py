@@ -94,9 +94,9 @@ BRITISH = "licen" + "ce"
 
 
 def files() -> list[Path]:
-    """Return every file of the checkout that git has or would take, from the house's door."""
+    """Return every file that git tracks, from the house's door; what a user left lying around is not the project's."""
     listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        ["git", "ls-files", "--cached", "-z"],
         cwd=HOUSE,
         capture_output=True,
         text=True,
