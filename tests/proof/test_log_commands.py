@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -21,6 +22,7 @@ from tests.conftest import Database
 from tests.proof.conftest import SLICES, STREAMS, History, events
 from tests.proof.topics import events_of, send
 
+DOCS = Path(__file__).parents[2] / "docs"
 TOPIC = "device.events.v1"
 SOURCE = "/perennial/sandbox/device"
 
@@ -111,7 +113,7 @@ def test_checkpoint_verify_prove_and_check_in_a_row(perennial: Perennial, histor
         perennial("log", "check-proof", tmp_path / "proof.json", "--keys", tmp_path / "keys.jwks.json", "--json")
     )
     assert (checked["proved"], checked["position"], checked["event"]["id"]) == (True, 4, str(event_id))
-    script = Path(__file__).parents[2] / "docs" / "verify_event.py"
+    script = DOCS / "verify_event.py"
     words = [sys.executable, "-I", str(script), "proof.json", "keys.jwks.json"]
     assert subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True).stdout.startswith("PROVED")
     tampered = (tmp_path / "proof.json").read_text().replace("CodeBlocked", "CodeUnblocked")
@@ -216,7 +218,7 @@ def test_an_export_takes_what_is_wanted(
     assert len(exported(perennial, tmp_path / "events.jsonl", *words)) == count
 
 
-def test_parquet_opens_in_duckdb_with_the_readmes_query(
+def test_parquet_opens_in_duckdb_with_the_documented_query(
     perennial: Perennial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("services.cli.export.GROUP_EVENTS", 5)
@@ -230,17 +232,17 @@ def test_parquet_opens_in_duckdb_with_the_readmes_query(
         def rows(query: str) -> list[Any]:
             return connection.execute(query).fetchall()
 
-        assert rows(README_QUERY) == [("CodeBlocked", "2026-03", 13)]
+        assert rows(documented_query()) == [("CodeBlocked", "2026-03", 13)]
         assert rows("select data->>'$.code_ref' from 'events.parquet' limit 1") == [("a" * 32,)]
         kinds = rows("select typeof(occurred_at), typeof(position), typeof(hash) from 'events.parquet' limit 1")
         assert kinds == [("TIMESTAMP WITH TIME ZONE", "BIGINT", "VARCHAR")]
         assert rows("select count(distinct row_group_id) from parquet_metadata('events.parquet')") == [(3,)]
 
 
-README_QUERY = """
-select type, strftime(occurred_at at time zone 'UTC', '%Y-%m') as month, count(*)
-from 'events.parquet' group by all order by all
-"""
+def documented_query() -> str:
+    """Return the query that docs/prove.md shows."""
+    [query] = re.findall(r"```sql\n(.*?)```", (DOCS / "prove.md").read_text(), re.DOTALL)
+    return str(query)
 
 
 def test_an_export_replaces_a_file_only_when_told_to(perennial: Perennial, tmp_path: Path) -> None:
