@@ -1,4 +1,4 @@
-# One image for everything of Perennial: the service, or the job, is the command.
+# One image for all of Perennial: the command says which service or job runs.
 #   docker build -t perennial .
 #   docker run perennial -m services.device        docker run perennial -m services.cli --help
 
@@ -6,7 +6,7 @@ FROM python:3.13-slim AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /build
 COPY requirements.txt deploy/build-requirements.txt ./
-# nothing comes in that is not pinned with its hash, what builds the wheel included
+# everything is pinned with its hash, including what builds the wheel
 RUN pip install --quiet --require-hashes --target /app -r requirements.txt \
  && pip install --quiet --require-hashes -r build-requirements.txt
 COPY pyproject.toml README.md ./
@@ -14,13 +14,13 @@ COPY shared shared
 COPY services services
 RUN pip install --quiet --no-deps --no-build-isolation --no-index --target /app .
 
-# What runs is the interpreter, the libraries that it and the packages are linked with, and nothing else: no shell,
+# The final image has the interpreter, the libraries that it and the packages link to, and nothing else: no shell,
 # no package manager, no root.
 RUN python -m compileall -q -j 0 /app \
  && cd /usr/local/lib/python3.13 && rm -rf ensurepip idlelib tkinter turtledemo test site-packages config-* pydoc_data \
  && mkdir -p /root-of-image/usr/lib /root-of-image/usr/lib64 /root-of-image/etc/ssl/certs /root-of-image/usr/local/bin \
  && cd /root-of-image && ln -s usr/lib lib && ln -s usr/lib64 lib64 && install -d -m 1777 tmp \
- # a new volume that is mounted here belongs to whom its folder belongs to
+ # a new volume that is mounted here gets the folder's owner
  && install -d -o 10001 -g 10001 var/lib/perennial/checkpoints \
  && find -L /usr/local/bin/python3.13 /usr/local/lib /app -type f \( -name '*.so*' -o -name python3.13 \) -exec ldd {} + 2>/dev/null \
     | grep -oE '/(usr/)?lib[^ ]+' | sort -u | while read -r library; do \

@@ -1,7 +1,7 @@
 """Verify a license document without a network: `python verify_license.py DOCUMENT JWKS [NONCE]`, two files.
 
-Needs `pip install pyjwt[crypto]`. Prints what the document says, or says why not and ends with 1. JWKS is what
-the device service answers at /.well-known/jwks.json: fetch it once, over a connection that you trust.
+Needs `pip install pyjwt[crypto]`. Prints what the document says; if it cannot be verified, prints why and exits with 1.
+JWKS is the device service's answer at /.well-known/jwks.json: fetch it once, over a connection that you trust.
 """
 
 import json
