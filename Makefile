@@ -1,4 +1,4 @@
-# The front door of Perennial: `make` prints what it opens.
+# The front door of Perennial: `make` lists the targets.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -8,7 +8,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 COMPILE := pip compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --no-header
 
-# Sets $uv. A pyenv shim answers to `uv` on the PATH and does not work: what tells is whether it knows its version.
+# Sets $uv. A pyenv shim named `uv` may be on the PATH and not work, so each candidate is asked for its version.
 find_uv = uv=$$(for each in uv .tools/bin/uv; do $$each --version >/dev/null 2>&1 && echo $$each && break; done); \
 	if [ -z "$$uv" ]; then \
 		python3 --version >/dev/null 2>&1 || { echo "python3 is missing: install Python 3.13 and run make again" >&2; exit 1; }; \
@@ -17,16 +17,16 @@ find_uv = uv=$$(for each in uv .tools/bin/uv; do $$each --version >/dev/null 2>&
 		uv=.tools/bin/uv; \
 	fi
 
-help:  ## print this
+help:  ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-# The program is make's only child and gets Ctrl-C itself: it ends everything, make waits for it and says nothing more.
-run: $(READY)  ## start PostgreSQL, Kafka and both services, show a license's life; Ctrl-C ends all
+# The program is make's only child and gets Ctrl-C itself: it stops everything, and make waits for it without a message.
+run: $(READY)  ## start PostgreSQL, Kafka and both services, play a license's life; Ctrl-C stops all
 	@exec $(BIN)/perennial demo
 
 # Three processes keep two cores busy: tests that start servers also wait for them.
 SHARED_OUT := -n 3 --dist loadgroup --no-loadscope-reorder
-test: $(READY)  ## run the tests, with a real Kafka, a real PostgreSQL and a real browser
+test: $(READY)  ## run the tests, on a real Kafka, a real PostgreSQL and a real browser
 	@$(BIN)/python -m tests.browser.chromium
 	@$(BIN)/pytest $(SHARED_OUT) -m "not faults and not containers" tests
 
@@ -36,13 +36,13 @@ check: $(READY)  ## check format, lint, types and who imports whom; needs no ser
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-rules: $(READY)  ## print each rule with its tests and the tables state x input; fail on a gap
+rules: $(READY)  ## print each rule with its tests, and the state x input tables; fail on a gap
 	@$(BIN)/python -m tests.rules
 
-faults: $(READY)  ## kill and pause everything, and count that nothing is lost or done twice
+faults: $(READY)  ## kill and pause everything, and check that nothing is lost or done twice
 	@$(BIN)/pytest -m faults tests/journeys
 
-faults-replay: $(READY)  ## kill rebuilds and lose topics under traffic
+faults-replay: $(READY)  ## kill rebuilds and delete topics under traffic
 	@$(BIN)/pytest -m faults tests/replay tests/proof
 
 nightly: $(READY)  ## take 200,000 random steps through both services' rules
@@ -54,7 +54,7 @@ test-containers: $(READY)  ## run the fault tests on docker-compose.yml and the 
 	@$(BIN)/pytest -m containers $(CONTAINERS)
 	@PERENNIAL_TEST_SERVERS=containers $(BIN)/pytest -m "not faults" $(JOURNEYS)
 
-up:  ## bring everything up in containers, with three brokers; needs a Docker engine
+up:  ## start everything in containers, with three brokers; needs a Docker engine
 	@docker compose up -d --build --wait
 
 down:  ## stop the containers; their data stays
@@ -72,7 +72,7 @@ screenshots: $(READY)  ## draw every state of the Licensing window into .data/sc
 	@$(BIN)/python -m tests.browser.chromium
 	@$(BIN)/python -m tests.browser.screenshots .data/screenshots
 
-lock: $(READY)  ## pin all packages and Kafka's jars anew, with hashes
+lock: $(READY)  ## pin all packages and Kafka's jars again, with hashes
 	@$(find_uv); \
 	$$uv $(COMPILE) --upgrade pyproject.toml -o requirements.txt && \
 	$$uv $(COMPILE) --upgrade pyproject.toml --extra local --extra export --extra dev -c requirements.txt -o requirements-dev.txt && \
@@ -80,12 +80,12 @@ lock: $(READY)  ## pin all packages and Kafka's jars anew, with hashes
 	@$(BIN)/python -c "from shared.local.jars import write_pins; write_pins()"
 
 clean:  ## remove the local stack's data and all caches
-	@# under a root-only home PostgreSQL's data lies elsewhere, behind a link
+	@# when the checkout is below a home that only root can read, PostgreSQL's data is elsewhere, behind a link
 	@rm -rf "$$(readlink -f .data/postgres/data || echo .data)" .data
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist
 	@find services shared tests -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
-# Made anew only when what it is made of has changed.
+# Rebuilt only when its inputs have changed.
 $(READY): requirements-dev.txt pyproject.toml .python-version
 	@$(find_uv); \
 	[ -x $(BIN)/python ] || said=$$($$uv venv --quiet .venv 2>&1) || { \

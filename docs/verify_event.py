@@ -1,6 +1,6 @@
 """Checks offline that an event is part of a signed history:  python verify_event.py proof.json keys.jwks.json
 
-Needs Python 3.9 and `pip install cryptography`, nothing of ours. The keys come from the service (`perennial log keys`),
+Needs Python 3.9 and `pip install cryptography`, and nothing else. Get the keys from the service (`perennial log keys`),
 not from whoever hands over the proof. RFC 9162 (trees), RFC 7515 (signature), RFC 8037 (keys).
 """
 
@@ -26,7 +26,7 @@ def base64url(text):  # noqa: D103
 
 
 def root_of(node, index, size, path):
-    """From a leaf up to the root of a tree of `size` leaves."""
+    """Return the root of a tree of `size` leaves, computed upward from one leaf."""
     last = size - 1
     must(0 <= index <= last, "its place is outside the tree")
     for sibling in map(bytes.fromhex, path):
