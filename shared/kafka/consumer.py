@@ -25,6 +25,7 @@ from shared.kafka.owned_partitions import OwnedPartitions
 from shared.kafka.parking import park
 from shared.kafka.position_check import LedgerSieve
 from shared.kafka.progress import Claim, NotOwned, Progress, WentBack
+from shared.kafka.waiting_fetch import cut_short
 from shared.ledger.clock import Clock, machine_now
 from shared.ledger.database import AWAY, CONFLICT, Connection, Pool, transaction
 from shared.ledger.events import NewEvent, append
@@ -34,7 +35,9 @@ from shared.watching.traces import spans_end_here
 
 logger = logging.getLogger(__name__)
 
-FETCH_WAIT_MS = 250
+FETCH_WAIT_MS = 3_000
+"""So long a broker holds a fetch back while nothing comes: it answers the first record at once."""
+LOOK_MS = 1_000
 GAP_PATIENCE_SECONDS = 5.0
 GAP_RETRY_SECONDS = 0.2
 CONFLICTS_MAX = 20
@@ -128,7 +131,10 @@ class Consumer[Message](ConsumerRebalanceListener):
             session_timeout_ms=6_000,
             heartbeat_interval_ms=1_500,
             max_poll_interval_ms=int(HANDLING_SECONDS_MAX * 1_000),
+            fetch_min_bytes=1,
             fetch_max_wait_ms=FETCH_WAIT_MS,
+            # the fetcher is woken by what happens; it need not look five times a second as well
+            consumer_timeout_ms=FETCH_WAIT_MS,
             max_partition_fetch_bytes=4 * RECORD_BYTES_MAX,
             listener=self,
             parser=self._as_it_is,
@@ -144,7 +150,7 @@ class Consumer[Message](ConsumerRebalanceListener):
         if self._claiming and not self._claiming.done():
             # whoever cannot claim must not go on asking Kafka, or it keeps what others could claim
             await asyncio.wait([self._claiming])
-        fetched = await consumer.getmany(timeout_ms=FETCH_WAIT_MS, max_records=self._batch_records_max)
+        fetched = await consumer.getmany(timeout_ms=LOOK_MS, max_records=self._batch_records_max)
         return tuple(chain.from_iterable(fetched.values()))
 
     async def _as_it_is(self, records: Any) -> KafkaMessage:
@@ -192,6 +198,8 @@ class Consumer[Message](ConsumerRebalanceListener):
                 self._subscriber.consumer.seek(TopicPartition(self.source.topic, partition), offset)
             except IllegalStateError:
                 logger.info("%s: partition %s was taken away meanwhile", self.source.name, partition)
+        if offsets:
+            cut_short(self._subscriber.consumer)
 
     async def _on_batch(self, message: KafkaMessage) -> None:
         """Handle one batch for good: FastStream would forget an exception and read on."""
