@@ -32,6 +32,7 @@ from shared.ledger.events import WrongLedger, check_ledger
 from shared.ledger.lease import Leases
 from shared.ledger.migrate import SchemaError, check_schema
 from shared.ledger.outbox import Outbox
+from shared.ledger.time_moves import follow_time
 from shared.operations import Operations, ParkedMessages, Projections, Readings
 from shared.operations.metrics import ProcessMetrics, Reading, Survey, registry_of
 from shared.projector import Projection
@@ -45,7 +46,6 @@ from shared.watching.traces import start_traces
 
 logger = logging.getLogger(__name__)
 
-CLOCK_REFRESH_SECONDS = 0.1
 RETRY_SECONDS = 1.0
 TAIL_SECONDS_MAX = 5.0
 DERIVED_CONNECTIONS_MAX = 3
@@ -70,7 +70,7 @@ class Service:
         self._derived_pool = derived_pool
         self.clock = clock
         self.outbox = outbox
-        self.leases = Leases(f"{name}.{settings.worker}", pool=pool, on_change=self.on_append)
+        self.leases = Leases(f"{name}.{settings.worker}", pool=pool, on_change=self.on_change)
         self.relay = Relay(
             pool=derived_pool,
             leases=self.leases,
@@ -89,6 +89,7 @@ class Service:
         )
         self._consumers: list[Consumer[Any]] = []
         self._loops: list[Coroutine[Any, Any, None]] = []
+        self._wakers: list[Callable[[], None]] = [self.relay.wake]
         self._readings: list[Reading] = []
         self._survey = Survey(pool, clock)
         self._checks: list[Check] = [self._consumers_problem, self.relay.problem, self.leases.problem]
@@ -113,6 +114,11 @@ class Service:
         """Tell the relay that there may be something to send."""
         self.relay.wake()
 
+    def on_change(self) -> None:
+        """Wake whoever waits: this worker has other slices now, or a sandbox's time was moved."""
+        for wake in self._wakers:
+            wake()
+
     def fail(self, error: Exception) -> None:
         """Stop the process with an error: the log will replay."""
         self._failure = error
@@ -132,9 +138,11 @@ class Service:
         consumer.subscribe(self._broker, worker=settings.worker, batch_records_max=settings.batch_records_max)
         self._consumers.append(consumer)
 
-    def also(self, loop: Coroutine[Any, Any, None]) -> None:
-        """Add something that runs until the stop."""
+    def also(self, loop: Coroutine[Any, Any, None], *, wake: Callable[[], None] | None = None) -> None:
+        """Add something that runs until the stop; `wake` is called when time or this worker's slices changed."""
         self._loops.append(loop)
+        if wake:
+            self._wakers.append(wake)
 
     def check(self, problem: Check) -> None:
         """Add what keeps this worker from being ready while it returns a reason."""
@@ -222,7 +230,8 @@ class Service:
         serving = asyncio.create_task(server.serve())
         serving.add_done_callback(lambda _: self._stop.set())
         consuming = asyncio.create_task(self._start_consumers())
-        keeping = (self._survey.run(), self._refresh_clock(), self._watch_consumers(), self.leases.keep())
+        time = follow_time(self.clock, self.pool, on_move=self.on_change)
+        keeping = (self._survey.run(), time, self._watch_consumers(), self.leases.keep())
         loops = [asyncio.create_task(loop) for loop in (*self._loops, *keeping)]
         relaying = asyncio.create_task(self.relay.run())
         if self._exporting:
@@ -319,15 +328,6 @@ class Service:
         if self._kafka_problem:
             return self._kafka_problem
         return next((problem for consumer in self._consumers if (problem := consumer.problem())), None)
-
-    async def _refresh_clock(self) -> None:
-        while self.clock.sandbox:
-            try:
-                async with self.pool.acquire() as connection:
-                    await self.clock.refresh(connection)
-            except AWAY as error:
-                logger.warning("the clock cannot be read: %r", error)
-            await asyncio.sleep(CLOCK_REFRESH_SECONDS)
 
     async def _stop_consumers(self, consuming: asyncio.Task[None]) -> None:
         await _cancel([consuming])

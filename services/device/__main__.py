@@ -55,7 +55,7 @@ async def serve(settings: ServiceSettings) -> None:
         service.consume(live(LICENSE_VIEW, shown(watch.changed)))
         service.also(door.run())
         service.check(door.problem)
-        service.also(timer.run())
+        service.also(timer.run(), wake=timer.wake)
         service.gauge(
             "perennial_timers_overdue_seconds", "How late the last look found a timer", lambda: timer.overdue_seconds
         )

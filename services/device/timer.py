@@ -7,12 +7,13 @@ a row that a renewal moved meanwhile comes to nothing.
 import asyncio
 import logging
 from collections.abc import Callable
-from datetime import datetime
+from contextlib import suppress
+from datetime import datetime, timedelta
 
 from services.device.decider import Command, Device, Expire, RetryActivation
 from shared.ledger.clock import Clock
 from shared.ledger.command_handler import CommandHandler, Order
-from shared.ledger.database import AWAY, CONFLICT, Connection, Pool, transaction
+from shared.ledger.database import ACQUIRE_TIMEOUT_SECONDS, AWAY, CONFLICT, Pool, transaction
 from shared.ledger.events import append
 from shared.ledger.identity import new_id
 from shared.ledger.lease import Leases
@@ -20,7 +21,7 @@ from shared.ledger.outbox import Cause
 
 logger = logging.getLogger(__name__)
 
-POLL_SECONDS = 0.1
+POLL_SECONDS = 1.0
 RETRY_SECONDS = 1.0
 
 DUE = """
@@ -51,8 +52,14 @@ class Timer:
         self._leases = leases
         self._on_append = on_append
         self._batch_max = batch_max
+        self._woken = asyncio.Event()
+        self._rest_seconds = POLL_SECONDS
         self.overdue = 0
         self.overdue_seconds = 0.0
+
+    def wake(self) -> None:
+        """Look at once: time was moved, or other slices came."""
+        self._woken.set()
 
     async def run(self) -> None:
         """Look again and again until cancelled."""
@@ -64,28 +71,40 @@ class Timer:
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             if fired < self._batch_max:
-                await asyncio.sleep(POLL_SECONDS)
+                await self._rest()
+
+    async def _rest(self) -> None:
+        """Wait for what falls due next, for a wake-up, or until it is time to look for what other workers added."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._woken.wait(), self._rest_seconds)
+        self._woken.clear()
 
     async def _fire(self) -> int:
-        """Record what is due, up to a batch, and return how many rows were looked at."""
+        """Record what is due, up to a batch, and return how many rows that were."""
+        self._rest_seconds = POLL_SECONDS
         slices = self._leases.slices()
-        if not slices:
+        orders = await self._due(slices) if slices else []
+        if not orders:
             return 0
         async with transaction(self._pool) as connection:
-            await self._clock.refresh(connection)
-            now = self._clock.now()
-            orders = await self._due(connection, slices, now)
-            decided = await self._handler.decide(connection, orders) if orders else None
-            await append(connection, decided.events if decided else [])
-        if decided and decided.events:
+            decided = await self._handler.decide(connection, orders)
+            await append(connection, decided.events)
+        if decided.events:
             self._on_append()
         return len(orders)
 
-    async def _due(self, connection: Connection, slices: list[int], now: datetime) -> list[Order[Command]]:
-        rows = await connection.fetch(DUE, slices, now, self._batch_max)
-        self.overdue = len(rows)
-        self.overdue_seconds = max(((now - row["due_at"]).total_seconds() for row in rows), default=0.0)
-        return [Order(_command(row["what"], row["device_id"], now), _cause(now)) for row in rows]
+    async def _due(self, slices: list[int]) -> list[Order[Command]]:
+        """Return the orders for what is due, and note for how long nothing else will be."""
+        async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as connection:
+            await self._clock.refresh(connection)
+            now = self._clock.now()
+            rows = await connection.fetch(DUE, slices, now + timedelta(seconds=POLL_SECONDS), self._batch_max)
+        due = [row for row in rows if row["due_at"] <= now]
+        self.overdue = len(due)
+        self.overdue_seconds = max(((now - row["due_at"]).total_seconds() for row in due), default=0.0)
+        coming = ((row["due_at"] - now).total_seconds() for row in rows if row["due_at"] > now)
+        self._rest_seconds = min(coming, default=POLL_SECONDS)
+        return [Order(_command(row["what"], row["device_id"], now), _cause(now)) for row in due]
 
 
 def _command(what: str, device_id: str, now: datetime) -> Command:

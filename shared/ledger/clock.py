@@ -12,6 +12,9 @@ from shared.ledger.database import Connection
 TIME_MAX = datetime(2200, 1, 1, tzinfo=UTC)
 """How far a sandbox may go: room is left for terms that begin there."""
 
+MOVED = "clock_moved"
+"""The channel on which a sandbox's ledger tells every worker that its time was moved."""
+
 
 def machine_now() -> datetime:
     """Return the machine's time, UTC, whole milliseconds."""
@@ -62,5 +65,6 @@ class Clock:
         milliseconds = (target - machine_now()) // timedelta(milliseconds=1)
         # two people may move it at once: the later time wins
         await connection.execute("update ledger set clock_offset_ms = greatest(clock_offset_ms, $1)", milliseconds)
+        await connection.execute(f"notify {MOVED}")
         await self.refresh(connection)
         return self.now()

@@ -56,9 +56,9 @@ async def license_until(pool: Pool, ends_at: datetime, *devices: str) -> None:
 @asynccontextmanager
 async def timers(
     pool: Pool, number: int = 1, *, clock: Clock | None = None, groups: Sequence[int] = EVERY_GROUP, batch_max: int = 50
-) -> AsyncIterator[None]:
+) -> AsyncIterator[list[Timer]]:
     """Run timers that all believe that they own the groups, as workers do for a moment at a take-over."""
-    running = []
+    running, made = [], []
     for each in range(number):
         leases = Leases(f"device.{each}", pool=pool, on_change=lambda: None)
         leases.epochs = dict.fromkeys(groups, 1)
@@ -70,9 +70,10 @@ async def timers(
             on_append=lambda: None,
             batch_max=batch_max,
         )
+        made.append(timer)
         running.append(asyncio.create_task(timer.run()))
     try:
-        yield
+        yield made
     finally:
         for task in running:
             task.cancel()
@@ -113,6 +114,31 @@ async def test_a_license_expires_at_its_end_and_never_before(device_pool: Pool) 
         [entry] = await expired(device_pool, 1)
     assert (entry.event.stream_id, told(entry).ended_at) == ("soon", ends_at)
     assert ends_at <= entry.event.recorded_at < ends_at + timedelta(seconds=5)
+
+
+async def test_a_timer_rests_until_the_next_end_and_not_longer(
+    device_pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R-39: it knows the next end before it rests."""
+    monkeypatch.setattr("services.device.timer.POLL_SECONDS", 60.0)
+    ends_at = machine_now() + timedelta(seconds=1)
+    await license_until(device_pool, ends_at, "soon")
+    async with timers(device_pool):
+        [entry] = await expired(device_pool, 1)
+    assert ends_at <= entry.event.recorded_at < ends_at + timedelta(seconds=5)
+
+
+async def test_a_timer_that_is_woken_looks_at_once(device_pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """R-39: when time is moved or other slices come, it does not rest on."""
+    monkeypatch.setattr("services.device.timer.POLL_SECONDS", 60.0)
+    ends_at = machine_now() + 300 * DAY
+    await license_until(device_pool, ends_at, "d")
+    async with timers(device_pool, clock=Clock(sandbox=True)) as [timer]:
+        await asyncio.sleep(0.2)
+        async with transaction(device_pool) as connection:
+            await Clock(sandbox=True).move_to(connection, ends_at)
+        timer.wake()
+        await expired(device_pool, 1)
 
 
 async def test_an_expiry_missed_for_days_has_the_true_end(device_pool: Pool) -> None:

@@ -1,12 +1,15 @@
 """The clock of a sandbox moves forward for every worker; that of a production ledger cannot be moved."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
 
 from shared.ledger.clock import Clock, ClockRefused, machine_now
 from shared.ledger.database import Pool, transaction
+from shared.ledger.time_moves import follow_time
 from tests.conftest import Database, Databases
 
 YEAR = timedelta(days=365)
@@ -30,6 +33,63 @@ async def test_a_sandbox_moves_forward_and_every_worker_sees_it(device_pool: Poo
         await yours.refresh(connection)
     assert about(mine, YEAR)
     assert about(yours, YEAR)
+
+
+@asynccontextmanager
+async def following(clock: Clock, pool: Pool) -> AsyncIterator[asyncio.Event]:
+    """Let a worker follow its ledger's time; yield an event that is set when something wakes up by it."""
+    woken = asyncio.Event()
+    task = asyncio.create_task(follow_time(clock, pool, on_move=woken.set))
+    try:
+        await asyncio.wait_for(woken.wait(), SECOND.total_seconds())
+        woken.clear()
+        yield woken
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def test_every_worker_hears_of_a_move_at_once(device_pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Long before it would look by itself."""
+    monkeypatch.setattr("shared.ledger.time_moves.LOOK_SECONDS", 3_600)
+    yours = Clock(sandbox=True)
+    async with following(yours, device_pool) as woken:
+        for years in (1, 2):
+            await move(device_pool, Clock(sandbox=True), years * YEAR)
+            await asyncio.wait_for(woken.wait(), SECOND.total_seconds())
+            woken.clear()
+            assert about(yours, years * YEAR)
+
+
+async def test_a_move_is_heard_of_also_after_the_connection_was_lost(
+    device_pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R-120."""
+    monkeypatch.setattr("shared.ledger.time_moves.LOOK_SECONDS", 3_600)
+    monkeypatch.setattr("shared.ledger.time_moves.RETRY_SECONDS", 0.05)
+    yours = Clock(sandbox=True)
+    async with following(yours, device_pool) as woken, device_pool.acquire() as connection:
+        await connection.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where datname = current_database() and pid <> pg_backend_pid() and usename = current_user"
+        )
+        await asyncio.wait_for(woken.wait(), 5 * SECOND.total_seconds())
+        woken.clear()
+        async with connection.transaction():
+            await Clock(sandbox=True).move_to(connection, machine_now() + YEAR)
+        await asyncio.wait_for(woken.wait(), SECOND.total_seconds())
+        assert about(yours, YEAR)
+
+
+async def test_a_move_that_is_taken_back_wakes_nobody(device_pool: Pool) -> None:
+    async with following(Clock(sandbox=True), device_pool) as woken:
+        async with device_pool.acquire() as connection:
+            transaction_ = connection.transaction()
+            await transaction_.start()
+            await Clock(sandbox=True).move_to(connection, machine_now() + YEAR)
+            await transaction_.rollback()
+        await asyncio.sleep(0.1)
+        assert not woken.is_set()
 
 
 async def test_time_stays_ahead_after_a_restart(device_database: Database) -> None:
