@@ -68,42 +68,15 @@ class Leases:
             await asyncio.sleep(RENEW_SECONDS)
 
     async def _renew(self, connection: Connection) -> dict[int, int]:
-        await connection.execute(
-            "insert into worker values ($1, now()) on conflict (name) do update set seen_at = now()", self.worker
-        )
         # one worker at a time: two that look for a share together would take the same groups
-        rows = await connection.fetch("select * from lease order by slice_group for update")
-        workers = await connection.fetchval(
-            "select count(*) from worker where seen_at > now() - make_interval(secs => $1)", LEASE_SECONDS
-        )
-        now = await connection.fetchval("select now()")
-        mine = [row for row in rows if row["owner"] == self.worker and row["expires_at"] > now]
-        free = [row for row in rows if row["owner"] is None or row["expires_at"] <= now]
-        share = -(-GROUP_COUNT // max(1, workers))
+        rows = await connection.fetch(SHARES, self.worker, LEASE_SECONDS)
+        mine = [row["slice_group"] for row in rows if row["owner"] == self.worker and row["lasts"]]
+        free = [row["slice_group"] for row in rows if row["owner"] is None or not row["lasts"]]
+        share = -(-GROUP_COUNT // rows[0]["workers"])
         kept, given_back = mine[:share], mine[share:]
         taken = free[: share - len(kept)]
-        await self._release(connection, [row["slice_group"] for row in given_back])
-        renewed = await connection.fetch(
-            """
-            update lease
-            set owner = $1, expires_at = now() + make_interval(secs => $2),
-                epoch = epoch + case when slice_group = any($4::smallint[]) then 1 else 0 end
-            where slice_group = any($3::smallint[])
-            returning slice_group, epoch
-            """,
-            self.worker,
-            LEASE_SECONDS,
-            [row["slice_group"] for row in (*kept, *taken)],
-            [row["slice_group"] for row in taken],
-        )
-        return {row["slice_group"]: row["epoch"] for row in renewed}
-
-    async def _release(self, connection: Connection, groups: list[int]) -> None:
-        await connection.execute(
-            "update lease set owner = null, expires_at = null where owner = $1 and slice_group = any($2::smallint[])",
-            self.worker,
-            groups,
-        )
+        renewed = await connection.fetch(RENEW, self.worker, LEASE_SECONDS, [*kept, *taken], taken, given_back)
+        return {row["slice_group"]: row["epoch"] for row in renewed if row["owner"]}
 
     def _note(self, epochs: dict[int, int]) -> None:
         if epochs != self.epochs:
@@ -116,5 +89,28 @@ class Leases:
         """Give everything back at once, so that others need not wait for the end of the lease."""
         groups, self.epochs = list(self.epochs), {}
         async with transaction(self._pool) as connection:
-            await self._release(connection, groups)
+            await connection.execute(RELEASE, self.worker, groups)
             await connection.execute("delete from worker where name = $1", self.worker)
+
+
+# the worker itself is not counted: what a statement writes, it does not see
+SHARES = """
+with me as (
+    insert into worker values ($1, now()) on conflict (name) do update set seen_at = now()
+)
+select slice_group, owner, expires_at > now() as lasts, (
+    select count(*) + 1 from worker where name <> $1 and seen_at > now() - make_interval(secs => $2)
+) as workers
+from lease order by slice_group for update
+"""
+
+RENEW = """
+update lease
+set owner = case when slice_group = any($5::smallint[]) then null else $1 end,
+    expires_at = case when slice_group = any($5::smallint[]) then null else now() + make_interval(secs => $2) end,
+    epoch = epoch + case when slice_group = any($4::smallint[]) then 1 else 0 end
+where slice_group = any($3::smallint[] || $5::smallint[])
+returning slice_group, owner, epoch
+"""
+
+RELEASE = "update lease set owner = null, expires_at = null where owner = $1 and slice_group = any($2::smallint[])"
