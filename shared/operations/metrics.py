@@ -24,7 +24,7 @@ from shared.watching.measures import REGISTRY
 
 logger = logging.getLogger(__name__)
 
-SURVEY_SECONDS = 2.0
+SURVEY_SECONDS = 5.0
 
 type Check = Callable[[], str | None]
 type Reading = tuple[str, str, Callable[[], float]]
