@@ -255,14 +255,17 @@ class Consumer[Message](ConsumerRebalanceListener):
 
     async def _handle(self, records: Sequence[Record]) -> None:
         async with transaction(self._pool) as connection:
-            sifted, offsets = await self._sift(connection, records)
+            sifted, vector = await self._sift(connection, records)
             handled = await self.source.handle(connection, sifted.accepted)
             now = self._clock.now()
             cause = Cause(at=now, recorded_at=now, correlation_id=new_id())
             parked = [*sifted.parked, *handled.parked]
             parking = await park(connection, self.source.name, parked, outbox=self._outbox, cause=cause)
-            await append(connection, [*handled.events, *parking])
-        self._owned.note_committed(offsets)
+            events = [*handled.events, *parking]
+            slices = {event.slice_number for event in events}
+            heads = await self._progress.move(connection, vector, sifted, append_to=slices)
+            await append(connection, events, heads=heads)
+        self._owned.note_committed(vector.offsets)
         self.batches += 1
         self.records += len(records)
         self._handled_at.update({record.partition: record.timestamp / 1_000 for record in records})
@@ -270,35 +273,30 @@ class Consumer[Message](ConsumerRebalanceListener):
             said = story_of(entry.record.headers)
             logger.error("%s: parked %s: %s", self.source.name, entry.reason, entry.detail, extra=said)
         self.source.committed(sifted.accepted)
-        if handled.events or parking:
+        if events:
             self._on_append()
         await self._go_back(sifted)
 
-    async def _sift(
-        self, connection: Connection, records: Sequence[Record]
-    ) -> tuple[Sifted[Message], Mapping[int, int]]:
-        """Prove ownership, decide what is next, and write and return how far this consumer is after the commit."""
-        await self._progress.prove(connection, self._owned.claims_of(records), owned=self._owned.epochs)
+    async def _sift(self, connection: Connection, records: Sequence[Record]) -> tuple[Sifted[Message], Vector]:
+        """Prove ownership and decide what is next; return also how far this consumer is after the commit."""
+        claims, owned = self._owned.claims_of(records), self._owned.epochs
         if self.source.ledger:
-            sifted, vector = await self._sift_ledger(connection, records)
-        else:
-            vector = Vector()
-            sifted = sift_foreign_records(records, vector, self.source.read)
-            sifted.accepted = await self._progress.first_times(connection, sifted.accepted)
-        await self._progress.move(connection, vector, sifted)
-        return sifted, vector.offsets
+            batch = address(records)
+            slices = sorted({entry.place.slice_number for entry in batch if not isinstance(entry.place, str)})
+            vector = await self._progress.hold(connection, claims, owned=owned, slices=slices)
+            return self._sieve().sift(batch, vector), vector
+        vector = await self._progress.hold(connection, claims, owned=owned)
+        sifted = sift_foreign_records(records, vector, self.source.read)
+        sifted.accepted = await self._progress.first_times(connection, sifted.accepted)
+        return sifted, vector
 
-    async def _sift_ledger(self, connection: Connection, records: Sequence[Record]) -> tuple[Sifted[Message], Vector]:
-        batch = address(records)
-        slices = sorted({entry.place.slice_number for entry in batch if not isinstance(entry.place, str)})
-        vector = await self._progress.vector(connection, slices)
-        sieve = LedgerSieve(
+    def _sieve(self) -> LedgerSieve[Message]:
+        return LedgerSieve(
             read=self.source.read,
             ignored=self.source.ignored,
             partition_count=self._topics_partition_count(),
             overdue=self._overdue,
         )
-        return sieve.sift(batch, vector), vector
 
     def _topics_partition_count(self) -> int:
         """Return it as Kafka told it last: of a topic that is gone, records may still be in hand."""

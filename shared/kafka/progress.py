@@ -4,11 +4,12 @@ A partition has an epoch: whoever takes it over raises it, and every batch prove
 in the transaction that it writes. No Kafka client and no rule may come in here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from shared.kafka.inbox import Accepted, Sifted, Vector
 from shared.ledger.database import Connection
+from shared.ledger.events import Heads, heads_from
 
 
 class NotOwned(Exception):
@@ -48,35 +49,44 @@ class Progress:
         rows = await connection.fetch(CLAIM, self.consumer, partitions)
         return {row["partition"]: Claim(row["epoch"], row["next_offset"]) for row in rows}
 
-    async def prove(self, connection: Connection, claims: Mapping[int, Claim], *, owned: Mapping[int, int]) -> None:
-        """Lock the partitions of `claims` until the commit.
+    async def hold(
+        self,
+        connection: Connection,
+        claims: Mapping[int, Claim],
+        *,
+        owned: Mapping[int, int],
+        slices: Sequence[int] = (),
+    ) -> Vector:
+        """Lock the partitions of `claims` until the commit, and return the positions and hashes of `slices`.
 
         Raises `NotOwned` if one has another epoch by now, `WentBack` if less of it is committed than this worker saw.
         `owned` are the epochs of all that this worker has: with one that is lost, all that are lost are named.
         """
-        rows = await connection.fetch(CLAIMS, self.consumer, sorted(claims))
-        current = {row["partition"]: Claim(row["epoch"], row["next_offset"]) for row in rows}
+        rows = await connection.fetch(HOLD, self.consumer, sorted(claims), list(slices))
+        held = [row for row in rows if row["partition"] is not None]
+        current = {row["partition"]: Claim(row["epoch"], row["next_offset"]) for row in held}
         epochs = {partition: claim.epoch for partition, claim in claims.items()}
         if any(partition not in current or current[partition].epoch != epoch for partition, epoch in epochs.items()):
             raise NotOwned(await self._lost(connection, {**owned, **epochs}))
         for partition, claim in claims.items():
             if current[partition].next_offset < claim.next_offset:
                 raise WentBack(partition, current[partition].next_offset)
+        return Vector({row["slice"]: (row["position"], row["hash"]) for row in rows if row["slice"] is not None})
 
     async def _lost(self, connection: Connection, epochs: Mapping[int, int]) -> list[int]:
         rows = await connection.fetch(EPOCHS, self.consumer, list(epochs))
         kept = {row["partition"] for row in rows if row["epoch"] == epochs[row["partition"]]}
         return sorted(epochs.keys() - kept)
 
-    async def vector(self, connection: Connection, slices: Sequence[int]) -> Vector:
-        """Return the positions and hashes of the slices."""
-        rows = await connection.fetch(POSITIONS, self.consumer, slices)
-        return Vector({row["slice"]: (row["position"], row["hash"]) for row in rows})
+    async def move[Message](
+        self, connection: Connection, vector: Vector, sifted: Sifted[Message], *, append_to: Collection[int] = ()
+    ) -> Heads:
+        """Write how far the consumer is once this transaction commits.
 
-    async def move[Message](self, connection: Connection, vector: Vector, sifted: Sifted[Message]) -> None:
-        """Write how far the consumer is once this transaction commits."""
+        Returns the heads of the slices `append_to`, locked: nothing but the append may follow.
+        """
         moved, partitions = sorted(sifted.moved_slices), sorted(vector.offsets)
-        await connection.execute(
+        rows = await connection.fetch(
             MOVE,
             self.consumer,
             moved,
@@ -84,7 +94,9 @@ class Progress:
             [vector.slices[number][1] for number in moved],
             partitions,
             [vector.offsets[partition] for partition in partitions],
+            sorted(append_to),
         )
+        return heads_from(rows)
 
     async def first_times[Message](
         self, connection: Connection, accepted: Sequence[Accepted[Message]]
@@ -108,25 +120,11 @@ on conflict (consumer, partition) do update set epoch = mine.epoch + 1
 returning partition, epoch, next_offset
 """
 
-CLAIMS = """
-select partition, epoch, next_offset from inbound_partition
-where consumer = $1 and partition = any($2::int[]) order by partition for update
-"""
+HOLD = "select * from inbound_hold($1, $2, $3)"
 
 EPOCHS = "select partition, epoch from inbound_partition where consumer = $1 and partition = any($2::int[])"
 
-POSITIONS = "select slice, position, hash from inbound_slice where consumer = $1 and slice = any($2::smallint[])"
-
-MOVE = """
-with moved as (
-    update inbound_slice here set position = there.position, hash = there.hash
-    from unnest($2::smallint[], $3::bigint[], $4::bytea[]) as there(slice, position, hash)
-    where here.consumer = $1 and here.slice = there.slice
-)
-update inbound_partition here set next_offset = there.next_offset
-from unnest($5::int[], $6::bigint[]) as there(partition, next_offset)
-where here.consumer = $1 and here.partition = there.partition
-"""
+MOVE = "select * from inbound_move($1, $2, $3, $4, $5, $6, $7)"
 
 FIRST_TIMES = """
 insert into inbound_message (source, id) select * from unnest($1::text[], $2::text[])

@@ -64,21 +64,33 @@ where h.slice = head.slice
 """
 
 
-async def append(connection: Connection, events: Sequence[NewEvent]) -> list[RecordedEvent]:
+type Heads = dict[int, tuple[int, bytes]]
+"""Of each slice the position and the hash of its last event."""
+
+
+def heads_from(rows: Sequence[asyncpg.Record]) -> Heads:
+    """Return the heads in rows of table `slice_head`."""
+    return {row["slice"]: (row["position"], row["hash"]) for row in rows}
+
+
+async def append(
+    connection: Connection, events: Sequence[NewEvent], *, heads: Heads | None = None
+) -> list[RecordedEvent]:
     """Append `events` in their order, inside the caller's transaction, and return them with their positions.
 
-    Raises `asyncpg.UniqueViolationError` if a stream moved on since its state was read, or an event id is used.
+    `heads` are those of the events' slices if the caller has locked them already. Raises
+    `asyncpg.UniqueViolationError` if a stream moved on since its state was read, or an event id is used.
     """
     if not events:
         return []
     slices = sorted({event.slice_number for event in events})
-    heads = {row["slice"]: (row["position"], row["hash"]) for row in await connection.fetch(HEADS, slices)}
+    heads = heads or heads_from(await connection.fetch(HEADS, slices))
     recorded = _chain(events, heads)
     await connection.execute(APPEND, *zip(*(_row(entry) for entry in recorded), strict=True), *_columns(heads, slices))
     return recorded
 
 
-def _chain(events: Sequence[NewEvent], heads: dict[int, tuple[int, bytes]]) -> list[RecordedEvent]:
+def _chain(events: Sequence[NewEvent], heads: Heads) -> list[RecordedEvent]:
     """Give every event its position and hash; `heads` end at the last of each slice."""
     recorded = []
     for event in events:
@@ -117,7 +129,7 @@ def _row(entry: RecordedEvent) -> tuple[object, ...]:
     )
 
 
-def _columns(heads: dict[int, tuple[int, bytes]], slices: Sequence[int]) -> tuple[list[object], ...]:
+def _columns(heads: Heads, slices: Sequence[int]) -> tuple[list[object], ...]:
     return list(slices), [heads[number][0] for number in slices], [heads[number][1] for number in slices]
 
 

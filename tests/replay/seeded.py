@@ -62,8 +62,8 @@ async def hear(pool: Pool, projection: Projection[Any], *, limit: int = 1_000_00
     """Let a projection's consumer hear up to `limit` more events of its ledger; return how many it heard."""
     progress = Progress(projection.name)
     async with transaction(pool) as connection:
-        await progress.claim(connection, list(range(PARTITIONS)))
-        vector = await progress.vector(connection, list(range(256)))
+        claims = await progress.claim(connection, list(range(PARTITIONS)))
+        vector = await progress.hold(connection, claims, owned={}, slices=range(256))
         rows = await connection.fetch(NEXT, projection.name, limit)
         sifted: Sifted[Any] = Sifted()
         for offset, entry in enumerate(map(from_row, rows)):

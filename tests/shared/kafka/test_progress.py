@@ -1,5 +1,6 @@
 """Who may move a consumer on, and from where: proved in the transaction that moves it."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -10,10 +11,14 @@ from shared.kafka.inbox import Record, Sifted, Vector
 from shared.kafka.owned_partitions import OwnedPartitions
 from shared.kafka.progress import Claim, NotOwned, Progress, WentBack
 from shared.ledger.database import Connection
+from shared.ledger.hash_chain import GENESIS
+from shared.ledger.slices import SLICE_COUNT
 from tests.conftest import Database
+from tests.shared.records import until
 
 PROGRESS = Progress("test")
 NOTHING: Sifted[object] = Sifted()
+HASH = bytes(range(32))
 NOTHING_ELSE: Mapping[int, int] = {}
 
 
@@ -28,7 +33,7 @@ async def moved(connection: Connection, partition: int, next_offset: int) -> Non
 async def test_a_claim_that_is_still_good_is_proved(device_database: Database) -> None:
     async with device_database.connected() as connection:
         claims = await PROGRESS.claim(connection, [1, 2])
-        await PROGRESS.prove(connection, claims, owned=NOTHING_ELSE)
+        await PROGRESS.hold(connection, claims, owned=NOTHING_ELSE)
 
 
 async def test_a_partition_that_another_worker_took_over_is_not_proved(device_database: Database) -> None:
@@ -37,7 +42,7 @@ async def test_a_partition_that_another_worker_took_over_is_not_proved(device_da
         claims = await PROGRESS.claim(connection, [1, 2])
         await PROGRESS.claim(connection, [2])
         with pytest.raises(NotOwned) as refused:
-            await PROGRESS.prove(connection, claims, owned=NOTHING_ELSE)
+            await PROGRESS.hold(connection, claims, owned=NOTHING_ELSE)
     assert refused.value.partitions == [2]
 
 
@@ -48,16 +53,16 @@ async def test_all_partitions_that_were_taken_over_are_named_at_once(device_data
         await PROGRESS.claim(connection, [2, 4, 5])
         batch = {partition: claims[partition] for partition in (1, 2, 5)}
         with pytest.raises(NotOwned) as refused:
-            await PROGRESS.prove(connection, batch, owned={number: claim.epoch for number, claim in claims.items()})
+            await PROGRESS.hold(connection, batch, owned={number: claim.epoch for number, claim in claims.items()})
         assert refused.value.partitions == [2, 4, 5]
         kept = {partition: claims[partition] for partition in (1, 3)}
-        await PROGRESS.prove(connection, kept, owned=NOTHING_ELSE)
+        await PROGRESS.hold(connection, kept, owned=NOTHING_ELSE)
 
 
 async def test_a_partition_that_nobody_ever_claimed_is_not_proved(device_database: Database) -> None:
     async with device_database.connected() as connection:
         with pytest.raises(NotOwned) as refused:
-            await PROGRESS.prove(connection, {1_000: Claim(1, 0)}, owned=NOTHING_ELSE)
+            await PROGRESS.hold(connection, {1_000: Claim(1, 0)}, owned=NOTHING_ELSE)
     assert refused.value.partitions == [1_000]
 
 
@@ -67,11 +72,44 @@ async def test_a_database_that_forgot_a_commit_is_noticed(device_database: Datab
         claims = await PROGRESS.claim(connection, [1])
         await moved(connection, 1, 20)
         seen = {1: replace(claims[1], next_offset=20)}
-        await PROGRESS.prove(connection, seen, owned=NOTHING_ELSE)
+        await PROGRESS.hold(connection, seen, owned=NOTHING_ELSE)
         await moved(connection, 1, 12)
         with pytest.raises(WentBack) as refused:
-            await PROGRESS.prove(connection, seen, owned=NOTHING_ELSE)
+            await PROGRESS.hold(connection, seen, owned=NOTHING_ELSE)
     assert (refused.value.partition, refused.value.next_offset) == (1, 12)
+
+
+async def test_how_far_a_consumer_is_is_read_after_its_partition_was_locked(device_database: Database) -> None:
+    """R-120: a commit of unknown outcome may still be on its way when the same records are handled again."""
+    async with device_database.connected() as first, device_database.connected() as again:
+        claims = await PROGRESS.claim(first, [1])
+        async with first.transaction():
+            vector = await PROGRESS.hold(first, claims, owned=NOTHING_ELSE, slices=[5])
+            waiting = asyncio.create_task(PROGRESS.hold(again, claims, owned=NOTHING_ELSE, slices=[5]))
+            await until(lambda: _waits_for_a_lock(first), what="the second waits for the first")
+            vector.slices[5] = (1, HASH)
+            await PROGRESS.move(first, vector, Sifted(moved_slices={5}))
+        assert (await waiting).slices == {5: (1, HASH)}
+
+
+async def _waits_for_a_lock(connection: Connection) -> bool:
+    waits: bool = await connection.fetchval(
+        "select exists (select from pg_locks where not granted and pid in"
+        " (select pid from pg_stat_activity where datname = current_database()))"
+    )
+    return waits
+
+
+async def test_the_heads_to_append_to_are_locked_with_the_move(device_database: Database) -> None:
+    async with device_database.connected() as connection, device_database.connected() as other:
+        claims = await PROGRESS.claim(connection, [1])
+        async with connection.transaction():
+            await PROGRESS.hold(connection, claims, owned=NOTHING_ELSE)
+            heads = await PROGRESS.move(connection, Vector(offsets={1: 7}), NOTHING, append_to={9, 3})
+            assert heads == {3: (0, GENESIS), 9: (0, GENESIS)}
+            free = await other.fetch("select slice from slice_head order by slice for update skip locked")
+            assert {row["slice"] for row in free} == set(range(SLICE_COUNT)) - {3, 9}
+        assert await connection.fetchval("select next_offset from inbound_partition where consumer = 'test'") == 7
 
 
 def test_a_partition_that_was_taken_away_in_mid_batch_has_a_claim_that_is_never_good() -> None:
