@@ -1,5 +1,6 @@
 """Composition root of the activation service: the only place that wires it. `python -m services.activation`."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from services.activation.api import Doors, routes
@@ -25,6 +26,8 @@ from shared.service import main, opened
 from shared.settings.environment import ServiceSettings
 from shared.version import VERSION
 
+GATHER_SECONDS = 0.2
+"""Support and vendors read these views; no device waits for them."""
 MIGRATIONS = Path(__file__).with_name("migrations")
 
 
@@ -40,8 +43,8 @@ async def serve(settings: ServiceSettings) -> None:
         door = Door(handler, pool=service.pool, on_append=service.on_append)
         for source in (requests(handler, service.clock), purchases(handler, service.clock)):
             service.consume(source)
-        service.consume(live(CODE_VIEW))
-        service.consume(live(FORECAST))
+        for view in (CODE_VIEW, FORECAST):
+            service.consume(replace(live(view), gather_seconds=GATHER_SECONDS))
         service.also(door.run())
         service.check(door.problem)
         operations = service.operate(CODE_VIEW, FORECAST, CODE, SEAT, FIRST_ACTIVATION)

@@ -70,7 +70,8 @@ class Source[Message]:
     `ledger` says whether the writer is a ledger, whose records have positions; records of others are
     told apart by CloudEvents source and id. Types in `ignored` are known and passed over unread. `derived` says
     that all it writes can be derived from the topic again, so that a commit need not wait for the disk.
-    `committed` hears of what was handled once it is.
+    For `gather_seconds` after each batch records gather on Kafka: the first one is handled at once, those of a steady
+    flow together. `committed` hears of what was handled once it is.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Source[Message]:
     handle: Handle[Message]
     ignored: Collection[str] = ()
     derived: bool = False
+    gather_seconds: float = 0.0
     committed: Callable[[Sequence[Accepted[Message]]], None] = lambda _: None
 
 
@@ -110,6 +112,7 @@ class Consumer[Message](ConsumerRebalanceListener):
         self._joined = False
         self._moved_at = machine_now()
         self._committed_at = 0.0
+        self._gathering_until = 0.0
         self._subscriber: Any = None
         self._batch_records_max = 1
         self._handled_at: dict[int, float] = {}
@@ -150,8 +153,20 @@ class Consumer[Message](ConsumerRebalanceListener):
         if self._claiming and not self._claiming.done():
             # whoever cannot claim must not go on asking Kafka, or it keeps what others could claim
             await asyncio.wait([self._claiming])
+        await self._gather(consumer)
         fetched = await consumer.getmany(timeout_ms=LOOK_MS, max_records=self._batch_records_max)
-        return tuple(chain.from_iterable(fetched.values()))
+        records = tuple(chain.from_iterable(fetched.values()))
+        if records and self.source.gather_seconds and len(records) < self._batch_records_max:
+            # before the fetcher runs again: what it fetched ahead would be a batch of its own
+            consumer.pause(*consumer.assignment())
+            self._gathering_until = monotonic() + self.source.gather_seconds
+        return records
+
+    async def _gather(self, consumer: AIOKafkaConsumer) -> None:
+        """Let records gather until it is time, then fetch again."""
+        if paused := consumer.paused():
+            await asyncio.sleep(self._gathering_until - monotonic())
+            consumer.resume(*(paused & consumer.assignment()))
 
     async def _as_it_is(self, records: Any) -> KafkaMessage:
         """Wrap a batch without reading it: FastStream's own parser fails on a bad header, and the batch is lost."""
