@@ -1,4 +1,4 @@
-"""What can go wrong with the local stack, each with a code that stays and one line that says what to do."""
+"""What can go wrong with the local stack: each failure has a stable code and one line that says what to do."""
 
 from enum import StrEnum
 
@@ -18,9 +18,9 @@ class Failure(StrEnum):
 
 
 class LocalStackError(Exception):
-    """The local stack cannot do what was asked.
+    """The local stack cannot do what was requested.
 
-    `code` is for programs and never changes; `message` is one line for the person at the terminal.
+    `code` is for programs and stable; `message` is one line for the person at the terminal.
     """
 
     def __init__(self, code: Failure, message: str) -> None:

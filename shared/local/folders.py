@@ -1,4 +1,4 @@
-"""The folder that a server of the local stack keeps its data in: one server at a time, one version for good."""
+"""The data folder of a local server: used by one server at a time, and always by the same version."""
 
 import fcntl
 import os
@@ -12,12 +12,12 @@ import psutil
 from shared.local.failures import Failure, LocalStackError
 
 POLL_SECONDS = 0.05
-# longer than a guard takes to end a server whose stack was killed
+# longer than a guard needs to stop a server whose stack was killed
 RELEASE_SECONDS = 15.0
 
 
 def claim(folder: Path, *, name: str) -> int:
-    """Make the folder and lock it; answers the lock's descriptor, which is to be closed when the server has ended."""
+    """Create the folder, lock it, and return the lock's descriptor. Close it when the server has stopped."""
     with writable(folder):
         folder.mkdir(parents=True, exist_ok=True)
         lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
@@ -33,7 +33,7 @@ def claim(folder: Path, *, name: str) -> int:
 
 @contextmanager
 def writable(folder: Path) -> Iterator[None]:
-    """Tell a refusal of the file system as `folder-not-writable`."""
+    """Report an error of the file system as `folder-not-writable`."""
     try:
         yield
     except OSError as refusal:
@@ -45,7 +45,7 @@ def writable(folder: Path) -> Iterator[None]:
 
 
 def require_version(found: str, *, wanted: str, name: str, folder: Path) -> None:
-    """Raise `other-version` unless the data in the folder was written by the version that runs now."""
+    """Raise `other-version` unless the data in the folder was written by the installed version."""
     if found != wanted:
         raise LocalStackError(
             Failure.OTHER_VERSION,
@@ -58,11 +58,11 @@ def _wait_for(lock: int, folder: Path, name: str) -> None:
     deadline = time.monotonic() + RELEASE_SECONDS
     while not _taken(lock):
         owner = int(os.pread(lock, 20, 0) or b"0")
-        # an owner that is gone leaves a guard behind that is just ending the server
+        # an owner that is gone leaves a guard behind, which is about to stop the server
         if psutil.pid_exists(owner) or time.monotonic() > deadline:
             raise LocalStackError(
                 Failure.FOLDER_IN_USE,
-                f"{folder} is used by another local stack (pid {owner}): stop it or choose another data folder "
+                f"{folder} is in use by another local stack (pid {owner}): stop it or choose another data folder "
                 f"for {name}",
             )
         time.sleep(POLL_SECONDS)

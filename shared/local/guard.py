@@ -1,10 +1,10 @@
-"""Stands between the local stack and one of its programs, so that no program outlives the stack, however that ends.
+"""A supervisor process between the local stack and one of its programs: no program outlives the stack, however it ends.
 
-Runs as a script of its own, with the standard library alone: `guard.py PARENT_PID STOP_SIGNAL REPORT_FD UID GID
-COMMAND...`. It starts the command, reports its pid (or why there is none) on REPORT_FD, and ends it when the parent
-is gone: a SIGKILL of the parent cannot be caught by the parent, but it is seen from here. It is not done with the
-kernel's parent-death signal alone, because that follows the parent's thread and would end a server with the thread
-that started it. -1 stands for "no report" and "this user".
+Runs as a script of its own, with only the standard library: `guard.py PARENT_PID STOP_SIGNAL REPORT_FD UID GID
+COMMAND...`. It starts the command, reports its pid (or why there is none) on REPORT_FD, and stops it when the parent is
+gone: the parent cannot catch a SIGKILL, but its guard notices. The kernel's parent-death signal alone would not do: it
+is bound to the parent's thread, and would end a server together with the thread that started it. -1 means "no report"
+and "this user".
 """
 
 import ctypes
@@ -20,7 +20,7 @@ PR_SET_PDEATHSIG = 1
 
 
 def guard(*, parent: int, stop_signal: int, report: int, uid: int, gid: int, command: list[str]) -> int:
-    """Run `command` until it ends or the parent is gone; answers its exit code as a shell would."""
+    """Run `command` until it ends or the parent is gone, and return its exit code as a shell would."""
     try:
         program = start(command, uid=uid, gid=gid)
     except OSError as failure:
@@ -35,7 +35,7 @@ def guard(*, parent: int, stop_signal: int, report: int, uid: int, gid: int, com
 
 
 def start(command: list[str], *, uid: int, gid: int) -> subprocess.Popen[bytes]:
-    """Start the command, as another user when one is named."""
+    """Start the command, as another user if one is given."""
     if uid < 0:
         return subprocess.Popen(command, preexec_fn=die_with_guard)  # noqa: S603, PLW1509  one thread only, our words
     return subprocess.Popen(  # noqa: S603  the words are our own
@@ -49,13 +49,13 @@ def start(command: list[str], *, uid: int, gid: int) -> subprocess.Popen[bytes]:
 
 
 def die_with_guard() -> None:
-    """Let the kernel end the program with its guard, where the kernel can (Linux)."""
+    """Let the kernel end the program with its guard, where it supports that (Linux)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def tell(report: int, line: str) -> None:
-    """Write one line to the parent and close the way to it."""
+    """Write one line to the parent and close the pipe."""
     if report >= 0:
         with suppress(BrokenPipeError):
             os.write(report, line.encode())
@@ -63,13 +63,13 @@ def tell(report: int, line: str) -> None:
 
 
 def wait(program: subprocess.Popen[bytes], timeout_seconds: float) -> None:
-    """Wait for the program's end, but not for long."""
+    """Wait for the program to end, up to the timeout."""
     with suppress(subprocess.TimeoutExpired):
         program.wait(timeout_seconds)
 
 
 def end(program: subprocess.Popen[bytes], stop_signal: int) -> None:
-    """Ask the program to stop; after the deadline, do not ask."""
+    """Ask the program to stop, and kill it after the deadline."""
     program.send_signal(stop_signal)
     wait(program, STOP_SECONDS)
     if program.poll() is None:

@@ -1,8 +1,8 @@
-"""The jars of Apache Kafka: which ones, with which contents, and from where.
+"""The jars of Apache Kafka: which ones, their hashes, and where to download them.
 
 `kafka-jars.txt` pins every jar by coordinate and SHA-256. Resolving Maven's dependency graph at each first start took
-36 s here and would let a changed jar in; the pinned list takes a few seconds, in parallel, and is checked at every
-start (50 ms). `make lock` writes the list anew.
+36 s here and would accept a changed jar. The pinned list takes a few seconds, in parallel, and is verified at every
+start (50 ms). `make lock` rewrites the list.
 """
 
 import fcntl
@@ -19,8 +19,8 @@ from shared.local.failures import Failure, LocalStackError
 
 KAFKA_VERSION = "4.3.1"
 KAFKA = f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}"
-# resolved without what they need themselves: the broker brings that, and the tools' Connect parts are not run here.
-# Resolved together with the broker, log4j's own pins would lower kafka-clients to 3.9.1.
+# resolved without their dependencies: the broker brings those, and the tools' Connect parts are not used here.
+# If they were resolved together with the broker, log4j's own pins would downgrade kafka-clients to 3.9.1.
 EXTRAS = (f"org.apache.kafka:kafka-tools:{KAFKA_VERSION}", "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4")
 PINS = Path(__file__).with_name("kafka-jars.txt")
 DOWNLOADS_MAX = 8
@@ -29,20 +29,20 @@ ATTEMPTS_MAX = 3
 
 @dataclass(frozen=True)
 class Pin:
-    """One jar: `coordinate` is group:artifact:version, `sha256` its contents in hex."""
+    """One jar: `coordinate` is group:artifact:version, `sha256` is hexadecimal."""
 
     coordinate: str
     sha256: str
 
     @property
     def path(self) -> Path:
-        """Where the jar lies in a Maven repository."""
+        """The path of the jar in a Maven repository."""
         group, artifact, version = self.coordinate.split(":")
         return Path(*group.split("."), artifact, version, f"{artifact}-{version}.jar")
 
 
 def class_path() -> str:
-    """Give Java's class path for Kafka and its tools, downloading what is missing or damaged.
+    """Return Java's class path for Kafka and its tools, after downloading missing or damaged jars.
 
     Raises `download-failed` when Maven's repository cannot be reached.
     """
@@ -55,7 +55,7 @@ def class_path() -> str:
 
 
 def cache_folder() -> Path:
-    """Answer the user's own folder for the jars; a folder of ours, so that nobody else's half download lies there."""
+    """Return the user's folder for the jars. It is ours alone, so no other program's partial download is in it."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "perennial" / "jars"
 
 
@@ -65,21 +65,21 @@ def read_pins() -> list[Pin]:
 
 
 def intact(jars: Path, pin: Pin) -> bool:
-    """Whether the jar is there and has the pinned contents."""
+    """Tell whether the jar is there with the pinned contents."""
     jar = jars / pin.path
     return jar.exists() and _sha256(jar) == pin.sha256
 
 
 def resolve() -> list[str]:
-    """Ask Maven which jars Kafka needs; answers their coordinates."""
-    import jgo  # noqa: PLC0415  an extra, and slow to import: needed for the first start alone
+    """Ask Maven which jars Kafka needs, and return their coordinates."""
+    import jgo  # noqa: PLC0415  an extra, and slow to import: needed only for the first start
 
     needed = (f"{each.groupId}:{each.artifactId}:{each.version}" for each in jgo.resolve(KAFKA))
     return sorted({*needed, *EXTRAS})
 
 
 def write_pins() -> None:
-    """Resolve the jars anew and pin what is downloaded now."""
+    """Resolve the jars again and pin what is downloaded now."""
     jars = cache_folder()
     PINS.write_text("".join(f"{each} {_sha256(_fetch_once(jars, each))}\n" for each in resolve()))
 
@@ -114,12 +114,12 @@ def _fetch(jars: Path, pin: Pin, given_up: threading.Event) -> None:
 
 
 def _fetch_once(jars: Path, coordinate: str) -> Path:
-    """Download one jar; the OSErrors of `requests` and jgo's RuntimeError (not found) come through."""
+    """Download one jar. Raises the OSErrors of `requests` and jgo's RuntimeError (not found)."""
     from jgo.config import GlobalSettings  # noqa: PLC0415  as above
     from jgo.constants import MAVEN_CENTRAL_URL  # noqa: PLC0415
     from jgo.maven import MavenContext  # noqa: PLC0415
 
-    # a company's mirror in jgo's own settings comes first
+    # a company mirror in jgo's own settings takes precedence
     repositories = {**GlobalSettings.load().repositories, "central": MAVEN_CENTRAL_URL}
     group, artifact, version = coordinate.split(":")
     context = MavenContext(repo_cache=jars, remote_repos=repositories)
@@ -128,7 +128,7 @@ def _fetch_once(jars: Path, coordinate: str) -> Path:
 
 @contextmanager
 def _alone_in(jars: Path) -> Iterator[None]:
-    """Keep two first starts from writing the same jar."""
+    """Keep two first starts from writing the same jar at once."""
     try:
         jars.mkdir(parents=True, exist_ok=True)
         lock = (jars / "lock").open("w")

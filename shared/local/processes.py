@@ -1,4 +1,4 @@
-"""A program of the local stack as a process: started behind a guard, watched until it is ready, ended for certain."""
+"""The processes of the local stack: started behind a guard, watched until ready, and reliably ended."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ TAIL_CHARACTERS_MAX = 400
 
 @dataclass(frozen=True)
 class Account:
-    """A user and group of this machine, by number."""
+    """A user and group of this machine, by id."""
 
     uid: int
     gid: int
@@ -31,7 +31,7 @@ class Account:
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """What to run and how: `log` takes both outputs, `stop_signal` asks for a clean end."""
+    """What to run and how: `log` receives stdout and stderr, `stop_signal` requests a clean stop."""
 
     name: str
     words: tuple[str, ...]
@@ -55,17 +55,17 @@ class Process:
         return self._guard.poll() is None
 
     def wait_until(self, ready: Callable[[], bool], *, timeout_seconds: float) -> None:
-        """Return when `ready`; raise `did-not-start` with the log's last lines when it ended or took too long."""
+        """Return once `ready`. Raises `did-not-start` with the log's last lines if it ended or took too long."""
         deadline = time.monotonic() + timeout_seconds
         while not ready():
             if not self.alive:
-                raise self._did_not_start("ended while it started")
+                raise self._did_not_start("ended during its start")
             if time.monotonic() > deadline:
                 raise self._did_not_start(f"was not ready after {timeout_seconds:.0f} s")
             time.sleep(POLL_SECONDS)
 
     def stop(self, *, timeout_seconds: float) -> None:
-        """Ask for a clean end; kill when it takes too long."""
+        """Request a clean stop; kill the program if that takes too long."""
         self._signal(self._command.stop_signal)
         try:
             self._guard.wait(timeout_seconds)
@@ -90,12 +90,12 @@ class Process:
     def _did_not_start(self, what: str) -> LocalStackError:
         return LocalStackError(
             Failure.DID_NOT_START,
-            f"{self._command.name} {what}: {last_lines(self._command.log)} (all of it in {self._command.log})",
+            f"{self._command.name} {what}: {last_lines(self._command.log)} (full log: {self._command.log})",
         )
 
 
 def start(command: Command, *, keep_open: int) -> Process:
-    """Start a program behind a guard in a session of its own, so that Ctrl-C at the terminal reaches only us.
+    """Start a program behind a guard, in a session of its own, so that Ctrl-C at the terminal reaches only us.
 
     The guard inherits the descriptor `keep_open`: a folder's lock lasts until the last process in it has ended.
     """
@@ -123,15 +123,15 @@ def start(command: Command, *, keep_open: int) -> Process:
 
 
 def guarded(command: Command, *, report: int = -1) -> tuple[str, ...]:
-    """Put the guard before a command's words."""
+    """Return the command line with the guard in front."""
     account = command.account or Account(-1, -1)
     numbers = (os.getpid(), int(command.stop_signal), report, account.uid, account.gid)
-    # -I -S: the guard needs no package and must not be changed by the environment; it starts in 20 ms
+    # -I -S: the guard needs no packages and must not be affected by the environment; it starts in 20 ms
     return (sys.executable, "-I", "-S", guard.__file__, *map(str, numbers), *command.words)
 
 
 def run(command: Command, *, timeout_seconds: float, text: str = "") -> subprocess.CompletedProcess[str]:
-    """Run a program to its end, behind a guard too, and answer what it said."""
+    """Run a program to its end, also behind a guard, and return its output. Raises `tool-timed-out`."""
     try:
         return subprocess.run(  # noqa: S603  the words are our own
             guarded(command),
@@ -150,19 +150,19 @@ def run(command: Command, *, timeout_seconds: float, text: str = "") -> subproce
 
 
 def last_lines(log: Path) -> str:
-    """Give a log's last lines as one line."""
+    """Return the last lines of a log as one line."""
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    return " | ".join(lines[-TAIL_LINES:])[-TAIL_CHARACTERS_MAX:] or "it said nothing"
+    return " | ".join(lines[-TAIL_LINES:])[-TAIL_CHARACTERS_MAX:] or "its log is empty"
 
 
 def keep_previous(log: Path) -> None:
-    """Keep one older log: the one of the run that crashed is the one that is looked for."""
+    """Keep the previous log: the one people look for is that of the run that crashed."""
     if log.exists():
         log.replace(log.with_name(f"{log.name}.previous"))
 
 
 def _working_folder(command: Command) -> Path:
-    # another user may not be able to enter the folder of the log
+    # another user may not have access to the folder of the log
     return command.log.parent if command.account is None else Path("/")
 
 
@@ -174,7 +174,7 @@ def _family(pid: int) -> list[psutil.Process]:
 
 
 def _wait_for_end(family: list[psutil.Process]) -> None:
-    """Wait until none of them runs; one that only waits to be reaped by its new parent holds nothing any more."""
+    """Wait until none of them runs. A zombie that waits for its new parent to reap it holds no resources any more."""
     deadline = time.monotonic() + KILL_SECONDS
     while any(_runs(process) for process in family) and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)

@@ -1,4 +1,4 @@
-"""What PostgreSQL and Kafka have in common: they are started, watched, stopped and killed in the same way."""
+"""What PostgreSQL and Kafka have in common: how they are started, watched, stopped and killed."""
 
 import os
 import threading
@@ -17,8 +17,8 @@ STOP_SECONDS = 20.0
 class Server(ABC):
     """One server with its data in one folder.
 
-    `start` goes on where the last run ended, also after `kill` or a crash. Another thread may call `stop` while
-    `start` runs; otherwise one thread at a time.
+    `start` continues where the last run ended, even after `kill` or a crash. Another thread may call `stop` while
+    `start` runs; otherwise use it from one thread at a time.
     """
 
     name: str
@@ -31,11 +31,11 @@ class Server(ABC):
 
     @abstractmethod
     def _prepare(self) -> processes.Command:
-        """Make the folder ready and say what to run."""
+        """Prepare the folder and return the command to run."""
 
     @abstractmethod
     def _ready(self, pid: int) -> bool:
-        """Whether the server that runs as `pid` takes work."""
+        """Tell whether the server with this `pid` accepts connections."""
 
     @property
     def running(self) -> bool:
@@ -50,7 +50,7 @@ class Server(ABC):
         return self._process.pid
 
     def start(self) -> None:
-        """Start the server and wait until it takes work; does nothing when it runs."""
+        """Start the server and wait until it accepts connections. Does nothing if it is running."""
         if self.running:
             return
         self._release()
@@ -63,7 +63,7 @@ class Server(ABC):
             raise
 
     def stop(self) -> None:
-        """End the server cleanly, its data safe on disk; does nothing when it is not running."""
+        """Stop the server cleanly, with its data safe on disk. Does nothing if it is not running."""
         self._cancelled.set()
         if self._process is not None:
             self._process.stop(timeout_seconds=STOP_SECONDS)
@@ -79,7 +79,7 @@ class Server(ABC):
         with folders.writable(self.folder):
             command = self._prepare()
         if self._cancelled.is_set():
-            raise LocalStackError(Failure.DID_NOT_START, f"{self.name} was stopped while it started")
+            raise LocalStackError(Failure.DID_NOT_START, f"{self.name} was stopped during its start")
         process = self._process = processes.start(command, keep_open=lock)
         process.wait_until(lambda: self._ready(process.pid), timeout_seconds=START_SECONDS)
 

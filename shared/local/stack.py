@@ -1,4 +1,4 @@
-"""PostgreSQL and Kafka as one: started at the same time, stopped at the same time."""
+"""PostgreSQL and Kafka together, started and stopped at the same time."""
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
@@ -20,20 +20,20 @@ class LocalStack:
         self.kafka = Kafka(folder / "kafka", self.ports.kafka, self.ports.kafka_controller, partitions=partitions)
 
     def start(self) -> None:
-        """Start both and wait until both take work; when one cannot, neither is left running."""
+        """Start both and wait until both accept connections. If one cannot start, neither is left running."""
         with ThreadPoolExecutor(2) as workers:
             starting = [workers.submit(server.start) for server in (self.postgres, self.kafka)]
             try:
                 _wait_for_all(starting)
             except BaseException:
-                # the one that still starts is told to give up; what it had begun is ended below
+                # cancel the start of the other one, wait until it gives up, and clean up what it started
                 self.stop()
                 _join(starting)
                 self.stop()
                 raise
 
     def stop(self) -> None:
-        """End both cleanly."""
+        """Stop both cleanly."""
         _at_once(self.postgres.stop, self.kafka.stop)
 
     def kill(self) -> None:

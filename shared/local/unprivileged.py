@@ -1,7 +1,7 @@
-"""PostgreSQL refuses to run as root. This room finds a user for it, and a place that this user can reach.
+"""Runs PostgreSQL for root, which it refuses to run as: finds another user, and a folder that this user can reach.
 
-Nothing here happens for a user who is not root. For root, the usual checkout lies under a home folder that nobody else
-may enter: then the programs are copied and the data is put under `/var/tmp`, where only the way is open.
+For any user but root this does nothing. Root's checkout usually lies under a home folder that nobody else may enter;
+then the programs are copied, and the data is kept, under `/var/tmp/perennial`, which others can enter but not list.
 """
 
 import hashlib
@@ -13,13 +13,13 @@ from pathlib import Path
 
 from shared.local.processes import Account
 
-# survives a restart of the machine, unlike /tmp
-REACHABLE = Path("/var/tmp/perennial")  # noqa: S108  root alone writes here, see _reachable_root
+# survives a reboot, unlike /tmp
+REACHABLE = Path("/var/tmp/perennial")  # noqa: S108  only root writes here, see _reachable_root
 NOBODY = 65534
 
 
 def account() -> Account | None:
-    """Name the user that PostgreSQL runs as: none when we are not root."""
+    """Return the user to run PostgreSQL as, or None if we are not root."""
     if os.geteuid() != 0:
         return None
     try:
@@ -30,7 +30,7 @@ def account() -> Account | None:
 
 
 def reachable_data(wanted: Path, user: Account | None) -> Path:
-    """Answer the wanted data folder, or a place that `user` can reach, to which the wanted folder becomes a link."""
+    """Return the wanted data folder, or one that `user` can reach, with the wanted folder as a symlink to it."""
     if not wanted.is_symlink():
         if wanted.exists() or user is None or can_enter(wanted.parent, user):
             return wanted
@@ -40,9 +40,9 @@ def reachable_data(wanted: Path, user: Account | None) -> Path:
 
 
 def reachable_programs(installed: Path, user: Account | None, *, version: str) -> Path:
-    """Answer the folder of the installed programs, or of a copy that `user` can reach.
+    """Return the folder of the installed programs, or of a copy that `user` can reach.
 
-    The copy keeps the tree's shape, because the programs find their libraries beside themselves.
+    The copy keeps the layout of the tree, because the programs find their libraries by relative paths.
     """
     if user is None or can_enter(installed, user):
         return installed
@@ -63,12 +63,12 @@ def reachable_programs(installed: Path, user: Account | None, *, version: str) -
 
 
 def can_enter(folder: Path, user: Account) -> bool:
-    """Whether `user` may pass through the folder and all above it."""
+    """Tell whether `user` may enter the folder and all folders above it."""
     return all(_may_pass(each, user) for each in (folder, *folder.parents))
 
 
 def give(path: Path, user: Account | None) -> None:
-    """Make the file or folder the user's own, when there is another user."""
+    """Make `user` the owner of the file or folder, if there is one."""
     if user is not None:
         os.chown(path, user.uid, user.gid)
 
@@ -85,6 +85,6 @@ def _may_pass(folder: Path, user: Account) -> bool:
 def _reachable_root() -> Path:
     REACHABLE.mkdir(mode=0o711, exist_ok=True)
     if REACHABLE.is_symlink() or REACHABLE.stat().st_uid != 0:
-        # /var/tmp is everybody's: a folder made by another user could swap our programs for his
-        raise PermissionError(f"{REACHABLE} is not root's own: remove it")
+        # anyone can write to /var/tmp: in a folder of their own they could replace our programs
+        raise PermissionError(f"{REACHABLE} is not owned by root: remove it")
     return REACHABLE
