@@ -1,4 +1,4 @@
-"""What a service is told from outside: environment variables, files of secrets, and the vendor's policy file.
+"""A service's configuration: environment variables, files of secrets, and the vendor's policy file.
 
-What is wrong is said with the setting's name. Nothing is read when a module is imported.
+Errors name the setting. Nothing is read when a module is imported.
 """

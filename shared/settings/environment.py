@@ -1,4 +1,4 @@
-"""What a service is told by its environment. Every name and default stands here, nowhere else."""
+"""A service's settings from the environment. This is the only place with their names and defaults."""
 
 import socket
 from pathlib import Path
@@ -23,41 +23,41 @@ class ServiceSettings(BaseSettings):
     """The service's own ledger, as its unprivileged role."""
     kafka_bootstrap_servers: str = "127.0.0.1:9092"
     mode: Literal["production", "sandbox"] = "production"
-    """What the ledger was made for; a service started for the other one refuses."""
+    """The mode that the ledger was created for; a service with the other mode refuses to start."""
     worker: str = Field(default_factory=socket.gethostname)
-    """Names this process among the workers of its service. Stable over restarts, so that it rejoins at once; the
-    machine's name, which is a container's own, serves where each machine runs one."""
+    """This process's name among the workers of its service. It must survive restarts, so that the worker rejoins at
+    once. The default, the host name, is enough if each machine or container runs one worker."""
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=0, ge=0, le=65535)
     """0 takes a free port."""
     operator_key_hash: str = ""
-    """SHA-256 of the operator key, hexadecimal. Empty: nobody is an operator."""
+    """SHA-256 of the operator key, hexadecimal. Empty: there is no operator."""
     signing_key_file: Path | None = None
-    """PEM file with the service's Ed25519 keys, the first of which signs. None: nothing is signed."""
+    """PEM file with the service's Ed25519 keys; the first one signs. None: nothing is signed."""
     console_keys_file: Path | None = None
-    """PEM file with the public key of the console, that is of the activation service: whose operator tokens the device
-    service believes. None: nobody's."""
+    """PEM file with the activation service's public key: the device service accepts the console's operator tokens
+    signed with it. None: no operator tokens are accepted."""
     device_url: str = "http://127.0.0.1:8101"
-    """Where the console finds the device service's doors."""
+    """Where the console reaches the device service."""
     policy_file: Path | None = None
-    """JSON file with the vendor's policy (`shared.rules.policy`). None: the standard one."""
+    """JSON file with the vendor's policy (`shared.rules.policy`). None: the standard policy."""
     enrollments_per_minute: int = Field(default=600, ge=1, le=1_000_000)
-    """How many devices of one address may enroll; the operator may enroll as many as it likes."""
+    """How many devices may enroll from one address; there is no limit for the operator."""
     checkpoint_folder: Path | None = None
-    """Where signed checkpoints of the ledger go, best out of the database's reach. None: they are not made."""
+    """Where signed checkpoints of the ledger go, best out of the database's reach. None: none are made."""
     checkpoint_seconds: float = Field(default=3_600.0, ge=1)
-    """How often, if anything happened."""
+    """How often a checkpoint is made, if anything has happened."""
     batch_records_max: int = Field(default=1_000, ge=1, le=10_000)
-    """How many records, events or timers one round trip takes at most."""
+    """The maximum number of records, events or timers in one round trip."""
     database_connections_max: int = Field(default=10, ge=4, le=100)
     stop_seconds_max: float = Field(default=15.0, gt=0)
-    """How long a stop waits for what is in flight."""
+    """How long a stop waits for work in flight."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"
     """Text for people, or JSON lines for machines."""
 
     def policy(self) -> Policy:
-        """Return the policy in use. Raises `WrongSetting` if its file cannot be read or is none."""
+        """Return the policy in use. Raises `WrongSetting` if its file cannot be read or is invalid."""
         if self.policy_file is None:
             return POLICY
         try:
@@ -67,7 +67,7 @@ class ServiceSettings(BaseSettings):
 
 
 def from_environment() -> ServiceSettings:
-    """Return the settings of this process, secrets from files included. Raises `WrongSetting`."""
+    """Return the settings of this process, including secrets from files. Raises `WrongSetting`."""
     folders = secrets_folders()
     try:
         return ServiceSettings(_secrets_dir=folders)

@@ -1,4 +1,4 @@
-"""Reads a policy from a file, and tells a person what is wrong with it: which key, on which line.
+"""Reads a policy from a file, and tells a person which key on which line is wrong.
 
 A policy file is one flat JSON object. No rule may come in here.
 """
@@ -19,7 +19,7 @@ LAST = FILE_BYTES_MAX + 1
 
 
 class PolicyWrong(ValueError):
-    """The file is no policy. `code` is stable; `key` and `line` say where, as far as there is a place."""
+    """The file is not a valid policy. `code` is stable; `key` and `line` say where the error is, if known."""
 
     def __init__(self, code: str, detail: str, *, key: str | None = None, line: int | None = None) -> None:
         super().__init__(f"line {line}: {detail}" if line else detail)
@@ -34,12 +34,12 @@ def read_policy(path: Path) -> Policy:
     with path.open("rb") as file:
         data = file.read(FILE_BYTES_MAX + 1)
     if len(data) > FILE_BYTES_MAX:
-        raise PolicyWrong("policy_too_large", f"a policy file has at most {FILE_BYTES_MAX:,} bytes")
+        raise PolicyWrong("policy_too_large", f"a policy file can have at most {FILE_BYTES_MAX:,} bytes")
     try:
         return parse_policy(data.decode())
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise PolicyWrong("policy_not_json", "this is no UTF-8 text", line=line) from None
+        raise PolicyWrong("policy_not_json", "this is not UTF-8 text", line=line) from None
 
 
 def parse_policy(text: str) -> Policy:
@@ -52,61 +52,62 @@ def parse_policy(text: str) -> Policy:
 
 
 def _lines_of_keys(text: str) -> dict[str, int]:
-    """Return on which line each key stands; the text is JSON from here on. A key that stands twice is refused."""
+    """Return the line of each key. Refuses text that is not a JSON object, and duplicate keys."""
     lines: dict[str, int] = {}
     try:
         if not isinstance(json.loads(text), dict):
-            raise PolicyWrong("policy_not_an_object", "a policy is a JSON object of its keys", line=1)
-        for key, place in _keys(text):
-            line = text.count("\n", 0, place) + 1
+            raise PolicyWrong("policy_not_an_object", "a policy must be a JSON object", line=1)
+        for key, offset in _keys(text):
+            line = text.count("\n", 0, offset) + 1
             if key in lines:
-                detail = f"{key} stands here again; the first is on line {lines[key]}"
+                detail = f"{key} is a duplicate; the first one is on line {lines[key]}"
                 raise PolicyWrong("policy_key_twice", detail, key=key, line=line)
             lines[key] = line
     except json.JSONDecodeError as error:
-        raise PolicyWrong("policy_not_json", f"this is no JSON: {error.msg}", line=error.lineno) from None
+        raise PolicyWrong("policy_not_json", f"this is not JSON: {error.msg}", line=error.lineno) from None
     except RecursionError:
         raise PolicyWrong("policy_not_json", "this is nested too deeply", line=1) from None
     return lines
 
 
 def _keys(text: str) -> Iterator[tuple[str, int]]:
-    """Give each key of the object that `text` is, with its place."""
+    """Yield each key of the JSON object in `text`, with its offset."""
     decoder = json.JSONDecoder()
-    place = _after_space(text, _after_space(text, 0) + 1)
-    while text[place] != "}":
-        key, after = decoder.raw_decode(text, place)
-        yield key, place
+    offset = _after_space(text, _after_space(text, 0) + 1)
+    while text[offset] != "}":
+        key, after = decoder.raw_decode(text, offset)
+        yield key, offset
         value_at = _after_space(text, _after_space(text, after) + 1)
         _, after = decoder.raw_decode(text, value_at)
-        place = _after_space(text, after)
-        if text[place] == ",":
-            place = _after_space(text, place + 1)
+        offset = _after_space(text, after)
+        if text[offset] == ",":
+            offset = _after_space(text, offset + 1)
 
 
-def _after_space(text: str, place: int) -> int:
-    while text[place] in _SPACE:
-        place += 1
-    return place
+def _after_space(text: str, offset: int) -> int:
+    while text[offset] in _SPACE:
+        offset += 1
+    return offset
 
 
 def _refuse(error: ValidationError, lines: dict[str, int]) -> NoReturn:
-    """Say what is wrong first; the value is not repeated."""
+    """Report the first error in the text, without repeating the value."""
     problem = min(error.errors(include_input=False, include_url=False), key=lambda one: _line_of(one["loc"], lines))
     key = str(problem["loc"][0]) if problem["loc"] else None
     line = lines.get(key or "")
     if problem["type"] == "missing":
         raise PolicyWrong("policy_key_missing", f"{key} is missing", key=key)
     if problem["type"] == "extra_forbidden":
-        raise PolicyWrong("policy_key_unknown", f"{key!r} is no key of a policy{_meant(key or '')}", key=key, line=line)
+        detail = f"{key!r} is not a policy key{_suggestion(key or '')}"
+        raise PolicyWrong("policy_key_unknown", detail, key=key, line=line)
     what = problem["msg"][:1].lower() + problem["msg"][1:]
     raise PolicyWrong("policy_value_wrong", f"{key}: {what}", key=key, line=line)
 
 
-def _line_of(place: tuple[int | str, ...], lines: dict[str, int]) -> int:
-    return lines.get(str(place[0]), LAST) if place else 0
+def _line_of(location: tuple[int | str, ...], lines: dict[str, int]) -> int:
+    return lines.get(str(location[0]), LAST) if location else 0
 
 
-def _meant(key: str) -> str:
+def _suggestion(key: str) -> str:
     near = get_close_matches(key, Policy.model_fields, n=1)
     return f"; did you mean {near[0]}?" if near else ""

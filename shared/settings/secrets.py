@@ -1,19 +1,19 @@
-"""Secrets: from the environment, or from files whose folders it names."""
+"""Reads secrets from the environment, or from files in the folders that it names."""
 
 import os
 from pathlib import Path
 
 SECRETS_FOLDER = "PERENNIAL_SECRETS_FOLDER"
-"""Where secrets lie: one file per variable, named as the variable in small letters; several folders are parted by
-colons. What the environment itself says goes first."""
+"""The folders with secrets, separated by colons: one file per variable, named like the variable in lower case. A
+variable in the environment itself takes precedence."""
 
 
 class WrongSetting(Exception):
-    """A setting is missing or names what cannot be used; the message says which and why, and repeats no value."""
+    """A setting is missing or unusable. The message says which and why, without repeating its value."""
 
 
 def secret(variable: str) -> str | None:
-    """Return what the environment, or a file among the secrets, says; None if neither does. Raises `WrongSetting`."""
+    """Return the value from the environment or a secrets file; None if there is neither. Raises `WrongSetting`."""
     if variable in os.environ:
         return os.environ[variable]
     files = [folder / variable.lower() for folder in secrets_folders()]
@@ -21,9 +21,9 @@ def secret(variable: str) -> str | None:
 
 
 def secrets_folders() -> list[Path]:
-    """Return where secrets lie. Raises `WrongSetting` if one of the folders is none."""
+    """Return the folders with secrets. Raises `WrongSetting` if one of them is not a folder."""
     folders = [Path(name) for name in os.environ.get(SECRETS_FOLDER, "").split(":") if name]
     for folder in folders:
         if not folder.is_dir():
-            raise WrongSetting(f"{SECRETS_FOLDER} names {folder}, which is no folder")
+            raise WrongSetting(f"{SECRETS_FOLDER} names {folder}, which is not a folder")
     return folders

@@ -362,7 +362,7 @@ def test_a_typo_in_a_policy_file_is_told_with_its_key_and_line(
 
 
 def test_a_misspelt_key_is_told_with_the_one_that_was_meant() -> None:
-    with pytest.raises(PolicyWrong, match=r"line 1: 'block_notise' is no key of a policy; did you mean block_notice\?"):
+    with pytest.raises(PolicyWrong, match=r"line 1: 'block_notise' is not a policy key; did you mean block_notice\?"):
         parse_policy('{"name": "x", "version": 2, "block_notise": "P1D"}')
 
 

@@ -44,7 +44,7 @@ def test_a_wrong_value_is_named_and_never_repeated(monkeypatch: pytest.MonkeyPat
 
 def test_a_folder_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PERENNIAL_SECRETS_FOLDER", "/nowhere")
-    with pytest.raises(WrongSetting, match="/nowhere, which is no folder"):
+    with pytest.raises(WrongSetting, match="/nowhere, which is not a folder"):
         from_environment()
 
 
