@@ -1,8 +1,8 @@
-"""The ledger: the events of one service, in 256 slices whose positions are counts without a gap.
+"""The ledger: the events of one service, in 256 slices whose positions count up without gaps.
 
-`append` writes one decision or hundreds in the caller's transaction. It locks the heads of the slices
-last and in slice order, so position order is commit order and a rollback gives the numbers back.
-Each slice is a hash chain. No rule may come in here.
+`append` writes the events of one decision or of hundreds in the caller's transaction. It locks the heads of the slices
+last and in slice order, so position order is commit order and a rollback leaves no gap. Each slice is a hash chain. No
+rule may come in here.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from shared.ledger.slices import SLICE_COUNT
 
 
 class NewEvent(NamedTuple):
-    """An event that was decided and has no position yet. `data` are the bytes that travel."""
+    """An event that has been decided and has no position yet. `data` holds the bytes as they are sent."""
 
     slice_number: int
     stream_id: str
@@ -35,7 +35,7 @@ class NewEvent(NamedTuple):
 
 
 class RecordedEvent(NamedTuple):
-    """An event of the ledger, with its place in its slice and in the hash chain."""
+    """An event of the ledger, with its position in the slice and its link in the hash chain."""
 
     event: NewEvent
     position: int
@@ -44,7 +44,7 @@ class RecordedEvent(NamedTuple):
 
 
 def instant(moment: datetime) -> str:
-    """Return `moment` as RFC 3339 in UTC with milliseconds: the one form that is hashed and sent."""
+    """Return `moment` as RFC 3339 in UTC with milliseconds: the only form that is hashed and sent."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -79,7 +79,7 @@ async def append(
     """Append `events` in their order, inside the caller's transaction, and return them with their positions.
 
     `heads` are those of the events' slices if the caller has locked them already. Raises
-    `asyncpg.UniqueViolationError` if a stream moved on since its state was read, or an event id is used.
+    `asyncpg.UniqueViolationError` if a stream has changed since its state was read, or an event id exists.
     """
     if not events:
         return []
@@ -91,7 +91,7 @@ async def append(
 
 
 def _chain(events: Sequence[NewEvent], heads: Heads) -> list[RecordedEvent]:
-    """Give every event its position and hash; `heads` end at the last of each slice."""
+    """Assign positions and hashes to the events, and advance `heads` to the last of each slice."""
     recorded = []
     for event in events:
         position, prev_hash = heads[event.slice_number]
@@ -134,7 +134,7 @@ def _columns(heads: Heads, slices: Sequence[int]) -> tuple[list[object], ...]:
 
 
 def from_row(row: asyncpg.Record) -> RecordedEvent:
-    """Return the event of one row of table `event`."""
+    """Return the event in a row of table `event`."""
     event = NewEvent(
         slice_number=row["slice"],
         stream_id=row["stream_id"],
@@ -153,7 +153,7 @@ def from_row(row: asyncpg.Record) -> RecordedEvent:
 
 
 async def stream_page(connection: Connection, stream_id: str, *, after_version: int, limit: int) -> list[RecordedEvent]:
-    """Return up to `limit` events of one stream, oldest first, after `after_version` (0: from the start)."""
+    """Return up to `limit` events of a stream after `after_version` (0: from the start), oldest first."""
     rows = await connection.fetch(
         "select * from event where stream_id = $1 and version > $2 order by version limit $3",
         stream_id,
@@ -164,7 +164,7 @@ async def stream_page(connection: Connection, stream_id: str, *, after_version: 
 
 
 class WrongLedger(Exception):
-    """This database is not the ledger that the service was started for; the message says what to do."""
+    """This database is not the ledger that the service was started for. The message says what to do."""
 
 
 async def check_ledger(connection: Connection, *, service: str, mode: str) -> None:
@@ -176,8 +176,8 @@ async def check_ledger(connection: Connection, *, service: str, mode: str) -> No
     if row is None or row["service"] != service:
         raise WrongLedger(f"this database is not the {service} ledger; check its DATABASE_URL")
     if row["mode"] != mode:
-        raise WrongLedger(f"this ledger was made for {row['mode']} and stays so; the service was started for {mode}")
+        raise WrongLedger(f"this is a {row['mode']} ledger for life, but the service was started for {mode}")
     if row["slices"] != SLICE_COUNT:
         raise WrongLedger(
-            f"this ledger has {row['slices']} slices and this release {SLICE_COUNT}; run the one it was made by"
+            f"this ledger has {row['slices']} slices, this release needs {SLICE_COUNT}: run the release that created it"
         )

@@ -1,4 +1,4 @@
-"""Makes ids, codes and secrets. Only doors and the shell call it; rules get their ids with the command."""
+"""Generates ids, codes and secrets. Only doors and the shell call it; rules get their ids with the command."""
 
 import hashlib
 import secrets
@@ -6,26 +6,26 @@ from uuid import UUID
 
 import uuid_utils.compat
 
-from shared.rules.codes import Code, code_by
+from shared.rules.codes import Code, generate_code
 
 
 def new_id() -> UUID:
-    """Return a UUIDv7: unique, and ordered by time so that indexes stay dense."""
+    """Return a UUIDv7: unique, and ordered by time, which keeps indexes dense."""
     return uuid_utils.compat.uuid7()
 
 
 def new_code() -> Code:
-    """Return an activation code that nobody can guess."""
-    return code_by(secrets.randbelow)
+    """Return a random activation code."""
+    return generate_code(secrets.randbelow)
 
 
 def new_secret() -> str:
-    """Return 256 random bits as URL-safe text, for tokens and keys."""
+    """Return 256 random bits as URL-safe text, for a token or key."""
     return secrets.token_urlsafe(32)
 
 
 def uuid_or_none(text: str) -> UUID | None:
-    """Return the UUID that `text` is, or None: other writers may name their messages as they like."""
+    """Return the UUID in `text`, or None if it is not one: other writers may choose other message ids."""
     try:
         return UUID(text)
     except ValueError:
@@ -33,5 +33,5 @@ def uuid_or_none(text: str) -> UUID | None:
 
 
 def hash_of(secret: str) -> bytes:
-    """Return the SHA-256 of a token or key: all that is stored of it. Secrets are random, so no salt is needed."""
+    """Return the SHA-256 of a token or key, the only form that is stored. Secrets are random, so no salt is needed."""
     return hashlib.sha256(secret.encode()).digest()

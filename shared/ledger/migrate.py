@@ -1,7 +1,7 @@
-"""Brings one service's database to the schema of this release. Run by the owner of the database, once.
+"""Migrates one service's database to the schema of this release. Run once, by the owner of the database.
 
-A migration is a numbered SQL file in `shared/ledger/migrations` or in the service's own `migrations`. In it the
-role that the service connects as is called `current_service`.
+A migration is a numbered SQL file in `shared/ledger/migrations` or in the service's own `migrations`. It refers to the
+role that the service connects as by the name `current_service`.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ LOCK = 7_340_001
 
 
 class SchemaError(Exception):
-    """The database and this release do not fit together; the message says how."""
+    """The schema of the database does not match this release. The message says how."""
 
 
 async def migrate(
@@ -28,9 +28,9 @@ async def migrate(
     folder: Path,
     mode: Literal["production", "sandbox"],
 ) -> list[str]:
-    """Apply what is missing, all or nothing, and return its names. `mode` counts only when the ledger is made.
+    """Apply the missing migrations, all or none, and return their names. `mode` only matters for a new ledger.
 
-    Raises `SchemaError` if an applied file was edited since, or the database is of a newer release.
+    Raises `SchemaError` if an applied file has been edited since, or if the database belongs to a newer release.
     """
     async with connection.transaction():
         await connection.execute("select pg_advisory_xact_lock($1)", LOCK)
@@ -50,7 +50,7 @@ async def migrate(
 
 
 async def check_schema(connection: Connection, folder: Path) -> None:
-    """Raise `SchemaError` unless the database has the schema of this release: what is unknown is not guessed."""
+    """Raise `SchemaError` unless the database has exactly the schema of this release."""
     try:
         rows = await connection.fetch("select name, digest from migration")
     except asyncpg.UndefinedTableError:
@@ -58,7 +58,7 @@ async def check_schema(connection: Connection, folder: Path) -> None:
     applied, files = {row["name"]: row["digest"] for row in rows}, _migrations(folder)
     _check(applied, files)
     if missing := sorted(set(files) - set(applied)):
-        raise SchemaError(f"the database is of an older release: {missing[0]} is missing; run `perennial migrate`")
+        raise SchemaError(f"the database has an older schema: {missing[0]} is missing; run `perennial migrate`")
 
 
 def _migrations(folder: Path) -> dict[str, str]:
@@ -67,10 +67,10 @@ def _migrations(folder: Path) -> dict[str, str]:
 
 def _check(applied: dict[str, str], files: dict[str, str]) -> None:
     if newer := sorted(set(applied) - set(files)):
-        raise SchemaError(f"the database is of a newer release: it has {newer[-1]}, unknown here; run that release")
+        raise SchemaError(f"the database has a newer schema: {newer[-1]} is unknown to this release; run the newer one")
     for name, digest in applied.items():
         if _digest(files[name]) != digest:
-            raise SchemaError(f"{name} was edited after it was applied; write a new file instead")
+            raise SchemaError(f"{name} was edited after it was applied; add a new migration instead")
 
 
 def _digest(text: str) -> str:
