@@ -1,4 +1,4 @@
-"""The app of a service: problems as errors, limits, traces, and the routes that machines ask. No rule in here."""
+"""A service's HTTP app: errors as problems, limits, traces, and the routes for machines. No rule may come in here."""
 
 from collections.abc import Callable, Sequence
 
@@ -17,8 +17,8 @@ type Check = Callable[[], str | None]
 
 
 def new_app(*, title: str, version: str, registry: CollectorRegistry, checks: Sequence[Check]) -> FastAPI:
-    """Return an app with problems as errors, limits, and the routes that machines ask."""
-    # the usual documentation pages load scripts from other hosts
+    """Return an app with errors as problems, limits, and the routes for machines."""
+    # FastAPI's documentation pages load scripts from other hosts
     app = FastAPI(title=title, version=version, docs_url=None, redoc_url=None)
     problems.install(app)
     app.add_middleware(Limits)

@@ -1,4 +1,7 @@
-"""Who asks: bearer tokens, and the operator by key or by a token that the console signed. No rule may come in here."""
+"""Who sends a request: bearer tokens, and the operator, by key or by a token signed by the console.
+
+No rule may come in here.
+"""
 
 import hmac
 from collections.abc import Awaitable, Callable
@@ -23,7 +26,7 @@ Bearer = Annotated[str, Depends(bearer)]
 
 
 def operator_check(operator_key_hash: str, tokens: OperatorTokens | None = None) -> Callable[[str], Awaitable[None]]:
-    """Return the dependency that lets only the operator in, and whom the console speaks for by `tokens`."""
+    """Return the dependency that admits only the operator, by key or by one of `tokens`."""
 
     async def operator(credential: Bearer) -> None:
         if not is_operator(credential, operator_key_hash, tokens):
@@ -33,7 +36,7 @@ def operator_check(operator_key_hash: str, tokens: OperatorTokens | None = None)
 
 
 def is_operator(credential: str, operator_key_hash: str, tokens: OperatorTokens | None = None) -> bool:
-    """Tell whether `credential` is the operator key, or one of the `tokens` that stand for it."""
+    """Tell whether `credential` is the operator key or a valid operator token."""
     if operator_key_hash and hmac.compare_digest(hash_of(credential).hex(), operator_key_hash.lower()):
         return True
     return tokens is not None and tokens.operator_of(credential) is not None

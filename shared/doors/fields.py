@@ -1,4 +1,4 @@
-"""What requests and answers are made of, in general: bodies, times, pages."""
+"""Building blocks of requests and answers: bodies, times, pages."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -17,19 +17,19 @@ def _in_calendar(moment: datetime) -> datetime:
     try:
         return moment.astimezone(UTC)
     except OverflowError:
-        raise ValueError("a time beyond the calendar") from None
+        raise ValueError("this time is beyond the calendar") from None
 
 
 Moment = Annotated[AwareDatetime, AfterValidator(_in_calendar)]
-"""A time that can be told in UTC, which it is then in."""
+"""A time within the calendar, converted to UTC."""
 
 
 EventNumber = Annotated[int, Query(ge=0, le=2**31 - 1)]
-"""The version after which a page of events begins: what PostgreSQL's integer holds."""
+"""The version after which a page of events begins. It fits PostgreSQL's integer."""
 
 
 async def page_limit(limit: Annotated[int, Query(ge=1, le=500)] = 100) -> int:
-    """Return the page size asked for: 1 to 500."""
+    """Return the requested page size, 1 to 500."""
     return limit
 
 

@@ -1,4 +1,4 @@
-"""Refuses what is too large or not JSON before anything reads it, and adds the security headers to every answer."""
+"""Rejects bodies that are too large or not JSON before anything reads them, and adds security headers to answers."""
 
 from collections.abc import Mapping
 
@@ -8,17 +8,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from shared.doors.problems import Problem, problem_response
 
 BODY_BYTES_MAX = 65_536
-
-
 LARGER_BODIES = "larger_bodies"
-
-
 FORMS = "forms"
-
-
 FORM = b"application/x-www-form-urlencoded"
-
-
 SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -28,7 +20,7 @@ SECURITY_HEADERS = (
 
 
 class Limits:
-    """Refuses bodies that are too large or not JSON before anything reads them, and adds security headers."""
+    """The middleware that does both."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -45,17 +37,17 @@ class Limits:
 
 
 def allow_larger_bodies(app: FastAPI, bytes_max: Mapping[str, int]) -> None:
-    """Let the routes at these paths read more than `BODY_BYTES_MAX` bytes."""
+    """Let the routes at these paths read bodies of more than `BODY_BYTES_MAX` bytes."""
     setattr(app.state, LARGER_BODIES, bytes_max)
 
 
 def allow_forms(app: FastAPI, *, under: str, bytes_max: int) -> None:
-    """Let the routes whose paths begin with `under` read forms of browsers of so many bytes, and nothing else."""
+    """Let the routes whose paths begin with `under` read browser forms of up to `bytes_max` bytes, and nothing else."""
     setattr(app.state, FORMS, (under, bytes_max))
 
 
 def _limits_of(scope: Scope) -> tuple[int, bytes]:
-    """Return how many bytes a body may have, and of which media type."""
+    """Return the maximum size of a body in bytes, and its media type."""
     state = scope["app"].state
     forms: tuple[str, int] | None = getattr(state, FORMS, None)
     if forms and scope["path"].startswith(forms[0]):
@@ -66,9 +58,9 @@ def _limits_of(scope: Scope) -> tuple[int, bytes]:
 def _refusal_of(scope: Scope, bytes_max: int, wanted: bytes) -> Response | None:
     headers = dict(scope["headers"])
     length = headers.get(b"content-length", b"0")
-    # a page tells of a form that is too large when it reads it, in its own words
+    # a page rejects a form that is too large when it reads it, in its own words
     if not length.isdigit() or (int(length) > bytes_max and wanted != FORM):
-        return problem_response(413, "body_too_large", f"a body may have {bytes_max} bytes")
+        return problem_response(413, "body_too_large", f"a body can have at most {bytes_max} bytes")
     has_body = int(length) > 0 or b"transfer-encoding" in headers
     media_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
     if has_body and media_type != wanted:
@@ -77,7 +69,7 @@ def _refusal_of(scope: Scope, bytes_max: int, wanted: bytes) -> Response | None:
 
 
 def _limited(receive: Receive, bytes_max: int) -> Receive:
-    """Count the bytes of a body that did not say its length."""
+    """Count the bytes of a body without a Content-Length."""
     seen = 0
 
     async def limited() -> Message:
@@ -85,7 +77,7 @@ def _limited(receive: Receive, bytes_max: int) -> Receive:
         message = await receive()
         seen += len(message.get("body", b""))
         if seen > bytes_max:
-            raise Problem(413, "body_too_large", f"a body may have {bytes_max} bytes")
+            raise Problem(413, "body_too_large", f"a body can have at most {bytes_max} bytes")
         return message
 
     return limited

@@ -1,4 +1,4 @@
-"""Goes out on both services: what every word of refusal, warning and parking means. Public, and the same for all."""
+"""HTTP out, at both services: what each reason for a refusal, warning or parked message means. Public."""
 
 import hashlib
 from typing import Annotated
@@ -9,7 +9,7 @@ from shared.doors.problems import Problem
 from shared.reasons import CATALOGUE, Catalogue, Explained
 
 CACHEABLE = "public, max-age=3600"
-"""The words change with a release only."""
+"""The words change only with a release."""
 
 Word = Annotated[str, Path(max_length=64, pattern=r"^[a-z][a-z0-9_]*$")]
 
@@ -23,7 +23,7 @@ def reasons_door() -> APIRouter:
 
     @router.get("/reasons", response_model=Catalogue)
     async def reasons(if_none_match: Annotated[str | None, Header()] = None) -> Response:
-        """Every word that an answer, an event or the page may give: what happened, what to do, what happens next."""
+        """Every reason that an answer, an event or a page can give: what happened, what to do, what happens next."""
         headers = {"ETag": _ETAG, "Cache-Control": CACHEABLE}
         if if_none_match == _ETAG:
             return Response(status_code=304, headers=headers)
@@ -31,7 +31,7 @@ def reasons_door() -> APIRouter:
 
     @router.get("/problems/{word}", response_model_exclude_none=True)
     async def problem(word: Word, response: Response) -> tuple[Explained, ...]:
-        """What is known of one word: where the `type` of a problem leads to."""
+        """One reason, explained: the `type` of a problem links here."""
         if not (entries := CATALOGUE.about(word)):
             raise Problem(404, "not_found", "no problem has this name")
         response.headers["Cache-Control"] = CACHEABLE

@@ -1,4 +1,4 @@
-"""Time travel for tests and demonstrations, by HTTP. Only a sandbox ledger allows it (design §9)."""
+"""Time travel over HTTP, for tests and demonstrations. Only a sandbox ledger allows it (design §9)."""
 
 import re
 from datetime import datetime
@@ -21,11 +21,11 @@ Step = Annotated[
         pattern=r"^P(\d{1,2}Y)?(\d{1,3}M)?(\d{1,4}D)?(T(\d{1,3}H)?(\d{1,5}M)?(\d{1,6}S)?)?$", min_length=3
     ),
 ]
-"""An ISO 8601 duration: how far to move forward."""
+"""How far to move forward: an ISO 8601 duration."""
 
 
 class ClockMove(Body):
-    """Where to: an instant, or a step from now."""
+    """Where to move the clock: to an instant, or by a step from now."""
 
     set: AwareDatetime | None = None
     advance: Step | None = None

@@ -1,4 +1,4 @@
-"""Holds back who asks too often: a bucket of tokens for each client address, in this process, in bounded memory."""
+"""Rate limiting: a token bucket for each client address, in this process, in bounded memory."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -8,14 +8,14 @@ from time import monotonic
 
 ADDRESSES_MAX = 10_000
 IPV6_NETWORK_BITS = 64
-"""A customer of a provider has that many addresses to choose from: they count as one."""
+"""A provider's customer gets a whole network of this size, so its addresses count as one."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Throttle:
-    """Lets `per_minute` requests of one address in, as many at once after a quiet minute.
+    """Admits `per_minute` requests from one address, all at once after a quiet minute.
 
-    Beyond `ADDRESSES_MAX` addresses the one that was quiet for longest is forgotten: honest clients never starve.
+    Beyond `ADDRESSES_MAX` addresses the one that was quiet longest is forgotten, so honest clients never starve.
     """
 
     per_minute: int
@@ -23,7 +23,7 @@ class Throttle:
     _buckets: OrderedDict[str, tuple[float, float]] = field(default_factory=OrderedDict)
 
     def wait_seconds(self, address: str) -> float:
-        """Take one token of the address and return 0, or return how long it must wait for the next one."""
+        """Take one of the address's tokens and return 0, or return how long it must wait for the next one."""
         bucket, now, rate = _bucket_of(address), self.seconds(), self.per_minute / 60
         left, last = self._buckets.pop(bucket, (float(self.per_minute), now))
         left = min(self.per_minute, left + (now - last) * rate)
