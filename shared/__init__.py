@@ -1,4 +1,4 @@
-"""What both services agree on, in rooms whose order is the flow: messages, rules, ledger, kafka, doors, and more above.
+"""What both services share, in layers in the order of the flow: messages, rules, ledger, kafka, doors, and more above.
 
-It knows no service. Each room says in its docstring what may come in; import-linter keeps their floors.
+Knows no service. Each package says in its docstring what may come in; import-linter enforces the layers.
 """

@@ -27,7 +27,7 @@ from shared.kafka.relay import Relay
 from shared.kafka.topics import WrongTopic, check_topics
 from shared.keys.signing import KeyRing, NoSigningKey
 from shared.ledger.clock import Clock
-from shared.ledger.database import ACQUIRE_TIMEOUT_SECONDS, AWAY, NO_ENTRY, Pool, open_pool
+from shared.ledger.database import ACCESS_DENIED, ACQUIRE_TIMEOUT_SECONDS, AWAY, Pool, open_pool
 from shared.ledger.events import WrongLedger, check_ledger
 from shared.ledger.lease import Leases
 from shared.ledger.migrate import SchemaError, check_schema
@@ -417,5 +417,5 @@ def main(name: str, serve: Callable[[ServiceSettings], Coroutine[Any, Any, None]
     kafka_connection.mend()
     try:
         uvloop.run(serve(settings))
-    except (WrongSetting, WrongLedger, SchemaError, NoSigningKey, *NO_ENTRY, *AWAY) as error:
+    except (WrongSetting, WrongLedger, SchemaError, NoSigningKey, *ACCESS_DENIED, *AWAY) as error:
         sys.exit(f"perennial: {error or type(error).__name__}")

@@ -82,7 +82,7 @@ PURE = {
     "pydantic",
     "shared.rules.codes",
     "shared.rules.decider",
-    "shared.rules.looking",
+    "shared.rules.checks",
     "shared.messages",
     "shared.rules.policy",
     "shared.rules.term",

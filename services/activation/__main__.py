@@ -13,9 +13,9 @@ from services.activation.outbox import OUTBOX, SANDBOX_OUTBOX
 from services.activation.projection import CODE, CODE_VIEW, FIRST_ACTIVATION, SEAT
 from services.activation.reference import APPLICATION, ROUTES
 from services.activation.store import CodeStore
-from shared.doors.door import Door
+from shared.doors.command_queue import CommandQueue
 from shared.doors.limits import allow_forms
-from shared.keys.sealing import Sealing
+from shared.keys.crypto_shredding import Sealing
 from shared.keys.signing import KeyRing
 from shared.ledger.command_handler import CommandHandler
 from shared.operations import operations_door
@@ -32,7 +32,7 @@ MIGRATIONS = Path(__file__).with_name("migrations")
 
 
 async def serve(settings: ServiceSettings) -> None:
-    """Run one worker of the activation service until it is told to stop."""
+    """Run one worker of the activation service until it is stopped."""
     outboxes = {"production": OUTBOX, "sandbox": SANDBOX_OUTBOX}
     keys = KeyRing.read(settings.signing_key_file) if settings.signing_key_file else None
     async with (
@@ -40,17 +40,17 @@ async def serve(settings: ServiceSettings) -> None:
         device_client(settings.device_url) as client,
     ):
         handler = CommandHandler(decider(settings.policy()), CodeStore(), service.outbox)
-        door = Door(handler, pool=service.pool, on_append=service.on_append)
+        queue = CommandQueue(handler, pool=service.pool, on_append=service.on_append)
         for source in (requests(handler, service.clock), purchases(handler, service.clock)):
             service.consume(source)
-        for view in (CODE_VIEW, FORECAST):
-            service.consume(replace(live(view), gather_seconds=GATHER_SECONDS))
-        service.also(door.run())
-        service.check(door.problem)
+        for view in (live(CODE_VIEW), live(FORECAST)):
+            service.consume(replace(view, gather_seconds=GATHER_SECONDS))
+        service.also(queue.run())
+        service.check(queue.problem)
         operations = service.operate(CODE_VIEW, FORECAST, CODE, SEAT, FIRST_ACTIVATION)
         app = service.new_app("Perennial activation service", VERSION)
         doors = Doors(
-            door=door,
+            queue=queue,
             pool=service.pool,
             clock=service.clock,
             sealing=Sealing(service.pool),

@@ -1,4 +1,4 @@
-"""What leaves the activation service: its events, under the code's reference."""
+"""How the activation service's events go out: keyed by the code's reference."""
 
 from datetime import datetime
 from uuid import UUID

@@ -1,6 +1,6 @@
 """What people see of a code, and what the rules read: folds of the code's events.
 
-The folds are pure, and one value each is what the live consumer, a rebuild and a verification go by
+The folds are pure. Each projection is one value that the live consumer, a rebuild and a verification share
 (`shared.projector`).
 """
 
@@ -11,22 +11,22 @@ from services.activation.store import row_of
 from shared.ledger.command_handler import Stored
 from shared.messages import CodeRef, CodeVerified, DeviceId, LicenseActivated, Reason, SeatReleased
 from shared.projector.projection import Projection, Row, view_of
-from shared.rules.decider import Part, always
+from shared.rules.decider import StateStruct, always
 
 TOPIC = "activation.events.v1"
 LAST_EVENTS_MAX = 10
 PROMISED_MAX = 100
 
 
-class Holder(Part, frozen=True):
-    """A device that holds a seat, since when, and until when its license runs."""
+class Holder(StateStruct, frozen=True):
+    """A device that holds a seat: since when, and until when its license runs."""
 
     device_id: DeviceId
     activated_at: datetime
     ends_at: datetime
 
 
-class LastEvent(Part, frozen=True):
+class LastEvent(StateStruct, frozen=True):
     """One of the last things that happened to a code."""
 
     type: str
@@ -35,11 +35,11 @@ class LastEvent(Part, frozen=True):
     reason: Reason | None = None
 
 
-class CodeView(Part, frozen=True):
-    """One row: the code as the rules see it, and what is shown beside it.
+class CodeView(StateStruct, frozen=True):
+    """One row: the code as the rules see it, and what else is shown.
 
-    `promised` are devices that were told that the code is good as a reserve and have not activated it since, the last
-    `PROMISED_MAX` of them: whether they still keep it, only their own log knows.
+    `promised` are the last `PROMISED_MAX` devices that had the code verified as a reserve and have not activated it
+    since. Whether they still keep it, only their own log knows.
     """
 
     code: Code = always(Code())
@@ -67,7 +67,7 @@ def project(view: CodeView, event: CodeEvent, /, *, occurred_at: datetime, recor
 
 
 def _code(view: CodeView, event: CodeEvent) -> Code:
-    # the rules count seats by who holds them, and keep that beside the code
+    # the rules need the holders to count seats, and the view keeps them beside the code
     holders = frozenset(holder.device_id for holder in view.holders)
     return evolve(view.code.but(holders=holders), event).but(holders=NOBODY)
 
@@ -125,4 +125,4 @@ SEAT = Projection(
 FIRST_ACTIVATION = Projection(
     name="first_activation", topic=TOPIC, key=("code_ref",), initial=Code(), fold=_evolve, rows=_first_activation_rows
 )
-"""What the rules read: written by the decider with each event, and folds of the events all the same."""
+"""What the rules read. Written with each event by the command handler, and still folds of the events."""

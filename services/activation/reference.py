@@ -1,8 +1,8 @@
-"""What the reference tells of this service beside what its code tells: examples, and the problems of each route."""
+"""What the API reference cannot read from this service's code: examples, and the problems of each route."""
 
 from typing import Any
 
-from services.activation.consumer import ORDERS, PURCHASES_TOPIC
+from services.activation.consumer import PURCHASES_TOPIC, SHOP_COMMANDS
 from shared.reference import ACTIVATION_TOPIC, DEVICE_TOPIC, Application, Described, Orders
 from shared.reference.described import Routes
 
@@ -176,10 +176,10 @@ APPLICATION = Application(
     hears=DEVICE_TOPIC,
     orders=Orders(
         topic=PURCHASES_TOPIC,
-        about="What shops sold, cancelled and paid back. What cannot be taken is parked with its reason.",
-        key="the code's reference, so that orders about one code stay in order",
+        about="What shops sold, cancelled and refunded. A message that cannot be handled is parked with its reason.",
+        key="the code's reference, so that commands about one code stay in order",
         source="/shop",
-        types=ORDERS,
+        types=SHOP_COMMANDS,
         optional=frozenset({"purchased_at"}),
         examples={
             "RecordPurchase": {"code_ref": CODE, "order_id": ORDER, "settled": True, "purchased_at": AT},

@@ -1,6 +1,6 @@
-"""Where the states of codes are kept that the rules read. Rows are folds of the ledger; the schema guards them.
+"""Stores the states of codes that the rules read. The rows are folds of the ledger; the schema guards their invariants.
 
-A code may have thousands of seats: only the seats of the devices at hand are loaded, the count is always full.
+A code may have thousands of seats: only the seats of the devices in question are loaded, but the count is complete.
 """
 
 from collections import defaultdict
@@ -51,7 +51,7 @@ class CodeStore:
 
 
 async def _holders(connection: Connection, commands: Sequence[Command]) -> Mapping[CodeRef, frozenset[DeviceId]]:
-    """Return who of the devices at hand holds a seat on which code, and others where a decision names them (R-77)."""
+    """Return which of the devices hold a seat on which code, and other holders where a decision names them (R-77)."""
     asked = sorted(
         {
             (code_ref, device_id)

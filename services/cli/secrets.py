@@ -39,7 +39,7 @@ def make(
         url = _kept(own / "perennial_database_url", address, made)
         _kept(own / "perennial_operator_key_hash", hash_of(key).hex(), made)
         _kept(operator / f"perennial_{service}_database_url", url, made)
-        KeyRing.kept_in(own / "signing.pem")
+        KeyRing.load_or_create(own / "signing.pem")
         (own / "signing.pem").chmod(READABLE)
     # the console is the activation service's: the device service has to know its voice
     console = PublicKeys.from_pem(folder / "activation-service" / "signing.pem").pem()

@@ -169,7 +169,7 @@ class System:
     async def provision(self) -> None:
         """Make keys, roles, databases, tables and topics, whatever of it is missing."""
         for service in SERVICES:
-            KeyRing.kept_in(self.signing_key_file(service))
+            KeyRing.load_or_create(self.signing_key_file(service))
         await asyncio.gather(
             ensure_topics(self.stack.kafka.bootstrap, Layout(self.partitions)),
             *(self._provision_database(service) for service in SERVICES),

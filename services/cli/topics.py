@@ -8,7 +8,7 @@ import typer
 from services.cli.examples import examples
 from services.cli.failures import CommandFailed, ExitCode
 from services.cli.output import AsJson, show
-from shared.kafka.topics import EVENT_TOPICS, ORDER_TOPICS, Layout, ensure_topics
+from shared.kafka.topics import COMMAND_TOPICS, EVENT_TOPICS, Layout, ensure_topics
 
 app = typer.Typer(no_args_is_help=True, help="Make and check the Kafka topics.")
 
@@ -25,4 +25,4 @@ def ensure(
         made = asyncio.run(ensure_topics(ctx.obj.kafka, Layout(partitions, replicas)))
     except ValueError as wrong:
         raise CommandFailed(ExitCode.REFUSED, str(wrong)) from None
-    show({"made": made, "checked": [*EVENT_TOPICS, *ORDER_TOPICS]}, as_json=as_json)
+    show({"made": made, "checked": [*EVENT_TOPICS, *COMMAND_TOPICS]}, as_json=as_json)

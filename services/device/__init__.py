@@ -1,7 +1,7 @@
-"""The device service: what one device's license is, and what its user may do about it.
+"""The device service: the license of each device, and what its user can do about it.
 
-It hears people (a code added, a reserve removed, Activate now), the calendar (a license that ends, a
-delayed activation that is due) and the verdicts of the activation service. It decides whether a code
-waits in reserve or is tried at once, when a license is over, and which verdict belongs to which request.
-It says, on `device.events.v1`, the complete life of each device in one order.
+It takes in what people do (add a code, remove the reserve, Activate now), what falls due (a license ends, a delayed
+activation is retried) and the activation service's verdicts. It decides whether a code waits in reserve or is tried at
+once, when a license is over, and which verdict answers which request. It publishes the complete life of each device, in
+one order, on `device.events.v1`.
 """

@@ -6,16 +6,16 @@ from services.device.api import LARGER_BODIES, Doors, Throttle, Watch, routes
 from services.device.consumer import commands, verdicts
 from services.device.decider import decider
 from services.device.outbox import OUTBOX, SANDBOX_OUTBOX
-from services.device.projection import DEVICE, LICENSE_VIEW, shown
+from services.device.projection import DEVICE, LICENSE_VIEW, after_commit
 from services.device.reference import APPLICATION, ROUTES
 from services.device.store import DeviceStore
 from services.device.timer import Timer
 from services.device.window import FORM_BYTES_MAX, PAGES, Window
 from services.device.window import routes as window_routes
-from shared.doors.door import Door
+from shared.doors.command_queue import CommandQueue
 from shared.doors.limits import allow_forms, allow_larger_bodies
+from shared.keys.crypto_shredding import Sealing
 from shared.keys.operators import OperatorTokens
-from shared.keys.sealing import Sealing
 from shared.keys.signing import KeyRing, PublicKeys
 from shared.ledger.command_handler import CommandHandler
 from shared.operations import operations_door
@@ -29,18 +29,18 @@ MIGRATIONS = Path(__file__).with_name("migrations")
 
 
 def console_tokens(settings: ServiceSettings) -> OperatorTokens | None:
-    """Return whose operator tokens are believed. Raises `NoSigningKey`."""
+    """Return the check of operator tokens, or None if this service accepts none. Raises `NoSigningKey`."""
     if settings.console_keys_file is None:
         return None
     return OperatorTokens(keys=PublicKeys.from_pem(settings.console_keys_file), audience="device")
 
 
 async def serve(settings: ServiceSettings) -> None:
-    """Run one worker of the device service until it is told to stop."""
+    """Run one worker of the device service until it is stopped."""
     outboxes = {"production": OUTBOX, "sandbox": SANDBOX_OUTBOX}
     async with opened("device", settings, outboxes, migrations=MIGRATIONS) as service:
         handler = CommandHandler(decider(settings.policy()), DeviceStore(), service.outbox)
-        door = Door(handler, pool=service.pool, on_append=service.on_append)
+        queue = CommandQueue(handler, pool=service.pool, on_append=service.on_append)
         timer = Timer(
             handler,
             pool=service.pool,
@@ -52,9 +52,9 @@ async def serve(settings: ServiceSettings) -> None:
         watch = Watch()
         service.consume(verdicts(handler, service.clock))
         service.consume(commands(handler, service.clock))
-        service.consume(live(LICENSE_VIEW, shown(watch.changed)))
-        service.also(door.run())
-        service.check(door.problem)
+        service.consume(live(LICENSE_VIEW, after_commit(watch.changed)))
+        service.also(queue.run())
+        service.check(queue.problem)
         service.also(timer.run(), wake=timer.wake)
         service.gauge(
             "perennial_timers_overdue_seconds", "How late the last look found a timer", lambda: timer.overdue_seconds
@@ -64,7 +64,7 @@ async def serve(settings: ServiceSettings) -> None:
         tokens = console_tokens(settings)
         app = service.new_app("Perennial device service", VERSION)
         doors = Doors(
-            door=door,
+            queue=queue,
             pool=service.pool,
             clock=service.clock,
             watch=watch,

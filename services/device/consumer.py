@@ -1,4 +1,4 @@
-"""Comes in: the activation service's verdicts, and the orders of fleet tools. Translates, decides nothing."""
+"""Kafka in: the activation service's verdicts, and the commands of fleet tools. Translates, decides nothing."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -20,12 +20,12 @@ from services.device.decider import (
     ReportOfflineActivation,
 )
 from services.device.store import devices_on, devices_waiting
-from shared.kafka.cloudevents import Envelope
+from shared.kafka.cloudevents import Envelope, read_event
+from shared.kafka.commands import caused_by, external_commands
 from shared.kafka.consumer import Handled, Source
 from shared.kafka.inbox import Accepted
-from shared.kafka.orders import caused_by, outside_orders, read_event
 from shared.ledger.clock import Clock
-from shared.ledger.command_handler import CommandHandler, Order
+from shared.ledger.command_handler import CommandHandler, CommandMessage
 from shared.ledger.database import Connection
 from shared.ledger.identity import new_id
 from shared.messages import (
@@ -38,7 +38,7 @@ from shared.messages import (
     HoldersEvent,
     LicenseActivated,
 )
-from shared.watching.measures import time_verdicts
+from shared.watching.metrics import time_verdicts
 
 VERDICTS_TOPIC = "activation.events.v1"
 COMMANDS_TOPIC = "device.commands.v1"
@@ -59,7 +59,7 @@ CONCERN_DEVICES = (
     "AutoRenewalChanged",
 )
 
-ORDERS: tuple[type[Command], ...] = (
+FLEET_COMMANDS: tuple[type[Command], ...] = (
     EnrollDevice,
     ReportInstallation,
     AddCode,
@@ -69,28 +69,28 @@ ORDERS: tuple[type[Command], ...] = (
     ReportOfflineActivation,
     ReportExpiry,
 )
-"""What fleet tools may order over Kafka."""
+"""The commands that fleet tools may send over Kafka."""
 
 type Handler = CommandHandler[Command, Device]
 
 
 def verdicts(handler: Handler, clock: Clock) -> Source[Event]:
-    """Return the consumer of the activation service's events. A verdict keeps the date that it was given (R-76)."""
+    """Return the consumer of the activation service's events. A verdict keeps its date (R-76)."""
 
     async def handle(connection: Connection, accepted: Sequence[Accepted[Event]]) -> Handled:
         devices = await _devices_by_code(connection, accepted)
         now = clock.now()
-        orders: list[Order[Command]] = [
-            Order(
+        commands: list[CommandMessage[Command]] = [
+            CommandMessage(
                 RecordVerdict(
                     device_id=device_id, verdict=cast("CodeEvent", entry.message), at=entry.envelope.occurred_at
                 ),
                 caused_by(entry.envelope, at=entry.envelope.occurred_at, recorded_at=now),
             )
             for entry in accepted
-            for device_id in _concerned(entry.message, devices)
+            for device_id in _devices_of(entry.message, devices)
         ]
-        return Handled(events=(await handler.decide(connection, orders)).events)
+        return Handled(events=(await handler.decide(connection, commands)).events)
 
     return Source(
         name="device.verdicts",
@@ -108,15 +108,16 @@ def verdicts(handler: Handler, clock: Clock) -> Source[Event]:
 async def _devices_by_code(
     connection: Connection, accepted: Sequence[Accepted[Event]]
 ) -> Mapping[CodeRef, Sequence[DeviceId]]:
-    """Return whom the batch's facts about whole codes concern: who has the code as license, or waits with it (R-91).
+    """Return the devices that the batch's events about whole codes concern, by code (R-91).
 
-    Also those whose activation stands in the same batch. Each device says itself what of it is news.
+    These are the devices with the code as license or in a slot, and those whose activation is in the same batch. Each
+    device decides for itself whether an event is news to it.
     """
-    spread = {cast("HoldersEvent", entry.message).code_ref for entry in accepted if _spreads(entry.message)}
-    if not spread:
+    shared = {cast("HoldersEvent", entry.message).code_ref for entry in accepted if _concerns_all(entry.message)}
+    if not shared:
         return {}
-    held = await devices_on(connection, sorted(spread))
-    waiting = await devices_waiting(connection, sorted(spread))
+    held = await devices_on(connection, sorted(shared))
+    waiting = await devices_waiting(connection, sorted(shared))
     activated = [
         (message.code_ref, message.device_id)
         for message in (entry.message for entry in accepted)
@@ -128,31 +129,31 @@ async def _devices_by_code(
     return devices
 
 
-def _spreads(message: Event) -> bool:
-    """Whether a fact concerns more than one device: a first activation starts the code for all (R-73)."""
+def _concerns_all(message: Event) -> bool:
+    """Tell whether an event concerns all devices with the code: a first activation starts it for all (R-73)."""
     if isinstance(message, LicenseActivated):
         return message.activated_at == message.started_at
     return isinstance(message, ForHolders)
 
 
-def _concerned(message: Event, devices: Mapping[CodeRef, Sequence[DeviceId]]) -> Sequence[DeviceId]:
+def _devices_of(message: Event, devices: Mapping[CodeRef, Sequence[DeviceId]]) -> Sequence[DeviceId]:
     if isinstance(message, ForHolders):
         return devices.get(message.code_ref, ())
     # every other verdict names its device
     own = cast("ForDevice", message).device_id
-    if not isinstance(message, LicenseActivated) or not _spreads(message):
+    if not isinstance(message, LicenseActivated) or not _concerns_all(message):
         return (own,)
     return (own, *(device_id for device_id in devices.get(message.code_ref, ()) if device_id != own))
 
 
 def commands(handler: Handler, clock: Clock) -> Source[Command]:
-    """Return the consumer of `device.commands.v1`: orders of fleet tools, dated by this service's clock."""
-    return outside_orders(
+    """Return the consumer of `device.commands.v1`: commands of fleet tools, dated by this service's clock."""
+    return external_commands(
         handler,
         clock,
         name="device.commands",
         topic=COMMANDS_TOPIC,
-        types=ORDERS,
+        types=FLEET_COMMANDS,
         fill_in=_time_and_id,
     )
 

@@ -1,4 +1,4 @@
-"""What leaves the device service: its events, under the device's id."""
+"""How the device service's events go out: keyed by the device's id."""
 
 from datetime import datetime
 from uuid import UUID
@@ -10,12 +10,12 @@ TOPIC = "device.events.v1"
 
 
 def _event_id(event: Event) -> UUID | None:
-    """An expiry is named by its license and generation, so that it can be recorded only once (R-32, R-43)."""
+    """Return an expiry's id, derived from license and generation, so that it is recorded only once (R-32, R-43)."""
     return event.request_id if isinstance(event, LicenseExpired) else None
 
 
 def _occurred_at(event: Event) -> datetime | None:
-    """What a timer noticed or a device told late happened when it did (R-43, R-114, R-125)."""
+    """Return the true date of what a timer noticed or a device reported late (R-43, R-114, R-125)."""
     match event:
         case LicenseExpired():
             return event.ended_at

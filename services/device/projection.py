@@ -1,6 +1,6 @@
 """What people see of a device: the license view, a fold of the device's events.
 
-The folds are pure, and one value each is what the live consumer, a rebuild and a verification go by
+The folds are pure. Each projection is one value that the live consumer, a rebuild and a verification share
 (`shared.projector`).
 """
 
@@ -32,12 +32,12 @@ from shared.messages import (
     RemovalRefused,
 )
 from shared.projector.projection import Projection, Row, view_of
-from shared.rules.decider import Part, always
-from shared.watching.measures import time_renewals
+from shared.rules.decider import StateStruct, always
+from shared.watching.metrics import time_renewals
 
 TOPIC = "device.events.v1"
 Asked = Literal["add", "activation", "removal"]
-TOLD_FROM_ELSEWHERE = frozenset(
+LEAVES_REFUSAL_STANDING = frozenset(
     {
         GuessesThrottled,
         PredictionChanged,
@@ -50,11 +50,11 @@ TOLD_FROM_ELSEWHERE = frozenset(
         CodeUnblocked,
     }
 )
-"""After these a refusal still stands: nothing that was asked for succeeded."""
+"""Events that no request of the user caused: the last refusal is still shown after them."""
 
 
-class Refusal(Part, frozen=True):
-    """The last thing that was refused: shown until something succeeds."""
+class Refusal(StateStruct, frozen=True):
+    """The last refusal: shown until something succeeds."""
 
     what: Asked
     reason: Reason
@@ -63,10 +63,10 @@ class Refusal(Part, frozen=True):
     available_at: datetime | None = None
 
 
-class LicenseView(Part, frozen=True):
-    """One row: the device as the rules see it, and what is shown beside it.
+class LicenseView(StateStruct, frozen=True):
+    """One row: the device as the rules see it, and what else is shown.
 
-    `renewal_seconds` went by from the last purchase until it was known here (R-99).
+    `renewal_seconds` is the time from the last purchase until it was recorded here (R-99).
     """
 
     device: Device = always(Device())
@@ -90,7 +90,7 @@ def _renewal_seconds(
 ) -> float | None:
     if not isinstance(event, LicenseRenewed):
         return view.renewal_seconds
-    # two services have two clocks, and the second may be behind by more than the way takes
+    # two services have two clocks, and the second may lag by more than the message took
     return max(0.0, (recorded_at - occurred_at).total_seconds())
 
 
@@ -111,7 +111,7 @@ def _refusal(view: LicenseView, event: DeviceEvent, refused_at: datetime) -> Ref
         case RemovalRefused():
             return Refusal(what="removal", reason=event.reason, refused_at=refused_at)
         case _:
-            return view.last_refusal if type(event) in TOLD_FROM_ELSEWHERE else None
+            return view.last_refusal if type(event) in LEAVES_REFUSAL_STANDING else None
 
 
 def _last_group(device: Device, code_ref: str) -> LastGroup | None:
@@ -134,11 +134,11 @@ def _rows(device_id: DeviceId, version: int, device: Device) -> list[Row]:
 
 
 DEVICE = Projection(name="device", topic=TOPIC, key=("device_id",), initial=Device(), fold=_evolve, rows=_rows)
-"""What the rules and the timers read: written by the decider with each event, and a fold of the events all the same."""
+"""What the rules and timers read. Written with each event by the command handler, and still a fold of the events."""
 
 
-def shown(changed: Callable[[Iterable[DeviceId]], None]) -> Callable[[Sequence[Accepted[Event]]], None]:
-    """Return what follows when events are in the view: `changed` hears whose rows are new, renewals are timed."""
+def after_commit(changed: Callable[[Iterable[DeviceId]], None]) -> Callable[[Sequence[Accepted[Event]]], None]:
+    """Return what runs once events are in the view: it calls `changed` with the devices, and times renewals."""
 
     def committed(accepted: Sequence[Accepted[Event]]) -> None:
         changed({entry.envelope.subject for entry in accepted})

@@ -1,8 +1,8 @@
-"""What the reference tells of this service beside what its code tells: examples, and the problems of each route."""
+"""What the API reference cannot read from this service's code: examples, and the problems of each route."""
 
 from typing import Any
 
-from services.device.consumer import COMMANDS_TOPIC, ORDERS
+from services.device.consumer import COMMANDS_TOPIC, FLEET_COMMANDS
 from shared.reference import ACTIVATION_TOPIC, DEVICE_TOPIC, Application, Described, Orders
 from shared.reference.described import Routes
 
@@ -220,10 +220,10 @@ APPLICATION = Application(
     hears=ACTIVATION_TOPIC,
     orders=Orders(
         topic=COMMANDS_TOPIC,
-        about="Orders of fleet tools about devices. What cannot be taken is parked with its reason.",
-        key="the device's id, so that orders about one device stay in order",
+        about="Commands of fleet tools about devices. A message that cannot be handled is parked with its reason.",
+        key="the device's id, so that commands about one device stay in order",
         source="/fleet",
-        types=ORDERS,
+        types=FLEET_COMMANDS,
         examples={
             "EnrollDevice": {"device_id": "fleet-4711", "product": "antivirus", "region": "DE"},
             "ReportInstallation": {"device_id": "fleet-4711", "product": "antivirus", "product_version": "22.0"},

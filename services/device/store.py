@@ -1,4 +1,4 @@
-"""Where the states of devices are kept that the rules read. Each row is a fold of the device's stream."""
+"""Stores the states of devices that the rules read. Each row is a fold of the device's stream."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,7 +10,7 @@ from shared.messages import CodeRef, DeviceId
 
 
 class DeviceStore:
-    """Table `device`: states as JSON, beside the columns that timers and renewals look up."""
+    """Table `device`: states as JSON, with columns for the lookups of timers and renewals."""
 
     async def load(
         self, connection: Connection, commands: Sequence[Command], stream_ids: Sequence[str]
@@ -56,7 +56,7 @@ async def devices_on(connection: Connection, code_refs: Sequence[CodeRef]) -> li
 
 
 async def devices_waiting(connection: Connection, code_refs: Sequence[CodeRef]) -> list[tuple[CodeRef, DeviceId]]:
-    """Return which devices have one of the codes in a slot: what others do to it changes when it will end (R-73)."""
+    """Return which devices have one of the codes in a slot: others can change when it will end (R-73)."""
     rows = await connection.fetch(WAITING, code_refs)
     return [(row["code_ref"], row["device_id"]) for row in rows]
 

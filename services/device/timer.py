@@ -1,7 +1,7 @@
-"""Comes in: what has fallen due. Licenses that end, attempts without an answer or to try again (design §8).
+"""Fires what has fallen due: licenses that expire, attempts that are unanswered or to be retried (design §8).
 
-Each worker looks at the slices it holds leases for. The decider decides again on the locked state, so
-a row that a renewal moved meanwhile comes to nothing.
+Each worker polls the slices it holds leases for. The decider decides again on the locked state, so nothing happens for
+a row that a renewal has changed in the meantime.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from services.device.decider import Command, Device, Expire, RetryActivation
 from shared.ledger.clock import Clock
-from shared.ledger.command_handler import CommandHandler, Order
+from shared.ledger.command_handler import CommandHandler, CommandMessage
 from shared.ledger.database import ACQUIRE_TIMEOUT_SECONDS, AWAY, CONFLICT, Pool, transaction
 from shared.ledger.events import append
 from shared.ledger.identity import new_id
@@ -25,7 +25,7 @@ POLL_SECONDS = 1.0
 RETRY_SECONDS = 1.0
 
 DUE = """
-(select 'expire' as what, device_id, expires_at as due_at from device
+(select 'expire' as kind, device_id, expires_at as due_at from device
  where slice = any($1::smallint[]) and expires_at <= $2 order by expires_at limit $3)
 union all
 (select 'retry', device_id, retry_at from device
@@ -34,7 +34,7 @@ union all
 
 
 class Timer:
-    """One worker's watch over its slices."""
+    """The timer of one worker, for its slices."""
 
     def __init__(
         self,
@@ -62,12 +62,12 @@ class Timer:
         self._woken.set()
 
     async def run(self) -> None:
-        """Look again and again until cancelled."""
+        """Poll until cancelled."""
         while True:
             try:
                 fired = await self._fire()
             except (*AWAY, *CONFLICT) as error:
-                logger.warning("timer: looking again later: %r", error)
+                logger.warning("timer: trying again later: %r", error)
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             if fired < self._batch_max:
@@ -80,21 +80,21 @@ class Timer:
         self._woken.clear()
 
     async def _fire(self) -> int:
-        """Record what is due, up to a batch, and return how many rows that were."""
+        """Record what is due, up to a batch, and return the number of due rows."""
         self._rest_seconds = POLL_SECONDS
         slices = self._leases.slices()
-        orders = await self._due(slices) if slices else []
-        if not orders:
+        commands = await self._due(slices) if slices else []
+        if not commands:
             return 0
         async with transaction(self._pool) as connection:
-            decided = await self._handler.decide(connection, orders)
+            decided = await self._handler.decide(connection, commands)
             await append(connection, decided.events)
         if decided.events:
             self._on_append()
-        return len(orders)
+        return len(commands)
 
-    async def _due(self, slices: list[int]) -> list[Order[Command]]:
-        """Return the orders for what is due, and note for how long nothing else will be."""
+    async def _due(self, slices: list[int]) -> list[CommandMessage[Command]]:
+        """Return the commands for what is due, and note for how long nothing else will be."""
         async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as connection:
             await self._clock.refresh(connection)
             now = self._clock.now()
@@ -104,11 +104,11 @@ class Timer:
         self.overdue_seconds = max(((now - row["due_at"]).total_seconds() for row in due), default=0.0)
         coming = ((row["due_at"] - now).total_seconds() for row in rows if row["due_at"] > now)
         self._rest_seconds = min(coming, default=POLL_SECONDS)
-        return [Order(_command(row["what"], row["device_id"], now), _cause(now)) for row in due]
+        return [CommandMessage(_command(row["kind"], row["device_id"], now), _cause(now)) for row in due]
 
 
-def _command(what: str, device_id: str, now: datetime) -> Command:
-    if what == "expire":
+def _command(kind: str, device_id: str, now: datetime) -> Command:
+    if kind == "expire":
         return Expire(device_id=device_id, at=now)
     return RetryActivation(device_id=device_id, at=now)
 

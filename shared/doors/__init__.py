@@ -1,4 +1,4 @@
-"""What all HTTP routes have in common: limits, credentials, conditions, errors, and how an order becomes an answer.
+"""What all HTTP routes share: limits, credentials, preconditions, idempotency, errors, and the queue of commands.
 
-The routes themselves are the services' `api`. A door translates; no rule comes in here.
+The routes themselves are in the services' `api`. A door only translates; no rule may come in here.
 """

@@ -1,6 +1,6 @@
-"""An order becomes an answer: through the door, and into the status and words that HTTP has for it.
+"""Submits a command and turns its outcome into an HTTP answer: the status and the words.
 
-No rule may come in here: which status a refusal has is said, not when it is refused.
+No rule may come in here: this says which status a refusal gets, not when a command is refused.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -9,9 +9,12 @@ from typing import Any
 
 from fastapi.responses import JSONResponse
 
-from shared.doors.door import Answer, Door, Ticket
+from shared.doors import preconditions
+from shared.doors.command_queue import CommandQueue, PendingCommand
+from shared.doors.idempotency import Answer
+from shared.doors.preconditions import unchanged_since
 from shared.doors.problems import problem_body
-from shared.ledger.command_handler import Order, Outcome
+from shared.ledger.command_handler import CommandMessage, Outcome
 from shared.ledger.database import Connection
 from shared.ledger.identity import hash_of, new_id
 from shared.ledger.outbox import Cause
@@ -20,68 +23,68 @@ from shared.reasons import detail_of
 from shared.rules.decider import Refused
 from shared.watching.traces import traceparent
 
+REASON_STATUS: Mapping[Reason, int] = {"throttled": 429}
+"""Of the reasons that do not mean 409."""
 
-async def take_order[Command, State](
-    door: Door[Command, State],
+REFUSED_STATUS: Mapping[str, int] = {
+    **preconditions.STATUS,
+    "date_out_of_range": 422,
+    "not_a_subscription": 409,
+    "device_exists": 409,
+}
+"""Of the refusals that do not mean 404."""
+
+
+async def submit_command[Command, State](
+    queue: CommandQueue[Command, State],
     command: Command,
     *,
     now: datetime,
     scope: str,
     key: str | None,
     request_hash: bytes,
-    answer: Callable[[Outcome], Answer],
-    version: int | None = None,
-    also: Callable[[Connection], Awaitable[None]] | None = None,
+    to_answer: Callable[[Outcome], Answer],
+    expected_version: int | None = None,
+    in_transaction: Callable[[Connection], Awaitable[None]] | None = None,
 ) -> Answer:
-    """Send a command through the door and return its committed answer. Without a key it is an order of its own."""
+    """Submit a command and return its committed answer. Without a key every request is a command of its own."""
     correlation_id = new_id()
     cause = Cause(at=now, recorded_at=now, correlation_id=correlation_id, traceparent=traceparent())
-    ticket = Ticket(
-        order=Order(command, cause, if_version=version),
+    pending = PendingCommand(
+        message=CommandMessage(command, cause, unchanged_since(expected_version)),
         scope=scope,
-        # a hash: a client may take for its key what must not be stored, such as the code itself (R-112)
+        # hashed: a client may choose a key that must not be stored, such as the code itself (R-112)
         key=hash_of(key).hex() if key else f"once:{correlation_id}",
         request_hash=request_hash,
-        answer=answer,
-        also=also,
+        to_answer=to_answer,
+        in_transaction=in_transaction,
     )
-    return await door.submit(ticket)
+    return await queue.submit(pending)
 
 
 def respond(answer: Answer) -> JSONResponse:
-    """Return an answer as a response; a repeated one says so."""
+    """Return an answer as a response, with a header if it is a repeated one."""
     media_type = "application/problem+json" if answer.status >= 400 else None  # noqa: PLR2004 - HTTP's own line
     headers = {"Idempotent-Replay": "true"} if answer.repeated else None
     return JSONResponse(answer.body, answer.status, media_type=media_type, headers=headers)
 
 
-def refusal(status: int, code: str, detail: str, **more: Any) -> Answer:
-    """Return a refusal as an answer, in the form of a problem."""
+def problem_answer(status: int, code: str, detail: str, **more: Any) -> Answer:
+    """Return an answer in the form of a problem."""
     return Answer(status, problem_body(status, code, detail, **more))
 
 
-def refused_for(reason: Reason, **more: Any) -> Answer:
-    """Return the answer to an order that a rule refused, in the words of the catalogue (R-19)."""
-    return refusal(REASON_STATUS.get(reason, 409), reason, detail_of(reason), **more)
+def problem_for_reason(reason: Reason, **more: Any) -> Answer:
+    """Return the answer to a command that a rule refused, in the words of the catalogue (R-19)."""
+    return problem_answer(REASON_STATUS.get(reason, 409), reason, detail_of(reason), **more)
 
 
-REASON_STATUS: Mapping[Reason, int] = {"throttled": 429}
-
-
-REFUSED_STATUS = {
-    "precondition_failed": 412,
-    "date_out_of_range": 422,
-    "not_a_subscription": 409,
-    "device_exists": 409,
-}
-
-
-def refused_order(refused: Refused) -> Answer:
-    """Return the answer to an order that concerns nothing known, or a state that its giver did not see."""
+def problem_for(refused: Refused) -> Answer:
+    """Return the answer to a refusal that no stream records: an unknown subject, or a failed precondition."""
     status = REFUSED_STATUS.get(refused.code, 404)
-    return refusal(status, refused.code, refused.detail)
+    return problem_answer(status, refused.code, refused.detail)
 
 
-def recorded(outcome: Outcome) -> list[str]:
-    """Return the names of what an order made happen; none if nothing had to change."""
+def event_names(outcome: Outcome) -> list[str]:
+    """Return the names of the events that a command caused; none if nothing had to change."""
     return [type(event).__name__ for event in outcome.events]

@@ -1,19 +1,18 @@
-"""Takes orders in by HTTP: decides those that wait together in one transaction, and answers each once.
+"""Takes in commands by HTTP: decides those that wait together in one transaction (group commit), and answers each once.
 
-While one transaction runs, the next orders gather; under load a commit serves many, alone it serves one.
-The answer is stored under the order's idempotency key in the same transaction, so that a repeated order,
-ours after a commit of unknown outcome or the client's, gets the same answer and has no second effect (R-09).
+While one transaction runs, the next commands gather. Under load one commit serves many; a lone command does not wait.
+The answer is stored under the command's idempotency key in the same transaction. So a retry, whether ours after a
+commit of unknown outcome or the client's, gets the same answer and has no second effect (R-09).
 """
 
 import asyncio
-import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Any
 
-from shared.ledger.command_handler import CommandHandler, Order, Outcome
+from shared.doors.idempotency import Answer, KeyReused, ScopedKey, StoredAnswer, store_answers, stored_answers
+from shared.ledger.command_handler import CommandHandler, CommandMessage, Outcome
 from shared.ledger.database import AWAY, CONFLICT, Connection, Pool, transaction
 from shared.ledger.events import append
 from shared.watching.traces import trace_id_of
@@ -25,177 +24,139 @@ WAITING_MAX = 2_000
 ATTEMPTS_MAX = 8
 RETRY_SECONDS = 0.25
 DEADLINE_SECONDS = 10.0
-FAILURE_TOLD_SECONDS = 30.0
-"""So long a door without new orders tells of one that the ledger did not take."""
+FAILURE_REPORTED_SECONDS = 30.0
+"""How long a failure to commit is reported as a problem if no newer commands arrive."""
 
 
-class LedgerAway(Exception):
-    """The ledger did not take the order in time. It may have: the same idempotency key tells."""
+class LedgerUnavailable(Exception):
+    """The ledger did not confirm the command in time. It may have been committed: a retry with the same key tells."""
 
 
-class KeyReused(Exception):
-    """The idempotency key belongs to another order."""
-
-
-class LookAgain(Exception):
-    """What an order was made from has moved on: `also` raises it, and who gave the order makes it anew."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the client gets: an HTTP status and a JSON body."""
-
-    status: int
-    body: Mapping[str, Any]
-    repeated: bool = False
+class StaleRead(Exception):
+    """Data that a command was built from has changed since. Raised by `in_transaction`; the caller builds it again."""
 
 
 @dataclass(slots=True, kw_only=True)
-class Ticket[Command]:
-    """An order at the door. `also` runs in the same transaction; `answer` turns its outcome into words."""
+class PendingCommand[Command]:
+    """A command that waits in the queue.
 
-    order: Order[Command]
+    `in_transaction` runs in the same transaction if the command is not refused; `to_answer` turns the outcome into an
+    answer.
+    """
+
+    message: CommandMessage[Command]
     scope: str
     key: str
     request_hash: bytes
-    answer: Callable[[Outcome], Answer]
-    also: Callable[[Connection], Awaitable[None]] | None = None
+    to_answer: Callable[[Outcome], Answer]
+    in_transaction: Callable[[Connection], Awaitable[None]] | None = None
     answered: asyncio.Future[Answer] = field(default_factory=asyncio.Future)
 
+    @property
+    def scoped_key(self) -> ScopedKey:
+        """The idempotency key after its scope."""
+        return self.scope, self.key
 
-class Door[Command, State]:
-    """One process's way in."""
+
+class CommandQueue[Command, State]:
+    """The commands that wait in one process."""
 
     def __init__(self, handler: CommandHandler[Command, State], *, pool: Pool, on_append: Callable[[], None]) -> None:
         self._handler = handler
         self._pool = pool
         self._on_append = on_append
-        self._waiting: asyncio.Queue[Ticket[Command]] = asyncio.Queue(WAITING_MAX)
+        self._waiting: asyncio.Queue[PendingCommand[Command]] = asyncio.Queue(WAITING_MAX)
         self._failed_at: float | None = None
         self._why = ""
 
     def problem(self) -> str | None:
-        """Return why the last orders were not taken, or None."""
-        if self._failed_at is None or monotonic() - self._failed_at > FAILURE_TOLD_SECONDS:
+        """Return why the latest commands could not be committed, or None."""
+        if self._failed_at is None or monotonic() - self._failed_at > FAILURE_REPORTED_SECONDS:
             return None
-        return f"the ledger takes no orders: {self._why}"
+        return f"the ledger accepts no commands: {self._why}"
 
-    async def submit(self, ticket: Ticket[Command]) -> Answer:
-        """Return the answer, committed. Raises `LedgerAway` or `KeyReused`."""
+    async def submit(self, pending: PendingCommand[Command]) -> Answer:
+        """Return the answer, committed. Raises `LedgerUnavailable` or `KeyReused`."""
         try:
-            self._waiting.put_nowait(ticket)
+            self._waiting.put_nowait(pending)
             async with asyncio.timeout(DEADLINE_SECONDS):
-                return await ticket.answered
+                return await pending.answered
         except (asyncio.QueueFull, TimeoutError):
-            raise LedgerAway from None
+            raise LedgerUnavailable from None
 
     async def run(self) -> None:
-        """Serve orders until cancelled."""
+        """Serve commands until cancelled."""
         while True:
-            tickets = [await self._waiting.get()]
-            while len(tickets) < BATCH_MAX and not self._waiting.empty():
-                tickets.append(self._waiting.get_nowait())
-            # a client that gave up gets no effect that it does not hear of
-            await self._serve([ticket for ticket in tickets if not ticket.answered.done()])
+            batch = [await self._waiting.get()]
+            while len(batch) < BATCH_MAX and not self._waiting.empty():
+                batch.append(self._waiting.get_nowait())
+            # a client that gave up must not cause an effect that it never learns of
+            await self._serve([pending for pending in batch if not pending.answered.done()])
 
-    async def _serve(self, tickets: Sequence[Ticket[Command]]) -> None:
+    async def _serve(self, batch: Sequence[PendingCommand[Command]]) -> None:
         for attempt in range(1, ATTEMPTS_MAX + 1):
             try:
-                return await self._decide(tickets)
+                return await self._decide(batch)
             except CONFLICT as error:
-                logger.info("door: conflict, deciding again: %r", error)
+                logger.info("command queue: conflict, deciding again: %r", error)
             except AWAY as error:
-                logger.warning("door: the ledger is away: %r", error)
+                logger.warning("command queue: the ledger is unavailable: %r", error)
                 self._failed_at, self._why = monotonic(), str(error) or type(error).__name__
                 await asyncio.sleep(RETRY_SECONDS * attempt)
-            except Exception as error:  # noqa: BLE001 - it is told to those who wait, one by one
-                return await self._serve_apart(tickets, error)
-        return _fail(tickets, LedgerAway())
+            except Exception as error:  # noqa: BLE001 - passed on to the clients, one by one
+                return await self._serve_one_by_one(batch, error)
+        return _fail(batch, LedgerUnavailable())
 
-    async def _serve_apart(self, tickets: Sequence[Ticket[Command]], error: Exception) -> None:
-        """One order of the batch broke something: the others must not suffer for it."""
-        if len(tickets) == 1 and isinstance(error, LookAgain):
-            return _fail(tickets, error)
-        if len(tickets) == 1:
-            cause = tickets[0].order.cause
-            said = {"correlation_id": cause.correlation_id, "trace_id": trace_id_of(cause.traceparent)}
-            logger.error("door: unexpected", exc_info=error, extra=said)
-            return _fail(tickets, error)
-        for ticket in tickets:
-            await self._serve([ticket])
+    async def _serve_one_by_one(self, batch: Sequence[PendingCommand[Command]], error: Exception) -> None:
+        """Keep a command that fails from failing the others of its batch."""
+        if len(batch) == 1 and isinstance(error, StaleRead):
+            return _fail(batch, error)
+        if len(batch) == 1:
+            cause = batch[0].message.cause
+            extra = {"correlation_id": cause.correlation_id, "trace_id": trace_id_of(cause.traceparent)}
+            logger.error("command queue: unexpected", exc_info=error, extra=extra)
+            return _fail(batch, error)
+        for pending in batch:
+            await self._serve([pending])
         return None
 
-    async def _decide(self, tickets: Sequence[Ticket[Command]]) -> None:
+    async def _decide(self, batch: Sequence[PendingCommand[Command]]) -> None:
         async with transaction(self._pool) as connection:
-            answers = await self._known(connection, tickets)
-            fresh = _first_of_each_key([ticket for ticket in tickets if (ticket.scope, ticket.key) not in answers])
-            decided = await self._handler.decide(connection, [ticket.order for ticket in fresh])
-            for ticket, outcome in zip(fresh, decided.outcomes, strict=True):
-                if ticket.also and not outcome.refused:
-                    await ticket.also(connection)
-                answers[ticket.scope, ticket.key] = (ticket.request_hash, ticket.answer(outcome))
-            await self._remember(connection, fresh, answers)
+            answers = await stored_answers(connection, [pending.scoped_key for pending in batch])
+            fresh = _first_of_each_key([pending for pending in batch if pending.scoped_key not in answers])
+            decided = await self._handler.decide(connection, [pending.message for pending in fresh])
+            for pending, outcome in zip(fresh, decided.outcomes, strict=True):
+                if pending.in_transaction and not outcome.refused:
+                    await pending.in_transaction(connection)
+                answers[pending.scoped_key] = StoredAnswer(pending.request_hash, pending.to_answer(outcome))
+            # two workers may get the same key: the loser of this insert decides again and finds the answer
+            await store_answers(
+                connection,
+                [(each.scoped_key, answers[each.scoped_key], each.message.cause.recorded_at) for each in fresh],
+            )
             await append(connection, decided.events)
         self._failed_at = None
         if decided.events:
             self._on_append()
-        for ticket in tickets:
-            _resolve(ticket, *answers[ticket.scope, ticket.key])
-
-    async def _known(
-        self, connection: Connection, tickets: Sequence[Ticket[Command]]
-    ) -> dict[tuple[str, str], tuple[bytes, Answer]]:
-        rows = await connection.fetch(
-            "select scope, key, request_hash, status, answer from idempotency"
-            " join unnest($1::text[], $2::text[]) as asked(scope, key) using (scope, key)",
-            [ticket.scope for ticket in tickets],
-            [ticket.key for ticket in tickets],
-        )
-        return {
-            (row["scope"], row["key"]): (
-                row["request_hash"],
-                Answer(row["status"], json.loads(row["answer"]), repeated=True),
-            )
-            for row in rows
-        }
-
-    async def _remember(
-        self,
-        connection: Connection,
-        tickets: Sequence[Ticket[Command]],
-        answers: Mapping[tuple[str, str], tuple[bytes, Answer]],
-    ) -> None:
-        given = [answers[ticket.scope, ticket.key][1] for ticket in tickets]
-        # two workers may hold the same key: the loser of this insert decides again and finds the answer
-        await connection.execute(
-            """
-            insert into idempotency (scope, key, request_hash, status, answer, recorded_at)
-            select * from unnest($1::text[], $2::text[], $3::bytea[], $4::smallint[], $5::jsonb[], $6::timestamptz[])
-            """,
-            [ticket.scope for ticket in tickets],
-            [ticket.key for ticket in tickets],
-            [ticket.request_hash for ticket in tickets],
-            [answer.status for answer in given],
-            [json.dumps(answer.body) for answer in given],
-            [ticket.order.cause.recorded_at for ticket in tickets],
-        )
+        for pending in batch:
+            _resolve(pending, answers[pending.scoped_key])
 
 
-def _first_of_each_key[Command](tickets: Sequence[Ticket[Command]]) -> list[Ticket[Command]]:
-    first = {(ticket.scope, ticket.key): ticket for ticket in reversed(tickets)}
+def _first_of_each_key[Command](batch: Sequence[PendingCommand[Command]]) -> list[PendingCommand[Command]]:
+    first = {pending.scoped_key: pending for pending in reversed(batch)}
     return list(reversed(first.values()))
 
 
-def _resolve[Command](ticket: Ticket[Command], request_hash: bytes, answer: Answer) -> None:
-    if ticket.answered.done():
+def _resolve[Command](pending: PendingCommand[Command], stored: StoredAnswer) -> None:
+    if pending.answered.done():
         return
-    if request_hash != ticket.request_hash:
-        ticket.answered.set_exception(KeyReused())
+    if stored.request_hash != pending.request_hash:
+        pending.answered.set_exception(KeyReused())
     else:
-        ticket.answered.set_result(answer)
+        pending.answered.set_result(stored.answer)
 
 
-def _fail[Command](tickets: Sequence[Ticket[Command]], error: Exception) -> None:
-    for ticket in tickets:
-        if not ticket.answered.done():
-            ticket.answered.set_exception(error)
+def _fail[Command](batch: Sequence[PendingCommand[Command]], error: Exception) -> None:
+    for pending in batch:
+        if not pending.answered.done():
+            pending.answered.set_exception(error)

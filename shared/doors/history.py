@@ -1,8 +1,9 @@
-"""Reads one stream as of a time: what was true then, or what was known then (R-125).
+"""Reads one stream as of a time, bitemporally: what was true then, or what was known then (R-125).
 
-`true` takes what had happened by then, also where it was noticed or told later; `known` takes what had been
-recorded by then. Both keep the stream's own order, in which a late fact stands where it arrived (R-124). Every
-read goes by the index of the stream, so a long log makes no answer slower. No rule may come in here.
+`true` (valid time) takes the events that had occurred by then, even if they were recorded later; `known` (transaction
+time) takes those that had been recorded by then. Both keep the order of the stream, where a late event stands where it
+arrived (R-124). Every read uses the index of the stream, so a long log makes no answer slower. No rule may come in
+here.
 """
 
 import json
@@ -25,7 +26,7 @@ CHUNK_EVENTS = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AsOf:
-    """A time, and in which sense it is asked about."""
+    """A time, and the sense of a question about it."""
 
     at: datetime
     sense: Sense = "true"
@@ -35,7 +36,7 @@ async def asked_as_of(
     at: Annotated[AwareDatetime | None, Query(description="As of this time, instead of now.")] = None,
     sense: Annotated[Sense, Query(description="What was true then, or what was known then.")] = "true",
 ) -> AsOf | None:
-    """Return the time that the request asks about; None is now."""
+    """Return the time that the request asks about; None means now."""
     return None if at is None else AsOf(at=at, sense=sense)
 
 
@@ -43,12 +44,12 @@ AskedAsOf = Annotated[AsOf | None, Depends(asked_as_of)]
 
 
 async def require_within_history(connection: Connection, stream_id: str, as_of: AsOf, *, now: datetime) -> None:
-    """Raise `Problem`: `in_the_future`, or `before_first_event` with the time from which on it can be asked.
+    """Raise `Problem`: `in_the_future`, or `before_first_event` with the earliest time that can be asked about.
 
-    A stream without events is left to the caller, who knows what it is called.
+    A stream without events is left to the caller, who knows what it should contain.
     """
     if as_of.at > now:
-        raise Problem(422, "in_the_future", f"at lies in the future; it is {instant(now)}", now=instant(now))
+        raise Problem(422, "in_the_future", f"at is in the future; it is {instant(now)} now", now=instant(now))
     row = await connection.fetchrow(FIRST, stream_id)
     began_at = row and (row["recorded_at"] if as_of.sense == "known" else row["occurred_at"])
     if began_at and as_of.at < began_at:
@@ -59,7 +60,7 @@ async def require_within_history(connection: Connection, stream_id: str, as_of: 
 async def _page(
     connection: Connection, stream_id: str, as_of: AsOf | None, *, after_version: int, limit: int
 ) -> list[RecordedEvent]:
-    """Return up to `limit` events of the stream that belong to the time asked about, after `after_version`."""
+    """Return up to `limit` events of the stream as of a time (None: all), after `after_version`."""
     if as_of is None:
         return await stream_page(connection, stream_id, after_version=after_version, limit=limit)
     rows = await connection.fetch(PAGE[as_of.sense], stream_id, after_version, as_of.at, limit)
@@ -67,7 +68,7 @@ async def _page(
 
 
 async def events_as_of(connection: Connection, stream_id: str, as_of: AsOf | None) -> AsyncIterator[RecordedEvent]:
-    """Give every event of the stream that belongs to the time asked about (None: all), oldest first, in chunks."""
+    """Yield the events of the stream as of a time (None: all), oldest first. They are read in chunks."""
     version, full = 0, True
     while full:
         page = await _page(connection, stream_id, as_of, after_version=version, limit=CHUNK_EVENTS)
@@ -78,7 +79,7 @@ async def events_as_of(connection: Connection, stream_id: str, as_of: AsOf | Non
 
 
 def history_entry(entry: RecordedEvent) -> dict[str, Any]:
-    """Return a recorded event as the API tells it: what happened, when, why, and where it stands."""
+    """Return a recorded event as the API shows it: what happened, when, why, and its position."""
     event = entry.event
     return {
         "version": event.version,
@@ -97,7 +98,7 @@ def history_entry(entry: RecordedEvent) -> dict[str, Any]:
 async def history_page(
     connection: Connection, stream_id: str, as_of: AsOf | None, *, now: datetime, after: int, limit: int
 ) -> dict[str, Any]:
-    """Return a page of a stream's history as the API tells it; `next` continues. Raises `Problem`."""
+    """Return a page of a stream's history as the API shows it; `next` continues. Raises `Problem`."""
     if as_of is not None:
         await require_within_history(connection, stream_id, as_of, now=now)
     entries = await _page(connection, stream_id, as_of, after_version=after, limit=limit)
@@ -109,8 +110,8 @@ async def history_page(
     }
 
 
-def event_in(entry: RecordedEvent) -> Event:
-    """Return the event. Raises the `Problem` `newer_log` for one that a newer release wrote: nothing is guessed."""
+def decoded(entry: RecordedEvent) -> Event:
+    """Return the decoded event. Raises the `Problem` `newer_log` if only a newer release can read it."""
     event = entry.event
     try:
         return decode(event.type_name, event.schema_version, event.data)

@@ -1,40 +1,40 @@
-"""What a request asks to hold: the state that its sender saw (If-Match), and that it acts once (Idempotency-Key)."""
+"""Answers 412 to a command with `If-Match` if the state is no longer the one that its sender saw (RFC 9110, 13.1.1).
 
+The comparison runs where the command is decided, on the locked state. No rule may come in here.
+"""
+
+from collections.abc import Mapping
 from typing import Annotated
 
-from fastapi import Depends, Header, Request
-from pydantic import BaseModel
+from fastapi import Depends, Header
 
 from shared.doors.problems import Problem
-from shared.ledger.identity import hash_of
+from shared.ledger.command_handler import Precondition
+from shared.rules.decider import Refused
 
-KEY_CHARACTERS_MAX = 255
-
-
-async def sent_key(
-    idempotency_key: Annotated[str | None, Header(max_length=KEY_CHARACTERS_MAX)] = None,
-) -> str | None:
-    """Return the client's Idempotency-Key, if it sent one."""
-    return idempotency_key or None
+PRECONDITION_FAILED = "precondition_failed"
+STATUS: Mapping[str, int] = {PRECONDITION_FAILED: 412}
 
 
-IdempotencyKey = Annotated[str | None, Depends(sent_key)]
-
-
-async def if_version(if_match: Annotated[str | None, Header()] = None) -> int | None:
+async def expected_version(if_match: Annotated[str | None, Header()] = None) -> int | None:
     """Return the version in the If-Match header: an ETag of this service starts with it. Raises a 400 `Problem`."""
     if if_match is None or if_match.strip() == "*":
         return None
     number = if_match.strip().strip('"').partition("-")[0]
     if not (number.isascii() and number.isdecimal()):
-        raise Problem(400, "malformed_etag", "If-Match must be an ETag that this service gave")
+        raise Problem(400, "malformed_etag", "If-Match must be an ETag that this service sent")
     return int(number)
 
 
-IfVersion = Annotated[int | None, Depends(if_version)]
+ExpectedVersion = Annotated[int | None, Depends(expected_version)]
 
 
-def request_hash(request: Request, body: BaseModel | None) -> bytes:
-    """Return what tells one request from another under the same idempotency key."""
-    payload = body.model_dump_json() if body else ""
-    return hash_of(f"{request.method} {request.url.path}\n{payload}")
+def unchanged_since(expected: int | None) -> Precondition | None:
+    """Return the precondition that the state still has the version `expected`; None expects nothing."""
+
+    def refusal(current: int) -> Refused | None:
+        if current == expected:
+            return None
+        return Refused(PRECONDITION_FAILED, f"the current version is {current}")
+
+    return None if expected is None else refusal

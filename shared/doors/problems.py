@@ -1,4 +1,4 @@
-"""Errors as people and programs get them: problem+json (RFC 9457) with a stable `code`. Input is never echoed."""
+"""Errors for people and programs: problem+json (RFC 9457) with a stable `code`. Input is never echoed."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,17 +8,18 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from shared.doors.door import KeyReused, LedgerAway
+from shared.doors.command_queue import LedgerUnavailable
+from shared.doors.idempotency import KeyReused
 from shared.ledger.clock import ClockRefused
 from shared.ledger.database import AWAY
 from shared.messages import field_name
 
 TITLES: Mapping[int, tuple[str, str]] = {
     400: ("malformed_json", "the body is not JSON"),
-    404: ("not_found", "There is nothing at this address"),
-    405: ("method_not_allowed", "This address does not take this method"),
-    413: ("body_too_large", "The body is larger than this service reads"),
-    415: ("unsupported_media_type", "The body must be application/json"),
+    404: ("not_found", "there is nothing at this address"),
+    405: ("method_not_allowed", "this address does not support this method"),
+    413: ("body_too_large", "the body is larger than this service accepts"),
+    415: ("unsupported_media_type", "the body must be application/json"),
 }
 
 
@@ -48,13 +49,13 @@ def problem_response(
 
 
 def install(app: FastAPI) -> None:
-    """Make `app` answer every expected error as a problem."""
+    """Make `app` answer every expected error with a problem."""
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(KeyReused, _key_reused)
     app.add_exception_handler(ClockRefused, _clock_refused)
-    for away in (LedgerAway, *AWAY):
+    for away in (LedgerUnavailable, *AWAY):
         app.add_exception_handler(away, _away)
 
 
@@ -72,7 +73,7 @@ async def _invalid(_: Request, error: Any) -> JSONResponse:
 
 async def _http(_: Request, error: Any) -> JSONResponse:
     if isinstance(error.__cause__, Problem):
-        # FastAPI takes whatever reading a body raises for a body that cannot be parsed
+        # FastAPI treats any exception while reading a body as a body that cannot be parsed
         return await _problem(_, error.__cause__)
     code, detail = TITLES.get(error.status_code, ("http_error", str(error.detail)))
     return problem_response(error.status_code, code, detail, headers=error.headers)
@@ -80,7 +81,7 @@ async def _http(_: Request, error: Any) -> JSONResponse:
 
 async def _key_reused(_: Request, __: Any) -> JSONResponse:
     return problem_response(
-        422, "idempotency_key_reused", "this Idempotency-Key was used for another request; take a new one"
+        422, "idempotency_key_reused", "this Idempotency-Key was used for a different request; use a new one"
     )
 
 
@@ -92,6 +93,6 @@ async def _away(_: Request, __: Any) -> JSONResponse:
     return problem_response(
         503,
         "ledger_unavailable",
-        "the ledger does not answer; repeat the request with the same Idempotency-Key",
+        "the ledger is unavailable; repeat the request with the same Idempotency-Key",
         headers={"Retry-After": "1"},
     )

@@ -1,5 +1,6 @@
-"""What travels over Kafka: the ledger's events out by `relay`, records of others in by `consumer`.
+"""Kafka: `relay` sends the ledger's events out, `consumer` takes in the records of others.
 
-A record in passes `cloudevents` (its headers), `inbox` (is it the next one?), `owned_partitions` and `progress` (may
-this worker move on?), and then its source's handler, or `parking`. No rule and nothing of HTTP comes in here.
+An incoming record goes through `cloudevents` (its headers), `inbox`, `position_check` and `hash_check` (is it the next
+one, and genuine?), `owned_partitions` and `progress` (may this worker handle it?), and then to the handler of its
+source, or to `parking`. No rule and nothing of HTTP may come in here.
 """

@@ -1,6 +1,6 @@
-"""Events as CloudEvents 1.0 in Kafka's binary mode: the body is the event alone, headers say the rest.
+"""Events as CloudEvents 1.0 in Kafka's binary mode: the body is the event alone, the headers hold its metadata.
 
-Here are the header names, in both directions. No topic, service or rule may come in.
+Writes and reads the headers. No topic, service or rule may come in here.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from uuid import UUID
 from shared.ledger.events import RecordedEvent, instant
 from shared.ledger.identity import uuid_or_none
 from shared.ledger.slices import slice_of
-from shared.messages import EVENT_TYPES
+from shared.messages import EVENT_TYPES, Event, decode
 from shared.watching.traces import read_traceparent, trace_id_of
 
 type Headers = Sequence[tuple[str, bytes]]
@@ -24,7 +24,7 @@ FIXED: tuple[tuple[str, bytes], ...] = (
     ("content-type", b"application/json"),
 )
 
-IGNORABLE = frozenset(place for place, event in EVENT_TYPES.items() if event.ignorable)
+IGNORABLE = frozenset(key for key, event in EVENT_TYPES.items() if event.ignorable)
 
 
 def to_headers(entry: RecordedEvent, source: str) -> list[tuple[str, bytes]]:
@@ -55,11 +55,11 @@ def to_headers(entry: RecordedEvent, source: str) -> list[tuple[str, bytes]]:
 
 
 class UnreadableEnvelope(Exception):
-    """Headers that are not those of a CloudEvent; the message names the header, never its value."""
+    """The headers are not those of a CloudEvent. The message names the header, never its value."""
 
 
 class Envelope(NamedTuple):
-    """What the headers of a message say: what it is, who wrote it, when."""
+    """The metadata in a message's headers: what it is, who wrote it, and when."""
 
     event_id: str
     source: str
@@ -71,11 +71,11 @@ class Envelope(NamedTuple):
     correlation_id: UUID | None
     traceparent: str | None
     ignorable: bool = False
-    """Whether a reader that does not know it may pass it over, as its writer says."""
+    """The writer's word that a reader may skip the event if it does not know its type."""
 
 
-class Place(NamedTuple):
-    """Where a recorded event stands: its slice, its position there, and its hash in the slice's chain."""
+class SlicePosition(NamedTuple):
+    """The position of a recorded event in its slice, and its hash in the slice's hash chain."""
 
     slice_number: int
     position: int
@@ -94,7 +94,7 @@ def header_texts(headers: Headers) -> dict[str, str]:
 
 
 def read_envelope(texts: Mapping[str, str]) -> Envelope:
-    """Return what the headers say. Raises `UnreadableEnvelope`."""
+    """Return the envelope in the headers. Raises `UnreadableEnvelope`."""
     if texts.get("ce_specversion") != "1.0":
         raise UnreadableEnvelope("ce_specversion is missing or not 1.0")
     occurred_at = _required(texts, "ce_time")
@@ -113,8 +113,8 @@ def read_envelope(texts: Mapping[str, str]) -> Envelope:
     )
 
 
-def read_place(texts: Mapping[str, str], key: bytes | None) -> Place:
-    """Return where the event of these headers stands.
+def read_position(texts: Mapping[str, str], key: bytes | None) -> SlicePosition:
+    """Return the event's position according to the headers.
 
     Raises `UnreadableEnvelope`, also if the record's key belongs to another stream or slice.
     """
@@ -122,16 +122,21 @@ def read_place(texts: Mapping[str, str], key: bytes | None) -> Place:
     position = _number("position", _required(texts, "position"))
     subject = _required(texts, "ce_subject")
     if key is None or key != subject.encode():
-        raise UnreadableEnvelope("the key is not the ce_subject")
+        raise UnreadableEnvelope("the key differs from ce_subject")
     if slice_number != slice_of(subject):
-        raise UnreadableEnvelope("the slice is not that of the key")
+        raise UnreadableEnvelope("slice is not the slice of the key")
     if position < 1:
         raise UnreadableEnvelope("position is below 1")
-    return Place(slice_number, position, _hash(_required(texts, "hash")))
+    return SlicePosition(slice_number, position, _hash(_required(texts, "hash")))
 
 
-def story_of(headers: Headers) -> dict[str, Any]:
-    """Return the `extra` that names a message's story in a log line, as far as its headers can be read."""
+def read_event(envelope: Envelope, data: bytes) -> Event:
+    """Return the event in a ledger's record. Raises `UnknownEvent` or `UnreadableEvent`."""
+    return decode(envelope.type_name, envelope.schema_version, data)
+
+
+def log_context(headers: Headers) -> dict[str, Any]:
+    """Return the correlation and trace id for a log line's `extra`, as far as the headers can be read."""
     texts = {name: (value or b"").decode("utf-8", "replace") for name, value in headers}
     correlation_id = uuid_or_none(texts.get("ce_correlationid", ""))
     return {"correlation_id": correlation_id, "trace_id": trace_id_of(read_traceparent(texts.get("traceparent")))}
@@ -143,13 +148,13 @@ def _required(texts: Mapping[str, str], name: str) -> str:
     if len(text) > HEADER_CHARACTERS_MAX:
         raise UnreadableEnvelope(f"{name} is longer than {HEADER_CHARACTERS_MAX} characters")
     if not text.isprintable():
-        # PostgreSQL's text cannot hold a NUL, and a log's line no line break
+        # PostgreSQL's text cannot hold a NUL, and a log line no line break
         raise UnreadableEnvelope(f"{name} contains a control character")
     return text
 
 
 def _number(name: str, text: str) -> int:
-    # isdecimal alone would take digits of other alphabets
+    # isdecimal alone would accept digits of other scripts
     if not (text.isascii() and text.isdecimal() and len(text) <= BIGINT_DIGITS_MAX):
         raise UnreadableEnvelope(f"{name} is not a number")
     return int(text)

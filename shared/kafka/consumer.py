@@ -1,6 +1,6 @@
 """Consumes one Kafka topic in batches: positions, state and events move in one PostgreSQL transaction.
 
-FastStream fetches and distributes; what is handled already is known from the position vector in the
+FastStream fetches and distributes; what is handled already is known from the position checkpoint in the
 database alone. Kafka's committed offsets only serve lag tools. No rule may come in here.
 """
 
@@ -19,11 +19,11 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 from faststream.kafka.message import KafkaAckableMessage
 
-from shared.kafka.cloudevents import story_of
-from shared.kafka.inbox import Accepted, Parked, Read, Record, Sifted, Vector, address, sift_foreign_records
+from shared.kafka.cloudevents import log_context
+from shared.kafka.inbox import Accepted, Checkpoint, Parked, Read, Record, Sifted, read_positions, sift_external_records
 from shared.kafka.owned_partitions import OwnedPartitions
 from shared.kafka.parking import park
-from shared.kafka.position_check import LedgerSieve
+from shared.kafka.position_check import PositionCheck
 from shared.kafka.progress import Claim, NotOwned, Progress, WentBack
 from shared.kafka.waiting_fetch import cut_short
 from shared.ledger.clock import Clock, machine_now
@@ -270,7 +270,7 @@ class Consumer[Message](ConsumerRebalanceListener):
 
     async def _handle(self, records: Sequence[Record]) -> None:
         async with transaction(self._pool) as connection:
-            sifted, vector = await self._sift(connection, records)
+            sifted, checkpoint = await self._sift(connection, records)
             handled = await self.source.handle(connection, sifted.accepted)
             now = self._clock.now()
             cause = Cause(at=now, recorded_at=now, correlation_id=new_id())
@@ -278,35 +278,35 @@ class Consumer[Message](ConsumerRebalanceListener):
             parking = await park(connection, self.source.name, parked, outbox=self._outbox, cause=cause)
             events = [*handled.events, *parking]
             slices = {event.slice_number for event in events}
-            heads = await self._progress.move(connection, vector, sifted, append_to=slices)
+            heads = await self._progress.move(connection, checkpoint, sifted, append_to=slices)
             await append(connection, events, heads=heads)
-        self._owned.note_committed(vector.offsets)
+        self._owned.note_committed(checkpoint.offsets)
         self.batches += 1
         self.records += len(records)
         self._handled_at.update({record.partition: record.timestamp / 1_000 for record in records})
         for entry in parked:
-            said = story_of(entry.record.headers)
+            said = log_context(entry.record.headers)
             logger.error("%s: parked %s: %s", self.source.name, entry.reason, entry.detail, extra=said)
         self.source.committed(sifted.accepted)
         if events:
             self._on_append()
         await self._go_back(sifted)
 
-    async def _sift(self, connection: Connection, records: Sequence[Record]) -> tuple[Sifted[Message], Vector]:
+    async def _sift(self, connection: Connection, records: Sequence[Record]) -> tuple[Sifted[Message], Checkpoint]:
         """Prove ownership and decide what is next; return also how far this consumer is after the commit."""
         claims, owned = self._owned.claims_of(records), self._owned.epochs
         if self.source.ledger:
-            batch = address(records)
-            slices = sorted({entry.place.slice_number for entry in batch if not isinstance(entry.place, str)})
-            vector = await self._progress.hold(connection, claims, owned=owned, slices=slices)
-            return self._sieve().sift(batch, vector), vector
-        vector = await self._progress.hold(connection, claims, owned=owned)
-        sifted = sift_foreign_records(records, vector, self.source.read)
+            batch = read_positions(records)
+            slices = sorted({entry.position.slice_number for entry in batch if not isinstance(entry.position, str)})
+            checkpoint = await self._progress.hold(connection, claims, owned=owned, slices=slices)
+            return self._position_check().sift(batch, checkpoint), checkpoint
+        checkpoint = await self._progress.hold(connection, claims, owned=owned)
+        sifted = sift_external_records(records, checkpoint, self.source.read)
         sifted.accepted = await self._progress.first_times(connection, sifted.accepted)
-        return sifted, vector
+        return sifted, checkpoint
 
-    def _sieve(self) -> LedgerSieve[Message]:
-        return LedgerSieve(
+    def _position_check(self) -> PositionCheck[Message]:
+        return PositionCheck(
             read=self.source.read,
             ignored=self.source.ignored,
             partition_count=self._topics_partition_count(),
@@ -329,7 +329,7 @@ class Consumer[Message](ConsumerRebalanceListener):
         """Read again from the first record that waits: the missing one may have been passed over, or come late."""
         waiting = {(gap.slice_number, gap.missing_position) for gap in sifted.gaps}
         for slice_number, position in list(self._gaps):
-            if slice_number in sifted.moved_slices and (slice_number, position) not in waiting:
+            if slice_number in sifted.advanced_slices and (slice_number, position) not in waiting:
                 del self._gaps[slice_number, position]
         if not waiting:
             return

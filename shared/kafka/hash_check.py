@@ -1,17 +1,17 @@
-"""What a forged or damaged record meets: it must continue its slice's hash chain, or it is parked as `broken_chain`.
+"""Rejects forged and damaged records: one that does not continue its slice's hash chain is parked as `broken_chain`.
 
-Whoever may write to the topic could still continue the public chain: that is for Kafka's ACLs to forbid.
+The chain is public, so anyone who may write to the topic could continue it. Kafka's ACLs have to prevent that.
 """
 
 from collections.abc import Mapping
 
-from shared.kafka.cloudevents import Place
+from shared.kafka.cloudevents import SlicePosition
 from shared.kafka.inbox import Record
 from shared.ledger.hash_chain import chained_hash
 
 
-def continues_chain(record: Record, texts: Mapping[str, str], place: Place, last_hash: bytes) -> bool:
-    """Tell whether the record's hash is that of its bytes and headers after `last_hash`."""
+def continues_chain(record: Record, texts: Mapping[str, str], found: SlicePosition, last_hash: bytes) -> bool:
+    """Tell whether the hash in the record's headers is that of its contents chained to `last_hash`."""
     try:
         expected = chained_hash(
             last_hash,
@@ -21,6 +21,6 @@ def continues_chain(record: Record, texts: Mapping[str, str], place: Place, last
             occurred_at=texts["ce_time"],
             data=record.value or b"",
         )
-    except KeyError:  # a header of the chain is missing
+    except KeyError:  # a header that the hash covers is missing
         return False
-    return expected == place.hash
+    return expected == found.hash

@@ -1,7 +1,7 @@
-"""A batch of records on its way in: what is accepted, what is parked, and where a gap is waited for.
+"""A batch of records on its way in: which are accepted, which are parked, and where a gap has to be waited for.
 
-Records of another ledger pass `position_check` and `hash_check`; those of outside tools have no positions and are
-told apart by source and id. Pure: the position vector comes in with the batch and leaves changed.
+Records of another ledger go through `position_check` and `hash_check`. Records of outside tools have no positions;
+CloudEvents source and id tell their duplicates. Pure: the checkpoint comes in with the batch, and is advanced in place.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -11,23 +11,23 @@ from aiokafka import ConsumerRecord
 
 from shared.kafka.cloudevents import (
     Envelope,
-    Place,
+    SlicePosition,
     UnreadableEnvelope,
     header_texts,
     read_envelope,
-    read_place,
+    read_position,
 )
 from shared.messages import UnknownEvent, UnreadableEvent
 
 type Record = ConsumerRecord[bytes | None, bytes | None]
 
 type Read[Message] = Callable[[Envelope, bytes], Message]
-"""Reads a body. Raises `UnknownEvent` or `UnreadableEvent`."""
+"""Deserializes a body. Raises `UnknownEvent` or `UnreadableEvent`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted[Message]:
-    """A record that is handled now."""
+    """A record to be handled now."""
 
     record: Record
     envelope: Envelope
@@ -35,17 +35,17 @@ class Accepted[Message]:
 
 
 @dataclass(frozen=True, slots=True)
-class Addressed:
-    """A record with its headers read: `place` is where its event stands, or what is wrong with the headers."""
+class PositionedRecord:
+    """A record of another ledger with its headers as text, and its position, or what is wrong with the headers."""
 
     record: Record
     texts: Mapping[str, str]
-    place: Place | str
+    position: SlicePosition | str
 
 
 @dataclass(frozen=True, slots=True)
 class Parked:
-    """A record that is set aside, with its reason: a stable word, and a sentence that repeats no input."""
+    """A record that is set aside with its reason: a stable word, and a sentence that repeats no input."""
 
     record: Record
     reason: str
@@ -54,7 +54,7 @@ class Parked:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A record came although the one before it in its slice did not."""
+    """A record that arrived before its predecessor in the slice."""
 
     slice_number: int
     missing_position: int
@@ -63,8 +63,8 @@ class Gap:
 
 
 @dataclass(slots=True)
-class Vector:
-    """How far a consumer is: per slice the last position and hash, per partition the next offset."""
+class Checkpoint:
+    """How far a consumer has got: the last position and hash of each slice, and the next offset of each partition."""
 
     slices: dict[int, tuple[int, bytes]] = field(default_factory=dict)
     offsets: dict[int, int] = field(default_factory=dict)
@@ -72,19 +72,19 @@ class Vector:
 
 @dataclass(slots=True)
 class Sifted[Message]:
-    """A batch, sifted: in the order of the records."""
+    """What became of a batch, in the order of its records. `advanced_slices` are those with a new last position."""
 
     accepted: list[Accepted[Message]] = field(default_factory=list)
     parked: list[Parked] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
-    moved_slices: set[int] = field(default_factory=set)
+    advanced_slices: set[int] = field(default_factory=set)
 
     def park(self, record: Record, reason: str, detail: str) -> None:
         """Set a record aside."""
         self.parked.append(Parked(record, reason, detail))
 
     def envelope(self, record: Record, texts: Mapping[str, str]) -> Envelope | None:
-        """Read what the headers say, or park the record."""
+        """Return the envelope in the headers, or park the record and return None."""
         try:
             return read_envelope(texts)
         except UnreadableEnvelope as error:
@@ -92,35 +92,37 @@ class Sifted[Message]:
             return None
 
     def read(self, record: Record, envelope: Envelope, read: Read[Message]) -> None:
-        """Accept a record, or park one whose body cannot be read."""
+        """Accept a record, or park it if its body cannot be read."""
         try:
             self.accepted.append(Accepted(record, envelope, read(envelope, record.value or b"")))
         except UnknownEvent as error:
-            # a newer release may write what nobody here needs to act on, and says so; all else waits for that release
+            # a newer release may mark an event that nobody needs to act on as ignorable; all others wait for an upgrade
             if not envelope.ignorable:
                 self.park(record, "unknown_event", str(error))
         except UnreadableEvent as error:
             self.park(record, "unreadable_event", str(error))
 
 
-def address(records: Iterable[Record]) -> list[Addressed]:
-    """Read the headers of records of another ledger."""
-    addressed = []
+def read_positions(records: Iterable[Record]) -> list[PositionedRecord]:
+    """Read the headers of another ledger's records."""
+    positioned = []
     for record in records:
         texts: Mapping[str, str] = {}
         try:
             texts = header_texts(record.headers)
-            addressed.append(Addressed(record, texts, read_place(texts, record.key)))
+            positioned.append(PositionedRecord(record, texts, read_position(texts, record.key)))
         except UnreadableEnvelope as error:
-            addressed.append(Addressed(record, texts, str(error)))
-    return addressed
+            positioned.append(PositionedRecord(record, texts, str(error)))
+    return positioned
 
 
-def sift_foreign_records[Message](records: Iterable[Record], vector: Vector, read: Read[Message]) -> Sifted[Message]:
-    """Sift records whose writers have no positions; the caller drops those whose source and id it knows."""
+def sift_external_records[Message](
+    records: Iterable[Record], checkpoint: Checkpoint, read: Read[Message]
+) -> Sifted[Message]:
+    """Sift records whose writers assign no positions. The caller drops the duplicates by source and id."""
     sifted: Sifted[Message] = Sifted()
     for record in records:
-        vector.offsets[record.partition] = record.offset + 1
+        checkpoint.offsets[record.partition] = record.offset + 1
         try:
             envelope = read_envelope(header_texts(record.headers))
         except UnreadableEnvelope as error:

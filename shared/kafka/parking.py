@@ -1,7 +1,7 @@
-"""Keeps what cannot be handled, with its reason, so that everything else goes on (R-122).
+"""Parks messages that cannot be handled, with a reason, so that all others can go on (R-122): a dead letter table.
 
-Parking is two things in one transaction: a row that people list and redrive or discard, and an event in the
-ledger, so that a rebuild passes over the same records as the live system did.
+Parking writes two things in one transaction: a row, for people to list, redrive or discard, and an event in the
+ledger, so that a rebuild skips the same records as the live system did.
 """
 
 import json
@@ -19,8 +19,8 @@ DETAIL_CHARACTERS_MAX = 300
 
 
 def stream_of(consumer: str, topic: str, partition: int, offset: int, ordinal: int = 1) -> str:
-    """Return the stream that tells the story of one parked record: the `ordinal`th that was parked from there."""
-    # no device or code can have this name: tools choose their devices' ids, and none may contain a slash
+    """Return the stream of one parked record: the `ordinal`th that was parked from this offset."""
+    # no device or code can have this name: an id may not contain a slash, even where a tool chooses it
     return f"parked/{consumer}/{topic}/{partition}/{offset}" + (f"/{ordinal}" if ordinal > 1 else "")
 
 
@@ -29,12 +29,12 @@ async def park(
 ) -> list[NewEvent]:
     """Write the rows of `parked` and return the events for the caller to append.
 
-    A record that is parked already stays as it is; another one from the same place, in a topic that was deleted and
-    made again, is parked beside it. Values over 1 MiB are cut; the topic still has them.
+    A record that is parked already stays as it is. A different record at the same offset, in a topic that was deleted
+    and created again, is parked beside it. Values over 1 MiB are truncated; the topic still has them in full.
     """
     if not parked:
         return []
-    # an event must be on the disk before the relay can see it, also where the rest of the transaction need not be
+    # an event must be on disk before the relay can see it, even if the rest of the transaction need not be
     await connection.execute("set local synchronous_commit to on")
     rows = [_row(consumer, entry, cause.recorded_at) for entry in parked]
     fresh = await connection.fetch(PARK, *zip(*rows, strict=True))
@@ -66,48 +66,48 @@ def _row(consumer: str, entry: Parked, parked_at: datetime) -> tuple[object, ...
 
 
 def _plain(text: str) -> str:
-    """Return text that PostgreSQL can hold."""
+    """Return the text without what PostgreSQL cannot hold."""
     return text.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")
 
 
 def _headers_json(record: Record) -> str:
-    """Return the headers as JSON pairs; bytes that are not text come as latin-1, so that none is lost."""
+    """Return the headers as JSON pairs, decoded as Latin-1 so that no byte is lost."""
     pairs = [(name, (value or b"").decode("latin-1")) for name, value in record.headers]
     # PostgreSQL's jsonb cannot hold a NUL
     return json.dumps(pairs).replace("\\u0000", "\\ufffd")
 
 
-async def redriven(
+async def mark_redriven(
     connection: Connection, consumer: str, record: Record, ordinal: int, *, outbox: Outbox, cause: Cause
 ) -> NewEvent:
-    """Mark a parked record as handled after all and return the event for the caller to append."""
-    place = (record.topic, record.partition, record.offset, ordinal)
-    await connection.execute(REDRIVEN, consumer, *place, cause.recorded_at)
+    """Mark a parked record as handled after all, and return the event for the caller to append."""
+    parked = (record.topic, record.partition, record.offset, ordinal)
+    await connection.execute(REDRIVEN, consumer, *parked, cause.recorded_at)
     event = MessageRedriven(topic=record.topic, partition=record.partition, offset=record.offset)
-    return outbox.pack(event, stream_id=stream_of(consumer, *place), version=2, cause=cause)
+    return outbox.pack(event, stream_id=stream_of(consumer, *parked), version=2, cause=cause)
 
 
-async def discarded(
+async def mark_discarded(
     connection: Connection, consumer: str, event: MessageDiscarded, ordinal: int, *, outbox: Outbox, cause: Cause
 ) -> NewEvent:
-    """Mark a parked record as never to be handled and return the event for the caller to append. The row stays."""
-    place = (event.topic, event.partition, event.offset, ordinal)
-    await connection.execute(DISCARDED, consumer, *place, cause.recorded_at, event.note)
-    return outbox.pack(event, stream_id=stream_of(consumer, *place), version=2, cause=cause)
+    """Mark a parked record as given up, and return the event for the caller to append. The row stays."""
+    parked = (event.topic, event.partition, event.offset, ordinal)
+    await connection.execute(DISCARDED, consumer, *parked, cause.recorded_at, event.note)
+    return outbox.pack(event, stream_id=stream_of(consumer, *parked), version=2, cause=cause)
 
 
 PARK = """
-with told as (
+with given as (
     select distinct on (topic, partition, "offset", key, headers, value) *
     from unnest($1::text[], $2::text[], $3::int[], $4::bigint[], $5::bytea[], $6::jsonb[], $7::bytea[],
                 $8::text[], $9::text[], $10::timestamptz[])
         as record(consumer, topic, partition, "offset", key, headers, value, reason, detail, parked_at)
 ), fresh as (
-    select * from told where not exists (
+    select * from given where not exists (
         select from parked here
-        where (here.consumer, here.topic, here.partition) = (told.consumer, told.topic, told.partition)
-            and here."offset" = told."offset" and here.key is not distinct from told.key
-            and here.headers = told.headers and here.value = told.value
+        where (here.consumer, here.topic, here.partition) = (given.consumer, given.topic, given.partition)
+            and here."offset" = given."offset" and here.key is not distinct from given.key
+            and here.headers = given.headers and here.value = given.value
     )
 )
 insert into parked

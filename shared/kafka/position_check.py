@@ -1,24 +1,24 @@
-"""Which records of another ledger are next: one is accepted only at position last + 1 of its slice.
+"""Accepts a record of another ledger only at position last + 1 of its slice, so that each is handled exactly once.
 
-An older position is known already and dropped. A newer one waits for those before it, and is parked when they do not
-come. Pure: the position vector comes in with the batch and leaves changed.
+An earlier position is a duplicate and is dropped. A later one waits for the missing records, and is parked if they do
+not arrive in time. Pure: the checkpoint comes in with the batch, and is advanced in place.
 """
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
-from shared.kafka.cloudevents import Place
+from shared.kafka.cloudevents import SlicePosition
 from shared.kafka.hash_check import continues_chain
-from shared.kafka.inbox import Addressed, Gap, Read, Record, Sifted, Vector
+from shared.kafka.inbox import Checkpoint, Gap, PositionedRecord, Read, Record, Sifted
 from shared.ledger.slices import partition_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LedgerSieve[Message]:
-    """Sifts records of another ledger.
+class PositionCheck[Message]:
+    """Sifts the records of another ledger.
 
-    Types in `ignored` are passed over unread. `overdue(slice, position)` tells whether a missing position was
-    waited for long enough; until then the records after it wait, afterwards they are parked.
+    Types in `ignored` are skipped unread. `overdue(slice, position)` tells whether a missing position has been waited
+    for long enough: until then the records behind it wait, after that they are parked.
     """
 
     read: Read[Message]
@@ -26,55 +26,58 @@ class LedgerSieve[Message]:
     partition_count: int
     overdue: Callable[[int, int], bool]
 
-    def sift(self, batch: Iterable[Addressed], vector: Vector) -> Sifted[Message]:
-        """Sift a batch in its order; `vector` moves on."""
+    def sift(self, batch: Iterable[PositionedRecord], checkpoint: Checkpoint) -> Sifted[Message]:
+        """Sift a batch in its order and advance `checkpoint`."""
         sifted: Sifted[Message] = Sifted()
         waiting: dict[int, int] = {}
-        for addressed in batch:
-            record = addressed.record
-            gap = self._sift_one(sifted, addressed, vector)
+        for positioned in batch:
+            record = positioned.record
+            gap = self._sift_one(sifted, positioned, checkpoint)
             if gap:
                 sifted.gaps.append(gap)
                 waiting.setdefault(record.partition, record.offset)
-            # the stored offset stays before the first record that still waits
-            vector.offsets[record.partition] = waiting.get(record.partition, record.offset + 1)
+            # the stored offset stays at the first record that still waits
+            checkpoint.offsets[record.partition] = waiting.get(record.partition, record.offset + 1)
         return sifted
 
-    def _sift_one(self, sifted: Sifted[Message], addressed: Addressed, vector: Vector) -> Gap | None:
-        record, place = addressed.record, addressed.place
-        if isinstance(place, str):
-            sifted.park(record, "unreadable_envelope", place)
+    def _sift_one(self, sifted: Sifted[Message], positioned: PositionedRecord, checkpoint: Checkpoint) -> Gap | None:
+        record, found = positioned.record, positioned.position
+        if isinstance(found, str):
+            sifted.park(record, "unreadable_envelope", found)
             return None
-        if partition_of(place.slice_number, self.partition_count) != record.partition:
+        if partition_of(found.slice_number, self.partition_count) != record.partition:
             sifted.park(record, "wrong_partition", "its slice belongs to another partition")
             return None
-        last_position, last_hash = vector.slices[place.slice_number]
-        if place.position == last_position and place.hash != last_hash:
-            sifted.park(record, "conflicting_position", "another event was accepted at its position")
+        last_position, last_hash = checkpoint.slices[found.slice_number]
+        if found.position == last_position and found.hash != last_hash:
+            sifted.park(record, "conflicting_position", "a different event was accepted at this position")
             return None
-        if place.position > last_position + 1:
-            return self._wait_or_park(sifted, record, place.slice_number, last_position + 1)
-        if place.position == last_position + 1:
-            self._accept(sifted, addressed, place, vector)
+        if found.position > last_position + 1:
+            return self._wait_or_park(sifted, record, found.slice_number, last_position + 1)
+        if found.position == last_position + 1:
+            self._accept(sifted, positioned, found, checkpoint)
         return None
 
     def _wait_or_park(self, sifted: Sifted[Message], record: Record, slice_number: int, missing: int) -> Gap | None:
         if not self.overdue(slice_number, missing):
             return Gap(slice_number, missing, record.partition, record.offset)
-        sifted.park(record, "position_gap", f"slice {slice_number} still waits for position {missing}")
+        sifted.park(record, "position_gap", f"slice {slice_number} is still missing position {missing}")
         return None
 
-    def _accept(self, sifted: Sifted[Message], addressed: Addressed, place: Place, vector: Vector) -> None:
-        record, texts = addressed.record, addressed.texts
-        if not continues_chain(record, texts, place, vector.slices[place.slice_number][1]):
-            # a header that cannot be read says more than the hash that it breaks
+    def _accept(
+        self, sifted: Sifted[Message], positioned: PositionedRecord, found: SlicePosition, checkpoint: Checkpoint
+    ) -> None:
+        record, texts = positioned.record, positioned.texts
+        _, last_hash = checkpoint.slices[found.slice_number]
+        if not continues_chain(record, texts, found, last_hash):
+            # an unreadable header is the better explanation for a hash that does not match
             if sifted.envelope(record, texts):
-                sifted.park(record, "broken_chain", "it does not continue its slice's hash chain")
+                sifted.park(record, "broken_chain", "it does not continue the hash chain of its slice")
             return
         if texts["ce_type"] not in self.ignored:
             envelope = sifted.envelope(record, texts)
             if envelope is None:
                 return
             sifted.read(record, envelope, self.read)
-        vector.slices[place.slice_number] = (place.position, place.hash)
-        sifted.moved_slices.add(place.slice_number)
+        checkpoint.slices[found.slice_number] = (found.position, found.hash)
+        sifted.advanced_slices.add(found.slice_number)

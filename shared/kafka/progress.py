@@ -7,7 +7,7 @@ in the transaction that it writes. No Kafka client and no rule may come in here.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from shared.kafka.inbox import Accepted, Sifted, Vector
+from shared.kafka.inbox import Accepted, Checkpoint, Sifted
 from shared.ledger.database import Connection
 from shared.ledger.events import Heads, heads_from
 
@@ -56,7 +56,7 @@ class Progress:
         *,
         owned: Mapping[int, int],
         slices: Sequence[int] = (),
-    ) -> Vector:
+    ) -> Checkpoint:
         """Lock the partitions of `claims` until the commit, and return the positions and hashes of `slices`.
 
         Raises `NotOwned` if one has another epoch by now, `WentBack` if less of it is committed than this worker saw.
@@ -71,7 +71,7 @@ class Progress:
         for partition, claim in claims.items():
             if current[partition].next_offset < claim.next_offset:
                 raise WentBack(partition, current[partition].next_offset)
-        return Vector({row["slice"]: (row["position"], row["hash"]) for row in rows if row["slice"] is not None})
+        return Checkpoint({row["slice"]: (row["position"], row["hash"]) for row in rows if row["slice"] is not None})
 
     async def _lost(self, connection: Connection, epochs: Mapping[int, int]) -> list[int]:
         rows = await connection.fetch(EPOCHS, self.consumer, list(epochs))
@@ -79,21 +79,26 @@ class Progress:
         return sorted(epochs.keys() - kept)
 
     async def move[Message](
-        self, connection: Connection, vector: Vector, sifted: Sifted[Message], *, append_to: Collection[int] = ()
+        self,
+        connection: Connection,
+        checkpoint: Checkpoint,
+        sifted: Sifted[Message],
+        *,
+        append_to: Collection[int] = (),
     ) -> Heads:
         """Write how far the consumer is once this transaction commits.
 
         Returns the heads of the slices `append_to`, locked: nothing but the append may follow.
         """
-        moved, partitions = sorted(sifted.moved_slices), sorted(vector.offsets)
+        moved, partitions = sorted(sifted.advanced_slices), sorted(checkpoint.offsets)
         rows = await connection.fetch(
             MOVE,
             self.consumer,
             moved,
-            [vector.slices[number][0] for number in moved],
-            [vector.slices[number][1] for number in moved],
+            [checkpoint.slices[number][0] for number in moved],
+            [checkpoint.slices[number][1] for number in moved],
             partitions,
-            [vector.offsets[partition] for partition in partitions],
+            [checkpoint.offsets[partition] for partition in partitions],
             sorted(append_to),
         )
         return heads_from(rows)

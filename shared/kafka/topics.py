@@ -1,4 +1,4 @@
-"""The Kafka topics: made once, checked at every start. A topic that could lose history is refused (R-127, R-128)."""
+"""The Kafka topics: created once, checked at every start. A topic that could lose history is refused (R-127, R-128)."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -13,51 +13,51 @@ from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from shared.ledger.slices import check_partition_count
 
-SPREAD_SECONDS_MAX = 20.0
-SPREAD_ANSWERS = 3
-"""So many good answers in a row: each question goes to any broker."""
+PROPAGATION_SECONDS_MAX = 20.0
+PROPAGATION_CHECKS = 3
+"""How many checks in a row must succeed for a new topic: each may reach a different broker."""
 FOR_EVER = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
 EVENT_TOPICS = ("device.events.v1", "activation.events.v1")
-ORDER_TOPICS = ("device.commands.v1", "store.purchases.v1")
+COMMAND_TOPICS = ("device.commands.v1", "store.purchases.v1")
 
 
 class WrongTopic(Exception):
-    """A topic is missing or could lose history; the message says what to do."""
+    """A topic is missing or could lose history. The message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How topics are made: partitions (a power of two up to 256) and copies."""
+    """How topics are created: the number of partitions (a power of two up to 256) and of replicas."""
 
     partitions: int
     replicas: int = 1
 
     def configs(self) -> dict[str, str]:
         """Return the settings of a topic that keeps history for ever."""
-        in_sync = "2" if self.replicas > 2 else "1"  # noqa: PLR2004 - of three copies, one may be away
+        in_sync = "2" if self.replicas > 2 else "1"  # noqa: PLR2004 - of three replicas, one may be down
         return {**FOR_EVER, "min.insync.replicas": in_sync, "unclean.leader.election.enable": "false"}
 
 
 async def ensure_topics(bootstrap_servers: str, layout: Layout) -> list[str]:
-    """Make the topics that are missing and return their names; then check that all are laid out so.
+    """Create the missing topics and return their names; then check that all topics have this layout.
 
-    Done twice, nothing changes. Raises `WrongTopic`: what exists is never altered here.
+    Idempotent. Raises `WrongTopic`: an existing topic is never altered here.
     """
     check_partition_count(layout.partitions)
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
     await admin.start()
     try:
-        missing = sorted({*EVENT_TOPICS, *ORDER_TOPICS} - set(await admin.list_topics()))
+        missing = sorted({*EVENT_TOPICS, *COMMAND_TOPICS} - set(await admin.list_topics()))
         await _create(admin, missing, layout)
         await _wait_for(admin, missing, layout)
-        await _check(admin, (*EVENT_TOPICS, *ORDER_TOPICS), layout)
+        await _check(admin, (*EVENT_TOPICS, *COMMAND_TOPICS), layout)
     finally:
         await admin.close()
     return missing
 
 
-async def make_topic(bootstrap_servers: str, name: str, layout: Layout) -> bool:
-    """Make one more topic that keeps history for ever, and return whether it was missing. Raises `WrongTopic`."""
+async def create_topic(bootstrap_servers: str, name: str, layout: Layout) -> bool:
+    """Create one more topic that keeps history for ever, and return whether it was missing. Raises `WrongTopic`."""
     check_partition_count(layout.partitions)
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
     await admin.start()
@@ -72,7 +72,7 @@ async def make_topic(bootstrap_servers: str, name: str, layout: Layout) -> bool:
 
 
 async def layout_of(bootstrap_servers: str, name: str) -> Layout | None:
-    """Return how a topic was made, or None if it does not exist."""
+    """Return the layout of a topic, or None if it does not exist."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
     await admin.start()
     try:
@@ -85,22 +85,22 @@ async def layout_of(bootstrap_servers: str, name: str) -> Layout | None:
 
 
 async def record_count(bootstrap_servers: str, name: str) -> int:
-    """Return how many records a topic has; 0 if it does not exist."""
+    """Return the number of records in a topic; 0 if it does not exist."""
     layout = await layout_of(bootstrap_servers, name)
     if layout is None:
         return 0
-    places = [TopicPartition(name, number) for number in range(layout.partitions)]
+    partitions = [TopicPartition(name, number) for number in range(layout.partitions)]
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers, enable_auto_commit=False)
     await consumer.start()
     try:
-        first, end = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
+        first, end = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
     finally:
         await consumer.stop()
-    return sum(end[place] - first[place] for place in places)
+    return sum(end[partition] - first[partition] for partition in partitions)
 
 
 async def check_topics(bootstrap_servers: str, names: Sequence[str]) -> None:
-    """Raise `WrongTopic` unless the topics exist and keep what is written."""
+    """Raise `WrongTopic` unless the topics exist and keep everything written to them."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
     await admin.start()
     try:
@@ -117,13 +117,13 @@ async def _create(admin: AIOKafkaAdminClient, names: Sequence[str], layout: Layo
     for name, error_code, *_ in response.topic_errors:  # type: ignore[attr-defined] # the client names no version
         error = for_code(error_code)
         if error_code and error is not TopicAlreadyExistsError:
-            raise WrongTopic(f"topic {name} could not be made: {error.__name__}")
+            raise WrongTopic(f"topic {name} could not be created: {error.__name__}")
 
 
 async def _wait_for(admin: AIOKafkaAdminClient, names: Sequence[str], layout: Layout) -> None:
-    """Wait until every broker that is asked knows all of the new topics: each hears of them at its own time."""
-    deadline = monotonic() + SPREAD_SECONDS_MAX
-    for _ in range(SPREAD_ANSWERS if names else 0):
+    """Wait until the new topics have reached every broker: each learns of them in its own time."""
+    deadline = monotonic() + PROPAGATION_SECONDS_MAX
+    for _ in range(PROPAGATION_CHECKS if names else 0):
         while True:
             try:
                 await _check(admin, names, layout)
@@ -156,14 +156,14 @@ def _check_partitions(topic: str, partitions: Sequence[Mapping[str, Any]], layou
         return
     if count != layout.partitions:
         raise WrongTopic(
-            f"topic {topic} has {count} partitions, not {layout.partitions}, and keeps them for ever: run this with"
-            f" --partitions {count}, or make a new topic version and republish the ledger to it"
+            f"topic {topic} has {count} partitions, not {layout.partitions}, and can never change that: run this with"
+            f" --partitions {count}, or create a new topic version and republish the ledger to it"
         )
     for partition in partitions:
-        if (copies := len(partition["replicas"])) < layout.replicas:
+        if (replicas := len(partition["replicas"])) < layout.replicas:
             raise WrongTopic(
-                f"topic {topic} has {copies} of {layout.replicas} copies of partition {partition['partition']}:"
-                " add brokers to it with Kafka's kafka-reassign-partitions tool, then run this again"
+                f"partition {partition['partition']} of topic {topic} has {replicas} of {layout.replicas} replicas:"
+                " add replicas with Kafka's kafka-reassign-partitions tool, then run this again"
             )
 
 

@@ -1,4 +1,4 @@
-"""What is done with keys: documents and tokens signed, and what is told of a person sealed so that it can be erased.
+"""Cryptography: signs documents and tokens, and encrypts personal data so that it can be erased (crypto-shredding).
 
-No rule comes in here, and no route.
+No rule and no route may come in here.
 """

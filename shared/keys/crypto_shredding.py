@@ -1,15 +1,15 @@
-"""Seals what is told of a person with a key of that person's own, so that destroying the key erases it (R-115).
+"""Crypto-shredding: encrypts personal data with a key per person, so that destroying the key erases the data (R-115).
 
-Events are kept for ever and never changed. So what may have to be forgotten, such as a customer's name, stands in
-them encrypted (AES-256-GCM), and the key stands in a table of this service alone: never in an event, a topic or a log.
+Events are kept for ever and never changed. So data that may have to be forgotten, such as a customer's name, is stored
+in them encrypted (AES-256-GCM), and the key only in a table of this service: never in an event, a topic or a log.
 
     sealed = await sealing.seal(device_id, "Ada's notebook")    # goes into an event
     await sealing.open(sealed)                                  # "Ada's notebook"
     await sealing.destroy(device_id, at=now)
-    await sealing.open(sealed)                                  # None, and the ledger's chain is whole
+    await sealing.open(sealed)                                  # None, and the hash chain is still intact
 
-A destroyed key leaves PostgreSQL's files with the next vacuum, and its backups when those are given up.
-No rule may come in here.
+A destroyed key leaves PostgreSQL's files with the next vacuum, and the backups when they are deleted. No rule may come
+in here.
 """
 
 import os
@@ -29,17 +29,17 @@ from shared.ledger.identity import new_id
 from shared.messages import Sealed
 
 TEXT_BYTES_MAX = 1_000
-"""What fits into a field `Sealed`, with room to spare."""
+"""Fits into a field of type `Sealed`, with room to spare."""
 NONCE_BYTES = 12
 KEY_BITS = 256
 ATTEMPTS_MAX = 3
 
-# a name is short, and its exact length would outlive it
+# without padding, the length of an erased name would still be known
 _PADDING = PKCS7(512)
 
 
 class NotSealed(Exception):
-    """A text is not what a key of this service sealed, or it was changed since. What it was is not repeated."""
+    """A text was not sealed with a key of this service, or has been changed since. The message does not repeat it."""
 
 
 class TooLong(ValueError):
@@ -48,7 +48,7 @@ class TooLong(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class SubjectKey:
-    """One person's key. It shows its id only."""
+    """One person's key. Its `repr` shows only its id."""
 
     key_id: str
     key: bytes = field(repr=False)
@@ -59,35 +59,35 @@ class SubjectKey:
         return cls(new_id().hex, AESGCM.generate_key(KEY_BITS))
 
     def seal(self, text: str) -> Sealed:
-        """Return `text` as `<key id>.<token>`; the same text gives another token each time. Raises `TooLong`."""
+        """Return `text` as `<key id>.<token>`, with a different token each time. Raises `TooLong`."""
         plain = text.encode()
         if len(plain) > TEXT_BYTES_MAX:
-            raise TooLong(f"a sealed text may have {TEXT_BYTES_MAX} bytes")
+            raise TooLong(f"a sealed text can have at most {TEXT_BYTES_MAX} bytes")
         padder = _PADDING.padder()
         nonce = os.urandom(NONCE_BYTES)
         closed = AESGCM(self.key).encrypt(nonce, padder.update(plain) + padder.finalize(), self.key_id.encode())
         return f"{self.key_id}.{urlsafe_b64encode(nonce + closed).decode()}"
 
     def open(self, sealed: Sealed) -> str:
-        """Return the text again. Raises `NotSealed`."""
+        """Return the decrypted text. Raises `NotSealed`."""
         try:
             token = urlsafe_b64decode(sealed.partition(".")[2])
             nonce, closed = token[:NONCE_BYTES], token[NONCE_BYTES:]
             padded = AESGCM(self.key).decrypt(nonce, closed, self.key_id.encode())
         except (InvalidTag, ValueError):
-            raise NotSealed(f"this is not what key {self.key_id} sealed") from None
+            raise NotSealed(f"this was not sealed with key {self.key_id}") from None
         unpadder = _PADDING.unpadder()
         return (unpadder.update(padded) + unpadder.finalize()).decode()
 
 
 @dataclass(frozen=True, slots=True)
 class Sealing:
-    """The keys of one service, each step in a transaction of its own. The functions below join a caller's."""
+    """One service's keys, each call in a transaction of its own. The functions below run in the caller's."""
 
     pool: Pool
 
     async def seal(self, subject: str, text: str) -> Sealed:
-        """Return `text` sealed for `subject`, the id of whom it tells about. Raises `TooLong`."""
+        """Return `text` sealed for `subject`, the id of the person it is about. Raises `TooLong`."""
         async with transaction(self.pool) as connection:
             key = await key_for(connection, subject=subject)
         return key.seal(text)
@@ -108,16 +108,16 @@ class Sealing:
 
 
 async def key_for(connection: Connection, *, subject: str) -> SubjectKey:
-    """Return the key of `subject`; the first time, and after its key was destroyed, a new one is made."""
+    """Return the key of `subject`, creating one if there is none or the last one was destroyed."""
     for _ in range(ATTEMPTS_MAX):
         row = await connection.fetchrow(IN_USE, subject) or await _keep(connection, subject, SubjectKey.new())
         if row is not None:
             return SubjectKey(row["key_id"], row["key"])
-    raise asyncpg.SerializationError("the subject's key is made and destroyed at once")
+    raise asyncpg.SerializationError("the subject's key is being created and destroyed at the same time")
 
 
 async def _keep(connection: Connection, subject: str, key: SubjectKey) -> asyncpg.Record | None:
-    """Store a new key; nothing comes back if another worker was first."""
+    """Store a new key and return its row; None if another worker was first."""
     return await connection.fetchrow(KEEP, key.key_id, subject, key.key)
 
 
@@ -141,9 +141,9 @@ def _key_id(sealed: Sealed) -> str:
 
 
 async def destroy_key(connection: Connection, *, subject: str, at: datetime) -> list[str]:
-    """Destroy the key of `subject` and return its id; nothing if there is none, or none any more.
+    """Destroy the key of `subject` and return its id in a list, which is empty if there is no key.
 
-    What was sealed with it is unreadable once the transaction is committed.
+    Whatever was sealed with it is unreadable once the transaction is committed.
     """
     return [row["key_id"] for row in await connection.fetch(DESTROY, subject, at)]
 

@@ -1,7 +1,8 @@
-"""How the console speaks for an operator at another service's doors: a signed token, for one service and one minute.
+"""Operator tokens: signed tokens with which the console acts for an operator at one service, for one minute.
 
-The operator key itself stays where the operator typed it. A service believes the tokens of those whose public keys it
-was given; without any, only the operator key opens its doors. Times are the machine's, as those of all credentials.
+The operator key itself never leaves the service where the operator typed it. A service accepts tokens signed with the
+public keys it was given; without any, only the operator key gives access. As for all credentials, the machine's time
+counts, not the sandbox's.
 """
 
 from collections.abc import Callable
@@ -20,27 +21,27 @@ Audience = Literal["device", "activation"]
 
 
 def operator_token(keys: KeyRing, operator: str, *, audience: Audience, now: datetime) -> str:
-    """Return what opens the doors of one service to the operator of this name, for a minute."""
-    said = {"sub": operator, "aud": audience, "exp": (now + VALID).timestamp()}
-    return keys.sign(said, kind=KIND)
+    """Return a token that gives the operator of this name access to one service for a minute."""
+    claims = {"sub": operator, "aud": audience, "exp": (now + VALID).timestamp()}
+    return keys.sign(claims, kind=KIND)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorTokens:
-    """Whose tokens one service believes."""
+    """The operator tokens that one service accepts."""
 
     keys: PublicKeys
     audience: Audience
     now: Callable[[], datetime] = machine_now
 
     def operator_of(self, credential: str) -> str | None:
-        """Return the name of the operator that a token speaks for; None if it opens nothing here."""
+        """Return the name of the token's operator; None if the token is not valid here."""
         if len(credential) > TOKEN_CHARACTERS_MAX:
             return None
         try:
-            said = self.keys.verify(credential, kind=KIND)
+            claims = self.keys.verify(credential, kind=KIND)
         except NotSigned:
             return None
-        in_time = self.now().timestamp() < said["exp"]
-        operator: str = said["sub"]
-        return operator if in_time and said["aud"] == self.audience else None
+        in_time = self.now().timestamp() < claims["exp"]
+        operator: str = claims["sub"]
+        return operator if in_time and claims["aud"] == self.audience else None

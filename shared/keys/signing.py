@@ -1,16 +1,16 @@
-"""Signs documents with Ed25519 and checks signatures: JWS compact (RFC 7515, EdDSA), public keys as JWKS (RFC 7517).
+"""Signs documents with Ed25519 and verifies signatures: compact JWS (RFC 7515, EdDSA), public keys as JWKS (RFC 7517).
 
-What a document says is its maker's business: when it expires, whom it names, which request it answers. No rule may
-come in here, and no private key may go out.
+The claims of a document, such as when it expires and whom it names, are up to its issuer. No rule may come in here, and
+no private key may go out.
 
     keys = KeyRing.read(settings.signing_key_file)
     token = keys.sign({"device_id": "…", "expires_at": "…"}, kind="perennial-license")
-    keys.public.jwks()                                             # what the world gets
+    keys.public.jwks()                                                    # the public keys, for verifiers
     PublicKeys.from_jwks(jwks).verify(token, kind="perennial-license")    # the document again, or `NotSigned`
 
-A key file is PEM, as OpenSSL writes it (`openssl genpkey -algorithm ed25519`). Its first private key signs; every
-other key in it, private or public, is only published. So keys are rotated without a gap: append the new key, wait until
-all who check have read the JWKS again, move it to the top; remove the old one when nothing it signed counts any more.
+A key file is PEM, as OpenSSL writes it (`openssl genpkey -algorithm ed25519`). Its first private key signs; all other
+keys in it, private or public, are only published. To rotate keys without a gap: append the new key, wait until all
+verifiers have read the JWKS again, and move it to the top. Remove the old one when nothing it signed is valid any more.
 """
 
 import json
@@ -47,11 +47,11 @@ _jws = PyJWS(algorithms=[ALGORITHM])
 
 
 class NoSigningKey(Exception):
-    """There is no key to sign with; the message names the file and says what is wrong, never what is in it."""
+    """There is no signing key. The message names the file and what is wrong with it, but nothing of its contents."""
 
 
 class NotSigned(Exception):
-    """A document is not what one of our keys signed.
+    """A document was not signed with one of our keys.
 
     `code` is stable: `malformed_signature`, `wrong_kind`, `unknown_key`, `bad_signature`.
     """
@@ -64,24 +64,24 @@ class NotSigned(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PublicKeys:
-    """The public keys of a service by their ids."""
+    """The public keys of a service, by key id."""
 
     by_id: Mapping[str, Ed25519PublicKey]
 
     @classmethod
     def from_jwks(cls, jwks: Mapping[str, Any]) -> Self:
-        """Return the Ed25519 keys of a JWKS; others are passed over. Raises ValueError if it is none."""
+        """Return the Ed25519 keys of a JWKS, ignoring other keys. Raises ValueError if it is not a JWKS."""
         try:
             described = [entry for entry in jwks["keys"] if entry.get("crv") == "Ed25519"]
-            # a private key would do as well, but nobody who checks should hold one
+            # a private key would work as well, but no verifier should hold one
             keys = [OKPAlgorithm.from_jwk({"kty": "OKP", "crv": "Ed25519", "x": entry["x"]}) for entry in described]
         except (AttributeError, InvalidKeyError, KeyError, TypeError) as error:
-            raise ValueError(f"this is no JSON Web Key Set: {type(error).__name__}") from None
+            raise ValueError(f"this is not a JSON Web Key Set: {type(error).__name__}") from None
         return cls({key_id_of(key): key for key in keys if isinstance(key, Ed25519PublicKey)})
 
     @classmethod
     def from_pem(cls, file: Path) -> Self:
-        """Return the public halves of all keys of a PEM file. Raises `NoSigningKey`."""
+        """Return the public halves of all keys in a PEM file. Raises `NoSigningKey`."""
         privates, publics = _keys_in(file)
         return cls({key_id_of(key): key for key in (*(private.public_key() for private in privates), *publics)})
 
@@ -95,12 +95,12 @@ class PublicKeys:
         }
 
     def pem(self) -> str:
-        """Return the keys as PEM: what `from_pem` reads, for whoever checks and must not sign."""
+        """Return the keys as PEM, for `from_pem`: for verifiers, who must not be able to sign."""
         form = (Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
         return "".join(key.public_bytes(*form).decode() for key in self.by_id.values())
 
     def verify(self, token: str, *, kind: str) -> dict[str, Any]:
-        """Return the document in `token`. Raises `NotSigned` unless it is of the kind and one of the keys signed it."""
+        """Return the document in `token`. Raises `NotSigned` unless one of the keys signed it as this kind."""
         if len(token) > TOKEN_CHARACTERS_MAX:
             raise NotSigned("malformed_signature", f"a signed document has at most {TOKEN_CHARACTERS_MAX} characters")
         try:
@@ -108,26 +108,26 @@ class PublicKeys:
             key = self._key_of(header, kind)
             document = json.loads(_jws.decode(token, key, algorithms=[ALGORITHM]))
         except InvalidSignatureError:
-            raise NotSigned("bad_signature", "the signature is not that of this document") from None
+            raise NotSigned("bad_signature", "the signature does not match the document") from None
         except (InvalidTokenError, ValueError, RecursionError):
-            raise NotSigned("malformed_signature", "this is no JWS (EdDSA, compact)") from None
+            raise NotSigned("malformed_signature", "this is not a compact JWS (EdDSA)") from None
         if not isinstance(document, dict):
-            raise NotSigned("malformed_signature", "the signed document is no JSON object")
+            raise NotSigned("malformed_signature", "the signed document is not a JSON object")
         return document
 
     def _key_of(self, header: Mapping[str, Any], kind: str) -> Ed25519PublicKey:
-        # what was signed as one thing must not pass as another (RFC 8725, 3.11)
+        # a document signed as one kind must not pass as another (RFC 8725, 3.11)
         if header.get("typ") != kind:
             raise NotSigned("wrong_kind", f"this was not signed as {kind}")
         key_id = header.get("kid")
         if not isinstance(key_id, str) or key_id not in self.by_id:
-            raise NotSigned("unknown_key", "the key that it names is none of ours")
+            raise NotSigned("unknown_key", "it names a key that is not ours")
         return self.by_id[key_id]
 
 
 @dataclass(frozen=True, slots=True)
 class KeyRing:
-    """The key that signs, and the public keys of all whose signatures still count."""
+    """The key that signs, and the public keys of all signatures that are still valid."""
 
     key_id: str
     public: PublicKeys
@@ -135,29 +135,29 @@ class KeyRing:
 
     @classmethod
     def read(cls, file: Path) -> Self:
-        """Return the keys of a PEM file. Raises `NoSigningKey`."""
+        """Return the keys in a PEM file. Raises `NoSigningKey`."""
         privates, _ = _keys_in(file)
         if not privates:
             raise NoSigningKey(f"signing key file {file} has no private key; openssl genpkey -algorithm ed25519")
         return cls(key_id_of(privates[0].public_key()), PublicKeys.from_pem(file), privates[0])
 
     @classmethod
-    def kept_in(cls, file: Path) -> Self:
-        """Return the keys of the file; make one the first time, readable by its owner alone."""
+    def load_or_create(cls, file: Path) -> Self:
+        """Return the keys in the file, creating it the first time, readable only by its owner."""
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)
-            with NamedTemporaryFile(dir=file.parent) as made:
-                made.write(new_key())
-                made.flush()
-                # whole or not at all; of two processes that make a key, the first one's stays
+            with NamedTemporaryFile(dir=file.parent) as created:
+                created.write(new_key())
+                created.flush()
+                # atomic; if two processes create a key, the first one's stays
                 with suppress(FileExistsError):
-                    os.link(made.name, file)
+                    os.link(created.name, file)
         return cls.read(file)
 
     def sign(self, document: Mapping[str, Any], *, kind: str) -> str:
-        """Return the document signed, as JWS compact; `kind` says what it is, so that it passes as nothing else.
+        """Return the document as a compact JWS. `kind` becomes its `typ`, so that it cannot pass as anything else.
 
-        The document must be JSON. The same document gives the same token: Ed25519 needs no chance.
+        The document must be JSON. The same document gives the same token: Ed25519 is deterministic.
         """
         payload = json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
         return _jws.encode(payload, self._private, algorithm=ALGORITHM, headers={"kid": self.key_id, "typ": kind})
@@ -169,7 +169,7 @@ def new_key() -> bytes:
 
 
 def key_id_of(key: Ed25519PublicKey) -> str:
-    """Return the id of a key: its thumbprint (RFC 7638), so that nobody can give two keys one name."""
+    """Return the id of a key: its thumbprint (RFC 7638), so that two keys never share an id."""
     x = OKPAlgorithm.to_jwk(key, as_dict=True)["x"]
     required = json.dumps({"crv": "Ed25519", "kty": "OKP", "x": x}, separators=(",", ":"))
     return urlsafe_b64encode(sha256(required.encode()).digest()).rstrip(b"=").decode()

@@ -1,7 +1,7 @@
-"""Reads what belongs together in the two logs: causes by their ids, and what they caused. No rule may come in here.
+"""Reads causes and effects across the two logs: events by their ids, and the events that they caused.
 
-A cause is found by the index of event ids. What was caused is looked for in the latest part of streams that the asker
-names, so that a long log makes no answer slower.
+Causes are found by the index of event ids. Effects are searched in the latest events of the streams that the caller
+names, so that a long log makes no answer slower. No rule may come in here.
 """
 
 from collections.abc import Sequence
@@ -13,18 +13,18 @@ from shared.ledger.events import RecordedEvent, from_row
 IDS_MAX = 200
 STREAMS_MAX = 50
 LATEST_MAX = 200
-"""How many of the latest events of each stream are looked through for what was caused."""
+"""How many of the latest events of each stream are searched for effects."""
 
 
-async def related(
+async def causes_and_effects(
     connection: Connection, *, event_ids: Sequence[UUID], stream_ids: Sequence[str], causes: Sequence[UUID]
 ) -> list[RecordedEvent]:
-    """Return the events with these ids, and what the `causes` made happen in these streams, in the order of time."""
-    rows = await connection.fetch(RELATED, event_ids, stream_ids, causes, LATEST_MAX)
+    """Return the events with these ids, and the events in these streams that `causes` caused, in order of time."""
+    rows = await connection.fetch(CAUSES_AND_EFFECTS, event_ids, stream_ids, causes, LATEST_MAX)
     return [from_row(row) for row in rows]
 
 
-RELATED = """
+CAUSES_AND_EFFECTS = """
 select * from event where event_id = any($1::uuid[])
 union
 select latest.* from unnest($2::text[]) as asked(stream_id)

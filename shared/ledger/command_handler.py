@@ -1,11 +1,10 @@
-"""Turns commands into recorded facts: loads states, lets the decider decide, and packs what it answers.
+"""Turns commands into recorded facts: loads the states, lets the decider decide, and packs the events it returns.
 
-The same path serves one command of a door and hundreds of a consumer. It runs in the caller's
-transaction and leaves the append to the caller, because the slice heads are locked last.
-No rule and no transport may come in here.
+The same path serves one command of a door and hundreds of a consumer. It runs in the caller's transaction and leaves
+the append to the caller, because the slice heads are locked last. No rule and no transport may come in here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -18,12 +17,12 @@ from shared.messages import Event
 from shared.rules.decider import Decider, Refused
 
 DECISIONS = Counter("perennial_decisions", "Orders decided, refusals included", registry=None)
-"""Shown by the registry of `shared.watching.measures`."""
+"""Exported by the registry of `shared.watching.metrics`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stored[State]:
-    """A stream's state as of its `version`: the count of its events."""
+    """A stream's state as of its `version`: the number of its events."""
 
     version: int
     state: State
@@ -35,7 +34,7 @@ class Store[Command, State](Protocol):
     async def load(
         self, connection: Connection, commands: Sequence[Command], stream_ids: Sequence[str]
     ) -> Mapping[str, Stored[State]]:
-        """Return the states of `stream_ids` (sorted), locked until the commit. A stream without events is absent."""
+        """Return the states of `stream_ids` (sorted), locked until the commit. A stream without events is left out."""
         ...
 
     async def save(
@@ -44,22 +43,26 @@ class Store[Command, State](Protocol):
         before: Mapping[str, Stored[State]],
         after: Mapping[str, Stored[State]],
     ) -> None:
-        """Write the states of `after`, all of which moved on from `before`."""
+        """Write the states in `after`, each of which has a newer version than in `before`."""
         ...
 
 
+type Precondition = Callable[[int], Refused | None]
+"""Looks at the current version of the command's first stream. Returns a refusal if the command must not be decided."""
+
+
 @dataclass(frozen=True, slots=True)
-class Order[Command]:
-    """A command and its cause. `if_version` is the version that its giver saw: another one refuses the order."""
+class CommandMessage[Command]:
+    """A command with its cause, and the precondition that its sender set."""
 
     command: Command
     cause: Cause
-    if_version: int | None = None
+    precondition: Precondition | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What an order came to: events (none if nothing changes), or a refusal that no stream can keep."""
+    """The result of a command: events (none if nothing changes), or a refusal that no stream can record."""
 
     events: Sequence[Event] = ()
     refused: Refused | None = None
@@ -81,37 +84,37 @@ class CommandHandler[Command, State]:
     store: Store[Command, State]
     outbox: Outbox
 
-    async def decide(self, connection: Connection, orders: Sequence[Order[Command]]) -> Decided:
-        """Decide `orders` one after the other and write the new states; the caller appends the events."""
-        commands = [order.command for order in orders]
+    async def decide(self, connection: Connection, messages: Sequence[CommandMessage[Command]]) -> Decided:
+        """Decide the commands one by one and write the new states; the caller appends the events."""
+        commands = [message.command for message in messages]
         stream_ids = sorted({stream for command in commands for stream in self.decider.streams(command)})
         before = await self.store.load(connection, commands, stream_ids)
         after = dict(before)
         decided = Decided()
-        for order in orders:
-            outcome = self._decide_one(order, after)
+        for message in messages:
+            outcome = self._decide_one(message, after)
             decided.outcomes.append(outcome)
-            decided.events += self._record(outcome.events, order.cause, after)
-        moved = {stream: stored for stream, stored in after.items() if stored is not before.get(stream)}
-        if moved:
-            await self.store.save(connection, before, moved)
-        DECISIONS.inc(len(orders))
+            decided.events += self._record(outcome.events, message.cause, after)
+        changed = {stream: stored for stream, stored in after.items() if stored is not before.get(stream)}
+        if changed:
+            await self.store.save(connection, before, changed)
+        DECISIONS.inc(len(messages))
         return decided
 
-    def _decide_one(self, order: Order[Command], states: Mapping[str, Stored[State]]) -> Outcome:
+    def _decide_one(self, message: CommandMessage[Command], states: Mapping[str, Stored[State]]) -> Outcome:
         initial = Stored(0, self.decider.initial)
-        stream_ids = self.decider.streams(order.command)
+        stream_ids = self.decider.streams(message.command)
         version = states.get(stream_ids[0], initial).version
-        if order.if_version is not None and order.if_version != version:
-            return Outcome(refused=Refused("precondition_failed", f"version {version} is current by now"))
-        concerned = {stream: states.get(stream, initial).state for stream in self.decider.streams(order.command)}
+        if message.precondition and (failed := message.precondition(version)):
+            return Outcome(refused=failed)
+        read = {stream: states.get(stream, initial).state for stream in stream_ids}
         try:
-            return Outcome(self.decider.decide(order.command, concerned))
+            return Outcome(self.decider.decide(message.command, read))
         except Refused as refused:
             return Outcome(refused=refused)
 
     def _record(self, events: Sequence[Event], cause: Cause, states: dict[str, Stored[State]]) -> list[NewEvent]:
-        """Pack `events` and let the states evolve, so that the next order of the batch sees them."""
+        """Pack `events` and evolve the states, so that the next command of the batch sees them."""
         packed = []
         for event in events:
             stream_id = self.decider.stream_of(event)

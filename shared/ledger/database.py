@@ -1,4 +1,4 @@
-"""PostgreSQL as the services use it: one pool per process, one connection per unit of work, passed down.
+"""Access to PostgreSQL: one pool per process, one connection per unit of work, passed down.
 
 No table and no rule may come in here.
 """
@@ -15,35 +15,35 @@ type Pool = asyncpg.Pool[asyncpg.Record]
 ACQUIRE_TIMEOUT_SECONDS = 5.0
 COMMAND_TIMEOUT_SECONDS = 30.0
 IDLE_IN_TRANSACTION = "5s"
-"""A worker that sleeps in a transaction keeps its locks from the others for so long: less than a lease."""
+"""How long a worker that is suspended inside a transaction can hold its locks: less than a lease."""
 
 AWAY = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # what the client says of a session that broke between two of its own messages
+    asyncpg.InternalClientError,  # raised by the client if a session breaks between two of its own messages
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,
-    asyncpg.IdleInTransactionSessionTimeoutError,  # this process slept, and its locks were taken from it
+    asyncpg.IdleInTransactionSessionTimeoutError,  # this process was suspended, and its locks were released
     OSError,
     TimeoutError,
 )
-"""The database does not answer, or ended the session: the same work may succeed later.
+"""Transient errors: the database does not answer or ended the session, and a retry may succeed.
 
-A commit that raises one of these may have happened; what is retried must be able to tell.
+A commit that raises one of these may have happened, so whatever is retried must be able to tell.
 """
 
-NO_ENTRY = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
-"""A wrong password, role or database name: trying again does not help."""
+ACCESS_DENIED = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
+"""A wrong password, role or database name: a retry does not help."""
 
 CONFLICT = (asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
-"""Somebody else was first: read again, decide again."""
+"""Another transaction was first: read and decide again."""
 
 
 async def open_pool(dsn: str, *, connections_max: int, name: str, durable: bool = True) -> Pool:
-    """Return a pool of up to `connections_max` connections; `name` shows in pg_stat_activity.
+    """Return a pool of up to `connections_max` connections; pg_stat_activity shows them under `name`.
 
-    Without `durable` a commit does not wait for the disk. What it wrote may be lost with the server, but never
-    a part of it, and nothing out of order: enough for what is derived from the log and can be derived again.
+    Without `durable`, commits do not wait for the disk. If the server crashes, the latest ones may be lost, but only
+    whole and in order: good enough for tables that can be derived from the log again.
     """
     return await asyncpg.create_pool(
         dsn,
@@ -61,14 +61,14 @@ async def open_pool(dsn: str, *, connections_max: int, name: str, durable: bool 
 
 
 async def _keep_session(connection: Connection) -> None:
-    """Skip asyncpg's RESET round trip: no caller changes a session's settings outside a transaction."""
+    """Save asyncpg's RESET round trip: no caller changes session settings outside a transaction."""
 
 
 @asynccontextmanager
 async def transaction(pool: Pool) -> AsyncIterator[Connection]:
-    """Yield a connection inside a transaction (READ COMMITTED), commit at the end.
+    """Yield a connection inside a transaction (READ COMMITTED) that commits at the end.
 
-    Raises one of `AWAY` when the database is away; after the commit was sent its outcome may be unknown.
+    Raises one of `AWAY` if the database is unavailable. Once the commit is sent, its outcome may be unknown.
     """
     async with pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as connection, connection.transaction():
         yield connection

@@ -1,6 +1,6 @@
-"""What leaves a service, in general: under which source and topic, and how an event is dated and named.
+"""How a service's events go out: under which source, to which topic, with which id and date.
 
-Each service fills in its own in its `outbox.py`. No rule may come in here.
+The event table is the outbox. Each service defines its own values in its `outbox.py`. No rule may come in here.
 """
 
 from collections.abc import Callable
@@ -16,9 +16,9 @@ from shared.messages import Event, encode
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
-    """Why something is decided: by whose order, when, and as part of what.
+    """What caused a decision: when it was requested, by which message, and as part of which correlation.
 
-    `at` is the time of the order: a door's clock, or the recorded time of the event that asked (R-76).
+    `at` is the time of the request: the door's clock, or the recorded time of the event that requested it (R-76).
     """
 
     at: datetime
@@ -32,8 +32,8 @@ class Cause:
 class Outbox:
     """How one service's events go out.
 
-    `event_id` may name an event by its content, so that it can exist only once; `occurred_at` may date it
-    earlier than its order, as an expiry that was noticed late.
+    `event_id` may derive an event's id from its content, so that it can exist only once. `occurred_at` may date an
+    event before its cause, such as an expiry that was noticed late.
     """
 
     source: str
@@ -42,7 +42,7 @@ class Outbox:
     occurred_at: Callable[[Event], datetime | None]
 
     def pack(self, event: Event, *, stream_id: str, version: int, cause: Cause) -> NewEvent:
-        """Return `event` ready for the ledger."""
+        """Return `event` with its metadata, ready for the ledger."""
         return NewEvent(
             slice_number=slice_of(stream_id),
             stream_id=stream_id,

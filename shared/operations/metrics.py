@@ -1,4 +1,4 @@
-"""What Prometheus reads of one process: what happened (`shared.watching.measures`), and how things stand when it asks.
+"""What Prometheus reads of one process: what happened (`shared.watching.metrics`), and how things stand when it asks.
 
 What concerns the whole ledger is looked up by every worker and is the same from each: take the maximum over the
 workers. What concerns one worker's share adds up.
@@ -20,7 +20,7 @@ from shared.ledger.clock import Clock
 from shared.ledger.database import ACQUIRE_TIMEOUT_SECONDS, AWAY, Pool
 from shared.ledger.lease import LEASE_SECONDS, Leases
 from shared.version import VERSION
-from shared.watching.measures import REGISTRY
+from shared.watching.metrics import REGISTRY
 
 logger = logging.getLogger(__name__)
 

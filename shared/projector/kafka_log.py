@@ -12,8 +12,8 @@ from typing import Any
 
 from aiokafka import ConsumerRecord
 
-from shared.kafka.inbox import Record, Vector, address
-from shared.kafka.position_check import LedgerSieve
+from shared.kafka.inbox import Checkpoint, Record, read_positions
+from shared.kafka.position_check import PositionCheck
 from shared.ledger.hash_chain import GENESIS
 from shared.ledger.slices import SLICE_COUNT
 from shared.projector.chunks import Chunk
@@ -161,16 +161,16 @@ class PartitionSift:
     def _judged(self, record: StoredRecord) -> Entry | None:
         """Return the event of a record that is not plainly the next one, if the live consumer would take it."""
         whole = self._whole(record)
-        vector = Vector(dict(self.heads))
-        sieve: LedgerSieve[None] = LedgerSieve(
+        vector = Checkpoint(dict(self.heads))
+        sieve: PositionCheck[None] = PositionCheck(
             read=lambda *_: None, ignored=(), partition_count=self.partition_count, overdue=lambda *_: True
         )
-        sifted = sieve.sift(address([whole]), vector)
+        sifted = sieve.sift(read_positions([whole]), vector)
         for parked in sifted.parked:
             self._note_stray(whole, f"{parked.reason} ({parked.detail}) at offset {parked.record.offset}")
         if not sifted.accepted:
             return None
-        (number,) = sifted.moved_slices
+        (number,) = sifted.advanced_slices
         envelope = sifted.accepted[0].envelope
         return Entry(
             number,

@@ -3,17 +3,17 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from shared.kafka.cloudevents import read_event
 from shared.kafka.consumer import Handled, Source
 from shared.kafka.inbox import Accepted
-from shared.kafka.orders import read_event
 from shared.ledger.database import Connection
 from shared.messages import Event
 from shared.projector.projection import Projection, Row
 from shared.projector.views import save, states_of
-from shared.rules.decider import Part
+from shared.rules.decider import StateStruct
 
 
-def live[View: Part](
+def live[View: StateStruct](
     projection: Projection[View], committed: Callable[[Sequence[Accepted[Event]]], None] = lambda _: None
 ) -> Source[Event]:
     """Return the consumer that keeps a view; `committed` hears of the events that are in it."""
@@ -29,7 +29,7 @@ def live[View: Part](
     )
 
 
-async def fold_batch[View: Part](
+async def fold_batch[View: StateStruct](
     projection: Projection[View], connection: Connection, accepted: Sequence[Accepted[Event]]
 ) -> Handled:
     """Fold a batch into the rows of its streams, in the caller's transaction."""

@@ -12,10 +12,9 @@ from typing import Any
 import asyncpg
 from aiokafka import ConsumerRecord
 
-from shared.kafka.cloudevents import header_texts, read_envelope
+from shared.kafka.cloudevents import header_texts, read_envelope, read_event
 from shared.kafka.inbox import Record
-from shared.kafka.orders import read_event
-from shared.kafka.parking import redriven
+from shared.kafka.parking import mark_redriven
 from shared.ledger.database import Connection
 from shared.ledger.events import append
 from shared.ledger.outbox import Cause, Outbox
@@ -61,7 +60,7 @@ async def record_redriven(
 ) -> None:
     """Record that events are in the fold after all, in the caller's transaction."""
     marks = [
-        await redriven(
+        await mark_redriven(
             connection,
             projection.name,
             event.record,

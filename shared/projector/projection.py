@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from shared.messages import PARKING_EVENTS
-from shared.rules.decider import Part
+from shared.rules.decider import StateStruct
 
 type Row = tuple[Any, ...]
 """The columns of a row, in the order of the table's."""
@@ -47,7 +47,7 @@ class Projection[State]:
     ignored: Collection[str] = NOBODYS_STREAM
 
 
-def view_of[View: Part](*, name: str, topic: str, key: str, initial: View, fold: Fold[View]) -> Projection[View]:
+def view_of[View: StateStruct](*, name: str, topic: str, key: str, initial: View, fold: Fold[View]) -> Projection[View]:
     """Return the projection into a table of three columns: `key`, `version`, and `view`, the state as JSON."""
     return Projection(
         name=name,
@@ -60,6 +60,6 @@ def view_of[View: Part](*, name: str, topic: str, key: str, initial: View, fold:
     )
 
 
-def view_rows(stream_id: str, version: int, view: Part) -> list[Row]:
+def view_rows(stream_id: str, version: int, view: StateStruct) -> list[Row]:
     """Return the row of a view."""
     return [(stream_id, version, view.to_json())]

@@ -12,7 +12,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
-from shared.kafka.cloudevents import UnreadableEnvelope, header_texts, read_place, to_headers
+from shared.kafka.cloudevents import UnreadableEnvelope, header_texts, read_position, to_headers
 from shared.ledger.database import Connection
 from shared.ledger.events import RecordedEvent, from_row
 from shared.ledger.hash_chain import GENESIS, chained_hash
@@ -144,7 +144,7 @@ class TopicCheck:
     def _see_other(self, record: Record, entry: RecordedEvent | None) -> None:
         """Note a record that is not the ledger's event, by whether consumers accept it."""
         try:
-            place = read_place(header_texts(record.headers), record.key)
+            place = read_position(header_texts(record.headers), record.key)
         except UnreadableEnvelope as error:
             return self._stray(record, str(error))
         if partition_of(place.slice_number, self._task.partition_count) != record.partition:

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from shared.kafka.cloudevents import Place, UnreadableEnvelope, header_texts, read_envelope, read_place
+from shared.kafka.cloudevents import SlicePosition, UnreadableEnvelope, header_texts, read_envelope, read_position
 from shared.kafka.inbox import Record
 from shared.kafka.topics import layout_of
 from shared.ledger.command_handler import CommandHandler, Stored
@@ -100,12 +100,12 @@ async def _go_on_behind(
     connection: Connection, reader: str, batches: AsyncIterator[Sequence[Record]], causes: Collection[UUID]
 ) -> None:
     """Move a reader of another ledger behind the last event that was answered: a slice is handled in order."""
-    reached: dict[int, Place] = {}
+    reached: dict[int, SlicePosition] = {}
     async for records in batches:
         for record in records:
             texts = header_texts(record.headers)
             if uuid_or_none(texts.get("ce_id", "")) in causes:
-                place = read_place(texts, record.key)
+                place = read_position(texts, record.key)
                 reached[place.slice_number] = place
     places = [reached[number] for number in sorted(reached)]
     numbers, positions = [place.slice_number for place in places], [place.position for place in places]
@@ -136,7 +136,7 @@ async def _append[Command, State](
     complete: Complete[State] | None,
 ) -> list[NewEvent]:
     heads = {row["slice"]: row["position"] for row in await connection.fetch("select slice, position from slice_head")}
-    lost: list[tuple[Place, NewEvent]] = []
+    lost: list[tuple[SlicePosition, NewEvent]] = []
     for record in records:
         place = _place(record)
         if place.position == heads[place.slice_number] + 1:
@@ -194,8 +194,8 @@ def _event(record: Record) -> NewEvent:
     )
 
 
-def _place(record: Record) -> Place:
-    return read_place(header_texts(record.headers), record.key)
+def _place(record: Record) -> SlicePosition:
+    return read_position(header_texts(record.headers), record.key)
 
 
 async def _records(bootstrap_servers: str, topic: str) -> AsyncIterator[Sequence[Record]]:

@@ -14,10 +14,10 @@ from typing import Any, Self
 import asyncpg
 from aiokafka import ConsumerRecord
 
-from shared.kafka.cloudevents import Envelope, UnreadableEnvelope, header_texts, read_envelope, read_place
+from shared.kafka.cloudevents import Envelope, UnreadableEnvelope, header_texts, read_envelope, read_position
 from shared.kafka.consumer import Source
 from shared.kafka.inbox import Accepted, Record
-from shared.kafka.parking import VALUE_BYTES_MAX, discarded, redriven
+from shared.kafka.parking import VALUE_BYTES_MAX, mark_discarded, mark_redriven
 from shared.ledger.clock import Clock
 from shared.ledger.database import ACQUIRE_TIMEOUT_SECONDS, CONFLICT, Connection, Pool, transaction
 from shared.ledger.events import NewEvent, append
@@ -113,7 +113,7 @@ async def discard_one(pool: Pool, parked: ParkedRecord, note: str, *, outbox: Ou
         row, now = await _locked(connection, parked), clock.now()
         cause = Cause(at=now, recorded_at=now, correlation_id=new_id())
         event = MessageDiscarded(topic=row["topic"], partition=parked.partition, offset=parked.offset, note=note)
-        mark = await discarded(connection, parked.consumer, event, parked.ordinal, outbox=outbox, cause=cause)
+        mark = await mark_discarded(connection, parked.consumer, event, parked.ordinal, outbox=outbox, cause=cause)
         await append(connection, [mark])
     return [mark.type_name]
 
@@ -134,7 +134,7 @@ async def _redrive(
         for again in handled.parked:
             raise NotRedriven(again.reason, f"refused again: {again.detail}")
         events = list(handled.events)
-    mark = await redriven(connection, source.name, record, parked.ordinal, outbox=outbox, cause=cause)
+    mark = await mark_redriven(connection, source.name, record, parked.ordinal, outbox=outbox, cause=cause)
     await append(connection, [*events, mark])
     return [*events, mark]
 
@@ -170,7 +170,7 @@ async def _came_again(connection: Connection, source: Source[Any], reason: str, 
     if not source.ledger or reason not in OUT_OF_ORDER:
         return False
     try:
-        place = read_place(header_texts(record.headers), record.key)
+        place = read_position(header_texts(record.headers), record.key)
     except UnreadableEnvelope as error:
         raise NotRedriven(reason, f"nothing says where it belongs: {error}") from None
     passed = await connection.fetchrow(POSITION, source.name, place.slice_number)

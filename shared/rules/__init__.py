@@ -1,5 +1,5 @@
-"""What every rule is built from: what a decider is, how rules are looked at, terms, codes, and the vendor's policy.
+"""What every rule is built from: deciders, checks, license terms, activation codes, and the vendor's policy.
 
-Pure: what is in here imports messages and nothing that reads, writes, waits or guesses. The rules themselves are the
-services' deciders; a rule about one service's subject does not come in here.
+Pure: imports messages, and nothing that does I/O, reads a clock or uses chance. The rules themselves are in the
+services' deciders; no rule about one service's subject may come in here.
 """

@@ -1,7 +1,7 @@
-"""How rules are looked at: one after the other, and the first that is broken is the answer.
+"""Rules as values: checks that are evaluated in order, where the first broken one is the reason for a refusal.
 
-A decision and its explanation are one computation: `first_broken` stops where `looked_at` goes on. What a
-case is, each decider says itself; no rule and no I/O may come in here.
+A decision and its explanation are the same computation: `first_broken` stops at the first broken check, `looked_at`
+goes on to the end. Each decider defines its own case. No rule and no I/O may come in here.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -14,11 +14,11 @@ from shared.messages import CHANGE_MAX, Finding, Hold, Reason
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check[Case, Word: Reason | Hold]:
-    """One rule as a value. `broken` tells whether a case fails it, and `reason` is the word for it.
+    """One rule as a value. `broken` tells whether a case fails it, and `reason` is the word for the refusal.
 
-    `rule` numbers the rules of the rulebook that it speaks for. `change` says what would have made the case
-    pass; `passes_at`, where there is one, when it passes by itself. Where a check that `ends` is broken there
-    is nothing more to look at, or nothing more may be told (R-108).
+    `rule` holds the numbers of the rules that it implements. `change` says what would have made the case pass, and
+    `passes_at`, if there is one, when it will pass by itself. If a check that `ends` is broken, no further check is
+    evaluated: there is nothing more to check, or nothing more may be revealed (R-108).
     """
 
     reason: Word
@@ -30,7 +30,7 @@ class Check[Case, Word: Reason | Hold]:
 
 
 class Looked[Case, Word: Reason | Hold](NamedTuple):
-    """One check that was looked at for a case, and how it came out."""
+    """The result of one check on a case."""
 
     check: Check[Case, Word]
     case: Case
@@ -38,12 +38,12 @@ class Looked[Case, Word: Reason | Hold](NamedTuple):
 
     @property
     def reason(self) -> Word:
-        """The word by which a broken check refuses."""
+        """The reason that a broken check gives."""
         return self.check.reason
 
     @property
     def rule(self) -> str:
-        """The numbers of the rules."""
+        """The numbers of the rules that the check implements."""
         return self.check.rule
 
     @property
@@ -55,24 +55,24 @@ class Looked[Case, Word: Reason | Hold](NamedTuple):
 
     @property
     def passes_at(self) -> datetime | None:
-        """When the same case passes by itself, or None if it did or never does."""
+        """When the case will pass by itself, or None if it has passed or never will."""
         return None if self.passed or self.check.passes_at is None else self.check.passes_at(self.case)
 
 
 def looked_at[Case, Word: Reason | Hold](checks: Sequence[Check[Case, Word]], case: Case) -> list[Looked[Case, Word]]:
-    """Return every check that can be looked at and how it came out, in the order of the decision."""
+    """Return the result of every check that can be evaluated, in the order of the decision."""
     return list(_look(checks, case))
 
 
 def first_broken[Case, Word: Reason | Hold](
     checks: Sequence[Check[Case, Word]], case: Case
 ) -> Looked[Case, Word] | None:
-    """Return the first check that the case fails. Those after it are not looked at."""
+    """Return the first check that the case fails, or None. The checks after it are not evaluated."""
     return next((looked for looked in _look(checks, case) if not looked.passed), None)
 
 
 def findings_of[Case, Word: Reason | Hold](checks: Sequence[Check[Case, Word]], case: Case) -> tuple[Finding, ...]:
-    """Return what was looked at, as a refusal keeps it: so it can be explained from the log alone."""
+    """Return the results as a refusal records them, so that it can be explained from the log alone."""
     return tuple(
         Finding(rule=looked.rule, reason=looked.reason, passed=looked.passed, change=(looked.change or "")[:CHANGE_MAX])
         for looked in _look(checks, case)
@@ -88,7 +88,7 @@ def _look[Case, Word: Reason | Hold](checks: Sequence[Check[Case, Word]], case: 
 
 
 def moment(at: datetime | None) -> str:
-    """Return a time as a sentence names it (`2027-05-03T10:00Z`)."""
+    """Return a time for use in a sentence (`2027-05-03T10:00Z`)."""
     if at is None:
         return "a known time"
     whole = at.second == 0 and at.microsecond == 0

@@ -1,8 +1,7 @@
-"""What a decider is: three pure functions and the names of the streams they speak about.
+"""The decider pattern: three pure functions, and the names of the streams that they read and write.
 
-No service, no rule and no I/O may come in here. The shape is Jérémie Chassaing's decider
-(initial, decide, evolve), widened to the few decisions that touch two streams at once:
-a switch activates one code and frees the seat on another.
+After Jérémie Chassaing's decider (initial, decide, evolve), extended to the few decisions that touch two streams at
+once: a switch activates one code and frees the seat on another. No service, no rule and no I/O may come in here.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,10 +12,9 @@ import msgspec
 
 
 class Refused(Exception):
-    """An order that concerns nothing known, so that no stream could keep its refusal.
+    """A refusal that no stream can record, such as that of a command about something unknown.
 
-    A door answers it as a problem with this `code`; a consumer parks the message with it.
-    Every other refusal is an event.
+    A door answers with a problem of this `code`; a consumer parks the message with it. Every other refusal is an event.
     """
 
     def __init__(self, code: str, detail: str) -> None:
@@ -27,10 +25,10 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decider[Command, State, Event]:
-    """One service's rules, as the shell needs them.
+    """One service's rules, as the shell calls them.
 
-    `streams` names every stream a command may read or write; `decide` gets their states (each at
-    least `initial`) and answers events, each for one of those streams; `evolve` never refuses.
+    `streams` names every stream that a command may read or write. `decide` gets their states (`initial` for a new
+    stream) and returns events, each for one of these streams. `evolve` never refuses.
     """
 
     initial: State
@@ -40,45 +38,45 @@ class Decider[Command, State, Event]:
     stream_of: Callable[[Event], str]
 
 
-class Part(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A part of a state: frozen, so that only `evolve` makes a new one, and made of facts, which are not checked again.
+class StateStruct(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Base of the structs that states are made of. Frozen; the values come from facts and are not validated again.
 
-    A field that is None, false, 0 or empty is not written if that is its default, and what a newer version wrote more
-    is passed over. A default of another value is `always` written.
+    A field that equals its default of None, false, 0 or empty is not written, and unknown fields of a newer version are
+    ignored. Fields with any other default are declared with `always`.
     """
 
     def but(self, **changes: object) -> Self:
-        """Return the same with `changes`."""
+        """Return a copy with `changes`."""
         return msgspec.structs.replace(self, **changes)
 
     def to_json(self) -> str:
-        """Return it as text: the same bytes for the same state (R-118)."""
+        """Return the state as JSON: equal states give equal bytes (R-118)."""
         return msgspec.json.encode(self).decode()
 
-    def shown(self) -> dict[str, Any]:
-        """Return all its fields as JSON values, for people and their programs; what is absent is left out."""
-        return {name: _shown(value) for name, value in msgspec.structs.asdict(self).items() if value is not None}
+    def to_dict(self) -> dict[str, Any]:
+        """Return all fields as JSON values, for people and their programs, without those that are None."""
+        return {name: _builtin(value) for name, value in msgspec.structs.asdict(self).items() if value is not None}
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Return what `to_json` wrote. Raises `msgspec.DecodeError` for anything else."""
+        """Return the state that `to_json` wrote. Raises `msgspec.DecodeError` for anything else."""
         return msgspec.json.decode(text, type=cls)
 
 
-def _shown(value: Any) -> Any:
+def _builtin(value: Any) -> Any:
     match value:
-        case Part():
-            return value.shown()
+        case StateStruct():
+            return value.to_dict()
         case tuple():
-            return [_shown(each) for each in value]
+            return [_builtin(each) for each in value]
         case _:
             return msgspec.to_builtins(value)
 
 
 def always[Value](value: Value) -> Value:
-    """Return the default of a field that is written also if it has it.
+    """Return a default for a field that is written even when it has its default.
 
-    msgspec leaves a field out if it is the very object that is the default, which of equal texts may be so or not.
+    msgspec leaves out a field only if it is the very object of the default, and equal strings may or may not be that.
     """
     default: Value = msgspec.field(default_factory=lambda: value)
     return default

@@ -1,8 +1,7 @@
-"""What the vendor decided rather than the rules: one named, numbered value that both services decide by.
+"""The vendor's own numbers, such as notice periods and limits: one named, versioned value that both services use.
 
-Every event names the version it was decided by. A change is a new version, never an edit: old events
-name the old one, and a replay under another policy tells what would have been different. No rule may
-come in here.
+Every event names the version it was decided under. A change is a new version, never an edit: old events name the old
+one, and a replay under another policy shows what would have been different. No rule may come in here.
 """
 
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from shared.messages import CodeKind, Event
 
 
 def _no_bare_number(value: object) -> object:
-    # 8 would be seconds where days were meant
+    # 8 would be read as seconds where days were meant
     if isinstance(value, int | float):
         raise ValueError("a span is an ISO 8601 duration such as P8D or PT5M")  # noqa: TRY004 - pydantic's own protocol
     return value
@@ -23,11 +22,11 @@ def _no_bare_number(value: object) -> object:
 
 Span = Annotated[timedelta, BeforeValidator(_no_bare_number), Field(ge=timedelta(0), le=timedelta(days=3_650))]
 Delays = Annotated[tuple[Span, ...], Field(min_length=1, max_length=20)]
-"""How long to wait after the first, the second … failure; the last counts for all that follow."""
+"""How long to wait after the first, the second … failure; the last one applies to all that follow."""
 
 
 class Policy(BaseModel):
-    """One set of the vendor's decisions. A misspelt name is an error; spans are ISO 8601 durations (`P8D`)."""
+    """One version of the vendor's policy. A misspelled name is an error; spans are ISO 8601 durations (`P8D`)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -35,43 +34,43 @@ class Policy(BaseModel):
     version: int = Field(ge=1)
 
     settlement_hold: Span = timedelta(days=3)
-    """How long a purchase that is announced but not settled holds the switch and protects the device (R-70, R-98)."""
+    """How long an announced purchase that is not settled holds the switch and protects the device (R-70, R-98)."""
     auto_renewal_hold: Span = timedelta(days=1)
-    """How long after its end a subscription that renews itself is waited for (R-27, R-70)."""
+    """How long after its end a switch still waits for a subscription that renews itself (R-27, R-70)."""
     block_notice: Span = timedelta(days=8)
-    """How long a license that is blocked keeps working (R-105)."""
+    """How long a blocked license keeps working (R-105)."""
     refund_notice: Span = timedelta(days=14)
-    """How long a license keeps working, at least, after its purchase was refunded (R-96)."""
+    """How long a license keeps working, at least, after a refund (R-96)."""
     reserve_kinds: tuple[CodeKind, ...] = ("paid", "renewal")
     """Which kinds of code may wait in reserve (R-26)."""
     answer_patience: Span = timedelta(minutes=1)
-    """How long an attempt may stay unanswered until it counts as delayed (R-49)."""
+    """How long an attempt may stay unanswered before it counts as delayed (R-49)."""
     retry_delays: Delays = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 30, 120, 360))
-    """The back-off of attempts that stayed unanswered (R-49)."""
+    """The backoff of unanswered attempts (R-49)."""
     manual_delays: Delays = tuple(timedelta(seconds=seconds) for seconds in (0, 10, 60, 300, 900))
-    """How long Activate now is unavailable after each attempt by hand of the same reserve (R-64)."""
+    """How long Activate now is unavailable after each manual attempt of the same reserve (R-64)."""
     guesses_free: int = Field(default=5, ge=1, le=100)
-    """How many unknown codes within `guess_window` are nobody's concern (R-107)."""
+    """How many unknown codes within `guess_window` have no consequence (R-107)."""
     guess_window: Span = timedelta(hours=1)
     guess_delays: Delays = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60))
     """How long the device must wait after each unknown code beyond the free ones (R-107)."""
     offline_report_max: Span = timedelta(days=30)
-    """How late an activation made offline may be reported (R-77)."""
+    """How late an offline activation may be reported (R-77)."""
     clock_tolerance: Span = timedelta(minutes=5)
-    """How far a device's clock may be off until it is noticed (R-111)."""
+    """How far a device's clock may be off before it is noticed (R-111)."""
 
 
 POLICY = Policy(name="standard", version=1)
-"""The policy in use where no other is configured."""
+"""The default policy."""
 
 
 def delay_after(failures: int, delays: Sequence[timedelta]) -> timedelta:
-    """Return how long to wait after that many failures: none before the first."""
+    """Return how long to wait after this many failures; zero before the first."""
     return timedelta(0) if failures < 1 else delays[min(failures, len(delays)) - 1]
 
 
 def decided_by[Fact: Event](policy: Policy, facts: Sequence[Fact]) -> list[Fact]:
-    """Return the facts with the policy that decided them named; one that came from elsewhere keeps its own."""
+    """Return the facts with the policy version that decided them; a fact from the other service keeps its own."""
     return [
         fact if fact.policy_version else fact.model_copy(update={"policy_version": policy.version}) for fact in facts
     ]

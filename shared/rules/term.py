@@ -1,4 +1,4 @@
-"""When a term ends: calendar arithmetic, in UTC, so that no summer time moves an end (R-75)."""
+"""When a license term ends: calendar arithmetic in UTC, so that daylight saving time never moves an end (R-75)."""
 
 import re
 from datetime import UTC, datetime
@@ -16,8 +16,8 @@ _TERM = re.compile(r"P(?:(?P<years>\d+)Y)?(?:(?P<months>\d+)M)?(?:(?P<days>\d+)D
 def end_of(started_at: datetime, term: Term) -> datetime:
     """Return the end of a `term` that starts at `started_at`, in UTC.
 
-    A day that the month does not have becomes its last: 31 January and one month is the end of February.
-    A term that no calendar holds ends with the calendar.
+    A day that the month does not have becomes its last day: 31 January plus one month is the end of February.
+    A term beyond the end of the calendar ends there.
     """
     try:
         return started_at.astimezone(UTC) + _span(term)
@@ -26,7 +26,7 @@ def end_of(started_at: datetime, term: Term) -> datetime:
 
 
 def earlier_by(ends_at: datetime, term: Term) -> datetime:
-    """Return the end that a `term` taken off leaves, in UTC: years and months first, as they were counted (R-96)."""
+    """Return the end that is earlier by `term`, in UTC: years and months come off first, as they were added (R-96)."""
     try:
         return ends_at.astimezone(UTC) - _span(term)
     except (ValueError, OverflowError):

@@ -1,4 +1,4 @@
-"""How an operator can tell what a process does: logs, traces, counters, and a container's health check.
+"""Observability: logs, traces, metrics, and a container's health check.
 
-Nothing in here changes what happens; no rule, no table and nothing of Kafka comes in.
+Nothing in here changes what the services do. No rule, no table and nothing of Kafka may come in here.
 """

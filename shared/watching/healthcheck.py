@@ -1,6 +1,6 @@
-"""Asks this process's own door whether it makes progress: a container's health check, without a shell.
+"""A container's health check that needs no shell: asks the service in this container whether it is ready.
 
-`python -m shared.watching.healthcheck` exits with 0 when `/readyz` says ready, else with 1 and the reason. It imports
+`python -m shared.watching.healthcheck` exits with 0 if `/readyz` says ready, else with 1 and the reason. It imports
 nothing of Perennial, because it runs every few seconds beside the service.
 """
 
@@ -14,15 +14,15 @@ TIMEOUT_SECONDS = 4.0
 
 def problem(port: int) -> str | None:
     """Return why the service on `port` is not ready, or None."""
-    door = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
     try:
-        door.request("GET", "/readyz")
-        answer = door.getresponse()
+        connection.request("GET", "/readyz")
+        answer = connection.getresponse()
         body = answer.read()
     except OSError as error:
         return f"no answer: {error}"
     finally:
-        door.close()
+        connection.close()
     return None if answer.status == http.client.OK else _detail(body)
 
 
@@ -30,7 +30,7 @@ def _detail(body: bytes) -> str:
     try:
         return str(json.loads(body)["detail"])
     except (ValueError, KeyError, TypeError):
-        return "not ready, and it did not say why"
+        return "not ready, without a reason"
 
 
 if __name__ == "__main__":

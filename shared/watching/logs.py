@@ -1,6 +1,6 @@
-"""Log lines of a service: text for people, or JSON that names the story each line belongs to.
+"""Log lines of a service: text for people, or JSON with the correlation and trace id of each line.
 
-A code is hidden before it gets here: it shows its last group only, whatever prints it (`shared.rules.codes.masked`).
+Codes are masked before they get here: a code that is printed shows only its last group (`shared.rules.codes.masked`).
 """
 
 import json
@@ -13,7 +13,7 @@ from shared.watching.traces import trace_id_of, traceparent
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object per line; `extra` fields of a record become fields of the object."""
+    """One JSON object per line, with `correlation_id` and `trace_id` from a record's `extra`."""
 
     def __init__(self, **always: str) -> None:
         super().__init__()

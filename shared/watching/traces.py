@@ -1,8 +1,8 @@
-"""Lets an operator follow one story through both services, from the request to every event that it caused.
+"""Distributed tracing: follows a request through both services, to every event that it caused.
 
-`traceparent` (W3C) travels from the request into the event, through both logs, into every event that follows: always,
-and unchanged. Only when an OpenTelemetry endpoint is set does each step also become a span, whose id then travels on;
-without one nothing of OpenTelemetry is even imported. No rule may come in here.
+`traceparent` (W3C) always goes from the request into its events, and through both logs into every event that follows.
+If an OpenTelemetry endpoint is set, each step also becomes a span, whose id is passed on instead; without one,
+OpenTelemetry is not even imported. No rule may come in here.
 """
 
 import os
@@ -15,13 +15,13 @@ from uuid import UUID
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.watching.measures import HTTP_REQUESTS
+from shared.watching.metrics import HTTP_REQUESTS
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 """The environment variables of OpenTelemetry itself."""
 
 QUIET = ("/livez", "/readyz", "/metrics")
-"""Asked by machines every few seconds: no step of any story."""
+"""Polled by machines every few seconds: not part of any trace."""
 
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -31,12 +31,12 @@ _tracer: Any = None
 
 
 def traceparent() -> str | None:
-    """Return where the running request stands in its trace, or None when nobody traces it."""
+    """Return the trace context of the current request, or None if it is not traced."""
     return _current.get()
 
 
 def read_traceparent(text: str | None) -> str | None:
-    """Return the trace context; one that is none is left out: it says nothing about the event."""
+    """Return the trace context, or None if it is malformed: it says nothing about the event."""
     return text if text and TRACEPARENT.fullmatch(text) else None
 
 
@@ -46,8 +46,8 @@ def trace_id_of(text: str | None) -> str | None:
 
 
 def start_traces(*, service: str, worker: str) -> None:
-    """Export spans if an OpenTelemetry endpoint is set; what else OpenTelemetry's variables say is heeded too."""
-    global _tracer  # noqa: PLW0603 - one exporter per process, as OpenTelemetry has it
+    """Export spans if an OpenTelemetry endpoint is set; OpenTelemetry's other variables are respected too."""
+    global _tracer  # noqa: PLW0603 - one exporter per process, as in OpenTelemetry itself
     if not any(os.environ.get(name) for name in ENDPOINTS):
         return
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
@@ -62,7 +62,7 @@ def start_traces(*, service: str, worker: str) -> None:
 
 
 def _started(name: str, kind: str, parent: str | None, **attributes: str) -> Any:
-    # an empty context, not the current one: what is the parent is said, or there is none
+    # an empty context, not the current one: the parent is explicit, or there is none
     from opentelemetry.context import Context  # noqa: PLC0415
     from opentelemetry.trace import SpanKind  # noqa: PLC0415
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator  # noqa: PLC0415
@@ -79,7 +79,7 @@ def _traceparent_of(span: Any) -> str:
 
 @contextmanager
 def spans_end_here() -> Iterator[None]:
-    """End what `follow` begins inside when this ends: with the commit, or the failure, of a batch."""
+    """End the spans that `continue_trace` starts inside this block at its end: when a batch is committed or fails."""
     if _tracer is None:
         yield
         return
@@ -94,7 +94,7 @@ def spans_end_here() -> Iterator[None]:
 
 
 class Traced(Protocol):
-    """A message as a span shows it."""
+    """What a span needs to know of a message."""
 
     @property
     def event_id(self) -> str:
@@ -102,23 +102,23 @@ class Traced(Protocol):
 
     @property
     def type_name(self) -> str:
-        """What it says happened."""
+        """Its event type."""
 
     @property
     def subject(self) -> str:
-        """The stream it speaks of."""
+        """The stream it belongs to."""
 
     @property
     def correlation_id(self) -> UUID | None:
-        """The story it belongs to."""
+        """Its correlation id."""
 
     @property
     def traceparent(self) -> str | None:
-        """Where it stands in its trace."""
+        """Its trace context."""
 
 
-def follow(message: Traced) -> str | None:
-    """Return the trace context for what follows from a message."""
+def continue_trace(message: Traced) -> str | None:
+    """Return the trace context for whatever follows from a message, starting a span if spans are exported."""
     spans = _open_spans.get()
     if _tracer is None or spans is None:
         return message.traceparent
@@ -139,7 +139,7 @@ def follow(message: Traced) -> str | None:
 
 
 class Traces:
-    """Takes the trace context of a request in, counts the request, and makes it a span if spans are exported."""
+    """Middleware that reads a request's trace context, counts the request, and starts a span if spans are exported."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

@@ -9,10 +9,10 @@ from services.activation.api import Doors, routes
 from services.activation.decider import DECIDER, Verify
 from services.activation.outbox import SANDBOX_OUTBOX
 from services.activation.store import CodeStore
-from shared.doors.door import Door
-from shared.keys.sealing import Sealing
+from shared.doors.command_queue import CommandQueue
+from shared.keys.crypto_shredding import Sealing
 from shared.ledger.clock import Clock
-from shared.ledger.command_handler import CommandHandler, Order
+from shared.ledger.command_handler import CommandHandler, CommandMessage
 from shared.ledger.database import Pool, transaction
 from shared.ledger.events import append
 from shared.ledger.identity import new_id
@@ -26,15 +26,15 @@ NOTE = {"note": "stolen"}
 @pytest.fixture
 async def door(activation_pool: Pool) -> AsyncIterator[Client]:
     """The doors on a ledger as good as new."""
-    door = Door(CommandHandler(DECIDER, CodeStore(), SANDBOX_OUTBOX), pool=activation_pool, on_append=nothing)
+    queue = CommandQueue(CommandHandler(DECIDER, CodeStore(), SANDBOX_OUTBOX), pool=activation_pool, on_append=nothing)
     doors = Doors(
-        door=door,
+        queue=queue,
         pool=activation_pool,
         clock=Clock(sandbox=True),
         sealing=Sealing(activation_pool),
         operator_key_hash=OPERATOR_KEY_HASH,
     )
-    async with served(routes(doors), door.run, {}) as client:
+    async with served(routes(doors), queue.run, {}) as client:
         yield client
 
 
@@ -126,7 +126,7 @@ async def test_a_code_that_was_guessed_and_never_issued_does_not_exist_for_anybo
         )
         cause = Cause(at=now, recorded_at=now, correlation_id=new_id())
         async with transaction(activation_pool) as connection:
-            decided = await handler.decide(connection, [Order(asked, cause)])
+            decided = await handler.decide(connection, [CommandMessage(asked, cause)])
             await append(connection, decided.events)
     for credential in (OPERATOR, await a_vendor(door, "default")):
         assert told(404, await door.get(f"/v1/codes/{guess}", headers=credential))["code"] == "unknown_code"

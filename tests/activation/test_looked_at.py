@@ -21,8 +21,8 @@ from services.activation.decider import (
     looked_at,
 )
 from shared.messages import ActivationDelayed, ActivationRefused, CodeRejected, Hold, Reason
+from shared.rules.checks import moment
 from shared.rules.decider import fold
-from shared.rules.looking import moment
 from tests.activation.asked import add, add_at_once, done_offline
 from tests.activation.table import INPUTS, STATES
 from tests.scenarios import (

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import pytest
 
-from services.activation.consumer import ASKS, DEVICES_TOPIC, PURCHASES_TOPIC, purchases, requests
+from services.activation.consumer import DEVICES_TOPIC, PURCHASES_TOPIC, REQUEST_TYPES, purchases, requests
 from services.activation.decider import (
     DECIDER,
     Activate,
@@ -124,11 +124,11 @@ def test_what_asks_for_nothing_is_passed_over() -> None:
 
 def test_the_consumer_reads_exactly_the_events_that_ask() -> None:
     """What is in no list is passed over unread: an event that asks and is not in it would be lost."""
-    assert set(ASKS) == {type(event).__name__ for event, *_ in ASKING.values()}
-    assert set(ASKS) < {event.__name__ for event in get_args(DeviceEvent.__value__)}
+    assert set(REQUEST_TYPES) == {type(event).__name__ for event, *_ in ASKING.values()}
+    assert set(REQUEST_TYPES) < {event.__name__ for event in get_args(DeviceEvent.__value__)}
     source = requests(HANDLER, CLOCK)
     assert source.topic == DEVICES_TOPIC
-    assert set(source.ignored) == {event.__name__ for event in DEVICE_EVENTS} - set(ASKS)
+    assert set(source.ignored) == {event.__name__ for event in DEVICE_EVENTS} - set(REQUEST_TYPES)
 
 
 # --- what shops tell ---------------------------------------------------------------------------------------

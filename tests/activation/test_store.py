@@ -23,7 +23,7 @@ from services.activation.decider import (
 )
 from services.activation.outbox import OUTBOX
 from services.activation.store import CodeStore
-from shared.ledger.command_handler import CommandHandler, Order, Stored
+from shared.ledger.command_handler import CommandHandler, CommandMessage, Stored
 from shared.ledger.database import Connection, Pool, transaction
 from shared.ledger.events import append
 from shared.ledger.identity import new_id
@@ -256,7 +256,7 @@ async def test_the_schema_refuses_what_no_rule_would_do(
 
 async def decide(pool: Pool, command: Command) -> list[CodeEvent]:
     async with transaction(pool) as connection:
-        decided = await HANDLER.decide(connection, [Order(command, cause(command.at))])
+        decided = await HANDLER.decide(connection, [CommandMessage(command, cause(command.at))])
         await append(connection, decided.events)
     return [decode(event.type_name, event.schema_version, event.data) for event in decided.events]  # type: ignore[misc]
 
@@ -348,7 +348,7 @@ async def test_a_license_given_back_and_its_reserve_are_one_transaction(activati
     await decide(activation_pool, attempt(D, A))
     commands = [*commands_for(given_back(reserve=B), NOON), attempt(OTHER, A)]
     async with transaction(activation_pool) as connection:
-        decided = await HANDLER.decide(connection, [Order(command, cause(command.at)) for command in commands])
+        decided = await HANDLER.decide(connection, [CommandMessage(command, cause(command.at)) for command in commands])
         await append(connection, decided.events)
     assert [event.type_name for event in decided.events] == ["SeatReleased", "LicenseActivated", "LicenseActivated"]
     async with activation_pool.acquire() as connection:

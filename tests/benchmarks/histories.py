@@ -17,7 +17,7 @@ from services.activation import decider as codes
 from services.activation import outbox as activation_outbox
 from services.device import decider as devices
 from services.device import outbox as device_outbox
-from shared.ledger.command_handler import CommandHandler, Order, Stored
+from shared.ledger.command_handler import CommandHandler, CommandMessage, Stored
 from shared.ledger.events import NewEvent
 from shared.ledger.outbox import Cause, Outbox
 from shared.ledger.slices import slice_of
@@ -144,7 +144,7 @@ class Cohort:
 def _decided(
     rules: CommandHandler[Any, Any], command: object, cause: Cause
 ) -> tuple[Sequence[Event], Sequence[NewEvent]]:
-    decided = _at_once(rules.decide(NOBODYS_CONNECTION, [Order(command, cause)]))
+    decided = _at_once(rules.decide(NOBODYS_CONNECTION, [CommandMessage(command, cause)]))
     return decided.outcomes[0].events, decided.events
 
 

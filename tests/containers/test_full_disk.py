@@ -52,7 +52,7 @@ def test_a_ledger_without_room_refuses_orders_says_why_and_takes_them_later(
     assert (refusal.status_code, refusal.json()["code"]) == (503, "ledger_unavailable")
     worker = httpx.get(f"{system.worker('device').url}/readyz", timeout=5, trust_env=False)
     assert worker.status_code == httpx.codes.SERVICE_UNAVAILABLE
-    assert "the ledger takes no orders" in worker.json()["detail"]
+    assert "the ledger accepts no commands" in worker.json()["detail"]
     stack.postgres.free_disk()
     until(lambda: device.add(code, headers=key), lambda answer: answer.is_success, seconds=60)
     device.sees(runs_on(code))

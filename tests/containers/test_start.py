@@ -97,7 +97,7 @@ def test_a_topic_that_someone_compacted_keeps_workers_from_starting(deployment: 
     ("partitions", "replicas", "advice"),
     [
         ("16", "3", "has 8 partitions, not 16"),
-        ("8", "4", "has 3 of 4 copies of partition"),
+        ("8", "4", "has 3 of 4 replicas"),
         ("8", "1", "min.insync.replicas is 2, it must be 1"),
         ("12", "3", "power of two"),
     ],

@@ -20,12 +20,12 @@ from services.device.decider import DECIDER, Device, EnrollDevice, RecordVerdict
 from services.device.outbox import SANDBOX_OUTBOX
 from services.device.projection import LicenseView
 from services.device.store import DeviceStore
-from shared.doors.door import Door
+from shared.doors.command_queue import CommandQueue
+from shared.keys.crypto_shredding import Sealing
 from shared.keys.operators import OperatorTokens, operator_token
-from shared.keys.sealing import Sealing
 from shared.keys.signing import KeyRing
 from shared.ledger.clock import Clock, machine_now
-from shared.ledger.command_handler import CommandHandler, Order
+from shared.ledger.command_handler import CommandHandler, CommandMessage
 from shared.ledger.database import Pool, transaction
 from shared.ledger.events import append, instant
 from shared.ledger.identity import new_code, new_id
@@ -61,7 +61,7 @@ class Stand:
         command = RecordVerdict(device_id=verdict.device_id, verdict=verdict, at=now)
         cause = Cause(at=now, recorded_at=now, correlation_id=new_id())
         async with transaction(self.pool) as connection:
-            decided = await self.handler.decide(connection, [Order(command, cause)])
+            decided = await self.handler.decide(connection, [CommandMessage(command, cause)])
             await append(connection, decided.events)
 
     async def shows(self, device_id: str) -> None:
@@ -99,7 +99,7 @@ class Owner:
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> KeyRing:
     """The service's keys."""
-    return KeyRing.kept_in(tmp_path_factory.mktemp("keys") / "device.pem")
+    return KeyRing.load_or_create(tmp_path_factory.mktemp("keys") / "device.pem")
 
 
 @pytest.fixture(autouse=True)
@@ -119,9 +119,9 @@ async def stand(device_pool: Pool, keys: KeyRing) -> AsyncIterator[Stand]:
 async def device_service(device_pool: Pool, keys: KeyRing | None) -> AsyncIterator[Stand]:
     """Yield the doors of a service with these keys."""
     handler = CommandHandler(DECIDER, DeviceStore(), SANDBOX_OUTBOX)
-    door = Door(handler, pool=device_pool, on_append=nothing)
+    queue = CommandQueue(handler, pool=device_pool, on_append=nothing)
     doors = Doors(
-        door=door,
+        queue=queue,
         pool=device_pool,
         clock=Clock(sandbox=True),
         watch=Watch(),
@@ -132,7 +132,7 @@ async def device_service(device_pool: Pool, keys: KeyRing | None) -> AsyncIterat
         operator_key_hash=OPERATOR_KEY_HASH,
         operator_tokens=OperatorTokens(keys=keys.public, audience="device") if keys else None,
     )
-    async with served(routes(doors), door.run, LARGER_BODIES) as client:
+    async with served(routes(doors), queue.run, LARGER_BODIES) as client:
         yield Stand(client, device_pool, handler, keys)
 
 
@@ -762,7 +762,7 @@ async def test_events_are_told_by_their_ids_and_as_what_others_caused(stand: Sta
     command = EnrollDevice(device_id="caused", at=now, request_id=new_id(), **ANTIVIRUS)
     why = Cause(at=now, recorded_at=now, correlation_id=new_id(), causation_id=UUID(cause))
     async with transaction(stand.pool) as connection:
-        await append(connection, (await stand.handler.decide(connection, [Order(command, why)])).events)
+        await append(connection, (await stand.handler.decide(connection, [CommandMessage(command, why)])).events)
     history = told(200, await stand.http.get("/v1/devices/caused/history", headers=OPERATOR))["events"]
     by_id = {"event_id": [history[0]["event_id"], str(new_id())]}
     by_cause = {"device_id": ["caused", stranger.device_id], "cause": [cause]}

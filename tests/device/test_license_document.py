@@ -31,7 +31,7 @@ type Verify = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> KeyRing:
     """The keys of a service."""
-    return KeyRing.kept_in(tmp_path_factory.mktemp("keys") / "device.pem")
+    return KeyRing.load_or_create(tmp_path_factory.mktemp("keys") / "device.pem")
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_a_document_that_is_not_good_is_refused_with_one_line(
 
 def test_a_document_that_somebody_else_signed_is_refused(verify: Verify, tmp_path: Path) -> None:
     """R-113."""
-    stranger = KeyRing.kept_in(tmp_path / "stranger.pem")
+    stranger = KeyRing.load_or_create(tmp_path / "stranger.pem")
     done = verify(stranger.sign(LICENSE, kind="perennial-license"))
     assert done.returncode == 1
     assert "none of the keys" in done.stderr

@@ -13,7 +13,7 @@ from services.device.outbox import OUTBOX
 from services.device.store import DeviceStore
 from services.device.timer import Timer
 from shared.ledger.clock import Clock, machine_now
-from shared.ledger.command_handler import CommandHandler, Order
+from shared.ledger.command_handler import CommandHandler, CommandMessage
 from shared.ledger.database import Pool, transaction
 from shared.ledger.events import RecordedEvent, append, from_row
 from shared.ledger.identity import new_id
@@ -32,7 +32,7 @@ EVERY_GROUP = range(GROUP_COUNT)
 async def order(pool: Pool, *commands: Command, at: datetime) -> None:
     """Let the device service decide commands."""
     async with transaction(pool) as connection:
-        decided = await HANDLER.decide(connection, [Order(command, cause(at)) for command in commands])
+        decided = await HANDLER.decide(connection, [CommandMessage(command, cause(at)) for command in commands])
         await append(connection, decided.events)
 
 

@@ -24,10 +24,11 @@ from services.cli.system import System
 from services.device.decider import DECIDER, AddCode, Command, Device
 from services.device.outbox import SANDBOX_OUTBOX as DEVICE_OUTBOX
 from services.device.store import DeviceStore
-from shared.doors.door import Answer, Door, Ticket
+from shared.doors.command_queue import CommandQueue, PendingCommand
+from shared.doors.idempotency import Answer
 from shared.kafka.relay import Relay
 from shared.ledger.clock import machine_now
-from shared.ledger.command_handler import CommandHandler, Order
+from shared.ledger.command_handler import CommandHandler, CommandMessage
 from shared.ledger.database import Connection, Pool, open_pool, transaction
 from shared.ledger.events import RecordedEvent, append
 from shared.ledger.identity import new_code, new_id
@@ -257,15 +258,15 @@ async def _activate_once_more(ledger: Connection, forgotten: dict[str, object]) 
 # --- programs with a fault in them ----------------------------------------------------------------
 
 
-class AnswersBeforeTheCommit(Door[Command, Device]):
-    """A door that tells the client before it is true."""
+class AnswersBeforeTheCommit(CommandQueue[Command, Device]):
+    """A command queue that answers the client before the commit."""
 
     @override
-    async def _decide(self, tickets: Sequence[Ticket[Command]]) -> None:
+    async def _decide(self, batch: Sequence[PendingCommand[Command]]) -> None:
         async with transaction(self._pool) as connection:
-            decided = await self._handler.decide(connection, [ticket.order for ticket in tickets])
-            for ticket, outcome in zip(tickets, decided.outcomes, strict=True):
-                ticket.answered.set_result(ticket.answer(outcome))
+            decided = await self._handler.decide(connection, [pending.message for pending in batch])
+            for pending, outcome in zip(batch, decided.outcomes, strict=True):
+                pending.answered.set_result(pending.to_answer(outcome))
             await append(connection, decided.events)
             # the worker is killed here: nothing is committed
             raise asyncio.CancelledError
@@ -276,11 +277,12 @@ async def test_an_answer_before_the_commit_is_found(scene: Scene) -> None:
     device_id = await _some_device(scene)
     code = new_code()
     async with _pool(scene, "device") as pool:
-        door = AnswersBeforeTheCommit(CommandHandler(DECIDER, DeviceStore(), DEVICE_OUTBOX), pool=pool, on_append=_pass)
-        serving = asyncio.create_task(door.run())
+        handler = CommandHandler(DECIDER, DeviceStore(), DEVICE_OUTBOX)
+        queue = AnswersBeforeTheCommit(handler, pool=pool, on_append=_pass)
+        serving = asyncio.create_task(queue.run())
         now = machine_now().replace(year=2090)
-        ticket: Ticket[Command] = Ticket(
-            order=Order(
+        pending: PendingCommand[Command] = PendingCommand(
+            message=CommandMessage(
                 AddCode(
                     device_id=device_id, code_ref=code.ref, last_group=code.last_group, at=now, request_id=new_id()
                 ),
@@ -289,9 +291,9 @@ async def test_an_answer_before_the_commit_is_found(scene: Scene) -> None:
             scope="test",
             key="test",
             request_hash=b"",
-            answer=lambda outcome: Answer(202, {"recorded": [type(event).__name__ for event in outcome.events]}),
+            to_answer=lambda outcome: Answer(202, {"recorded": [type(event).__name__ for event in outcome.events]}),
         )
-        answer = await door.submit(ticket)
+        answer = await queue.submit(pending)
         await asyncio.wait([serving])
     assert CodeAdded.__name__ in answer.body["recorded"]
     told = Acknowledged(ledger="device", type_name="CodeAdded", fields={"device_id": device_id, "code_ref": code.ref})

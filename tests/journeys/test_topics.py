@@ -8,7 +8,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from services.cli.system import System
-from shared.kafka.topics import EVENT_TOPICS, FOR_EVER, ORDER_TOPICS, WrongTopic, check_topics
+from shared.kafka.topics import COMMAND_TOPICS, EVENT_TOPICS, FOR_EVER, WrongTopic, check_topics
 from shared.ledger.identity import new_id
 from tests.journeys.waiting import until
 
@@ -44,7 +44,7 @@ async def _make(bootstrap_servers: str, topic: str, settings: Mapping[str, str])
         await admin.close()
 
 
-@pytest.mark.parametrize("topic", [*EVENT_TOPICS, *ORDER_TOPICS])
+@pytest.mark.parametrize("topic", [*EVENT_TOPICS, *COMMAND_TOPICS])
 def test_no_topic_of_the_system_is_compacted_or_ever_emptied(topic: str, system: System) -> None:
     """R-127, R-128."""
     settings = settings_of(system, topic)

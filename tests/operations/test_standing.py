@@ -89,7 +89,7 @@ async def test_the_latest_checkpoint_is_shown_and_its_age_is_measured(
     """R-127."""
     assert told(404, await door.get("/v1/log/checkpoints", headers=OPERATOR))["code"] == "no_checkpoint"
     assert math.isnan(operations.checkpoints.age_seconds())
-    keys = KeyRing.kept_in(tmp_path / "keys.pem")
+    keys = KeyRing.load_or_create(tmp_path / "keys.pem")
     files: list[str] = []
     for ledger in ("/perennial/sandbox/device", "/perennial/sandbox/device", "/perennial/sandbox/devices"):
         made = await new_checkpoint(device_pool, ledger=ledger, keys=keys)

@@ -64,7 +64,7 @@ async def history(device_database: Database, device_pool: Pool) -> History:
 @pytest.fixture
 def keys(tmp_path: Path) -> KeyRing:
     """The service's keys."""
-    return KeyRing.kept_in(tmp_path / "keys" / "device.pem")
+    return KeyRing.load_or_create(tmp_path / "keys" / "device.pem")
 
 
 @pytest.fixture

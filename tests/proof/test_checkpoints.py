@@ -118,7 +118,7 @@ def refused(file: Path, keys: KeyRing) -> str:
 
 
 def test_an_unknown_key_proves_nothing(checkpoint: Checkpoint, tmp_path: Path) -> None:
-    stranger = KeyRing.kept_in(tmp_path / "stranger.pem")
+    stranger = KeyRing.load_or_create(tmp_path / "stranger.pem")
     assert refused(write(checkpoint, tmp_path), stranger) == "unknown_key"
 
 

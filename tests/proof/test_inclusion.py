@@ -186,7 +186,7 @@ def test_rubbish_is_refused(keys: KeyRing, rubbish: Any) -> None:
 
 
 def test_a_proof_under_an_unknown_key_proves_nothing(one: Proof, tmp_path: Path) -> None:
-    stranger = KeyRing.kept_in(tmp_path / "stranger.pem")
+    stranger = KeyRing.load_or_create(tmp_path / "stranger.pem")
     with pytest.raises(CheckpointRefused) as refusal:
         checked(one, stranger.public)
     assert refusal.value.code == "unknown_key"
@@ -235,7 +235,7 @@ def test_the_script_refuses_what_we_refuse(one: Proof, keys: KeyRing, tmp_path: 
 
 
 def test_the_script_refuses_an_unknown_key_and_a_forged_signature(one: Proof, keys: KeyRing, tmp_path: Path) -> None:
-    stranger = KeyRing.kept_in(tmp_path / "stranger.pem").public.jwks()
+    stranger = KeyRing.load_or_create(tmp_path / "stranger.pem").public.jwks()
     assert "the key that signed is not one of these" in run_script(tmp_path, one, stranger).stderr
     header, payload, _ = one["checkpoint"].split(".")
     forged = {**one, "checkpoint": f"{header}.{payload}.{'A' * 86}"}

@@ -249,7 +249,7 @@ async def test_checkpoints_that_prove_nothing_are_findings_themselves(
     history: History, folder: Path, tmp_path: Path
 ) -> None:
     (folder / "x.checkpoint.json").write_text("{}")
-    stranger = KeyRing.kept_in(tmp_path / "stranger.pem")
+    stranger = KeyRing.load_or_create(tmp_path / "stranger.pem")
     outcome = await checked(history, folder=folder, keys=stranger.public)
     assert outcome.findings.failed
     assert dict(outcome.findings.counts) == {"checkpoint_unknown_key": 2, "checkpoint_unreadable": 1}

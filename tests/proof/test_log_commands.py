@@ -15,7 +15,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from typer.testing import CliRunner, Result
 
 from services.cli import app
-from shared.kafka.topics import Layout, make_topic, record_count
+from shared.kafka.topics import Layout, create_topic, record_count
 from shared.keys.signing import KeyRing
 from shared.local.kafka import Kafka
 from tests.conftest import Database
@@ -41,7 +41,7 @@ async def ledgers(history: History, activation_database: Database) -> Mapping[st
 @pytest.fixture
 def environment(ledgers: Mapping[str, str], tmp_path: Path) -> dict[str, str]:
     """What an operator's shell says, with the local system's keys and no Kafka."""
-    KeyRing.kept_in(tmp_path / "data" / "keys" / "device.pem")
+    KeyRing.load_or_create(tmp_path / "data" / "keys" / "device.pem")
     return {**ledgers, "PERENNIAL_DATA": str(tmp_path / "data"), "PERENNIAL_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9"}
 
 
@@ -152,7 +152,7 @@ def test_an_unknown_key_or_an_event_without_a_checkpoint_proves_nothing(
     event_id = asyncio.run(history.value("select event_id from event where slice = 3 and position = 4"))
     assert refusal(perennial("log", "prove", event_id)) == "not_checkpointed_yet"
     answer(perennial("log", "checkpoint", "--service", "device", "--json"))
-    KeyRing.kept_in(tmp_path / "stranger.pem")
+    KeyRing.load_or_create(tmp_path / "stranger.pem")
     assert refusal(perennial("log", "prove", event_id, "--keys", tmp_path / "stranger.pem")) == "checkpoint_unknown_key"
     asyncio.run(history.append(events(3, 8, 8)))
     newer = asyncio.run(history.value("select event_id from event where slice = 3 and position = 8"))
@@ -288,7 +288,7 @@ async def own_topic(kafka: Kafka, history: History, environment: dict[str, str])
     """The device service's own topic, with the ledger's events in it and counted as sent."""
     environment["PERENNIAL_KAFKA_BOOTSTRAP_SERVERS"] = kafka.bootstrap
     await delete_topic(kafka.bootstrap)
-    await make_topic(kafka.bootstrap, TOPIC, Layout(4))
+    await create_topic(kafka.bootstrap, TOPIC, Layout(4))
     await send(TOPIC, history, kafka.bootstrap, await events_of(history), source=SOURCE)
     await history.tamper("update slice_published p set position = h.position from slice_head h where h.slice = p.slice")
     return kafka.bootstrap

@@ -6,9 +6,9 @@ from itertools import count
 
 import pytest
 
-from shared.kafka.inbox import Vector, address
-from shared.kafka.position_check import LedgerSieve
-from shared.kafka.topics import Layout, layout_of, make_topic, record_count
+from shared.kafka.inbox import Checkpoint, read_positions
+from shared.kafka.position_check import PositionCheck
+from shared.kafka.topics import Layout, create_topic, layout_of, record_count
 from shared.ledger.hash_chain import GENESIS
 from shared.local.kafka import Kafka
 from shared.messages import decode
@@ -38,7 +38,7 @@ numbers = count(1)
 async def topic(kafka: Kafka) -> str:
     """The next version of a topic, with more partitions."""
     name = f"device.events.v{next(numbers) + 1}"
-    assert await make_topic(kafka.bootstrap, name, Layout(PARTITIONS))
+    assert await create_topic(kafka.bootstrap, name, Layout(PARTITIONS))
     return name
 
 
@@ -56,15 +56,15 @@ async def filled(history: History, kafka: Kafka, topic: str) -> tuple[int, list[
 async def read_by_a_new_consumer(kafka: Kafka, topic: str) -> dict[int, list[int]]:
     """Return the positions that a consumer accepts, by slice, in its order."""
     records = await records_in(kafka.bootstrap, topic, PARTITIONS)
-    vector = Vector(defaultdict(lambda: (0, GENESIS)))
-    sieve = LedgerSieve(
+    vector = Checkpoint(defaultdict(lambda: (0, GENESIS)))
+    sieve = PositionCheck(
         read=lambda envelope, body: decode(envelope.type_name, envelope.schema_version, body),
         ignored=(),
         partition_count=PARTITIONS,
         overdue=lambda _slice, _position: True,
     )
     accepted: dict[int, list[int]] = defaultdict(list)
-    sifted = sieve.sift(address(sorted(records, key=lambda record: (record.partition, record.offset))), vector)
+    sifted = sieve.sift(read_positions(sorted(records, key=lambda record: (record.partition, record.offset))), vector)
     assert sifted.parked == []
     for entry in sifted.accepted:
         texts = dict(entry.record.headers)

@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from shared.kafka.cloudevents import to_headers
-from shared.kafka.topics import Layout, make_topic
+from shared.kafka.topics import Layout, create_topic
 from shared.ledger.events import RecordedEvent, instant
 from shared.ledger.hash_chain import chained_hash
 from shared.ledger.slices import partition_of
@@ -79,7 +79,7 @@ class Sent:
 async def sent(history: History, kafka: Kafka) -> Sent:
     """A topic of its own, empty."""
     topic = f"checked.{next(numbers)}"
-    await make_topic(kafka.bootstrap, topic, Layout(PARTITIONS))
+    await create_topic(kafka.bootstrap, topic, Layout(PARTITIONS))
     return Sent(history, topic, kafka.bootstrap)
 
 

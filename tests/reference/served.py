@@ -37,7 +37,7 @@ OPERATIONS = Operations(
 def device_app() -> FastAPI:
     """Return the device service's app."""
     doors = device_api.Doors(
-        door=NOT_CALLED,
+        queue=NOT_CALLED,
         pool=NOT_CALLED,
         clock=NOT_CALLED,
         watch=NOT_CALLED,
@@ -57,7 +57,7 @@ def device_app() -> FastAPI:
 def activation_app() -> FastAPI:
     """Return the activation service's app."""
     doors = activation_api.Doors(
-        door=NOT_CALLED, pool=NOT_CALLED, clock=NOT_CALLED, sealing=NOT_CALLED, operator_key_hash=""
+        queue=NOT_CALLED, pool=NOT_CALLED, clock=NOT_CALLED, sealing=NOT_CALLED, operator_key_hash=""
     )
     app = _app("activation")
     app.include_router(activation_api.routes(doors))

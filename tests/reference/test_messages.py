@@ -8,8 +8,8 @@ from faststream.specification.asyncapi.v3_0_0.schema import ApplicationSchema
 
 from services.activation.outbox import OUTBOX as ACTIVATION_OUTBOX
 from services.device.outbox import OUTBOX as DEVICE_OUTBOX
-from shared.kafka.cloudevents import read_envelope, read_place
-from shared.kafka.orders import read_order
+from shared.kafka.cloudevents import read_envelope, read_position
+from shared.kafka.commands import read_command
 from shared.messages import ACTIVATION_EVENTS, DEVICE_EVENTS, decode, encode
 from shared.reference.asyncapi import FILLED_IN, Document
 from shared.reference.topics import ACTIVATION_TOPIC, DEVICE_TOPIC, EXAMPLES
@@ -49,7 +49,7 @@ def test_the_headers_of_every_example_are_those_that_the_inbox_demands(asyncapi:
         for name, message in messages_of(asyncapi, topic).items():
             headers = message["examples"][0]["headers"]
             assert read_envelope(headers).type_name == name
-            assert read_place(headers, message["x-example-key"].encode()).position == 1
+            assert read_position(headers, message["x-example-key"].encode()).position == 1
             schema = found(asyncapi, message["headers"]["$ref"])
             assert set(schema["required"]) <= set(headers) <= set(schema["properties"])
 
@@ -65,7 +65,7 @@ def test_every_order_has_an_example_that_its_consumer_reads(service: str, asynca
         envelope = read_envelope(example["headers"])
         assert envelope.type_name == name
         filled_in = {field: value for field, value in given.items() if field in types[name].model_fields}
-        assert read_order(envelope, json.dumps(example["payload"]).encode(), types=types, filled_in=filled_in)
+        assert read_command(envelope, json.dumps(example["payload"]).encode(), types=types, filled_in=filled_in)
         schema = found(asyncapi, message["payload"]["$ref"])
         assert not FILLED_IN & {*schema["properties"], *schema["required"]}
         assert set(schema["required"]) <= set(example["payload"]) <= set(schema["properties"])

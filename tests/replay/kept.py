@@ -17,8 +17,8 @@ from services.device.api import routes as device_routes
 from services.device.decider import DECIDER as ON_DEVICES
 from services.device.outbox import SANDBOX_OUTBOX as DEVICES_OUT
 from services.device.store import DeviceStore
-from shared.doors.door import Door
-from shared.keys.sealing import Sealing
+from shared.doors.command_queue import CommandQueue
+from shared.keys.crypto_shredding import Sealing
 from shared.ledger.clock import Clock, machine_now
 from shared.ledger.command_handler import CommandHandler, Stored
 from shared.ledger.database import Pool, transaction
@@ -66,9 +66,9 @@ async def keep_codes(world: World, pool: Pool) -> None:
 @asynccontextmanager
 async def device_doors(pool: Pool, now: datetime) -> AsyncIterator[Client]:
     """Yield a client of the device service's doors, at the time `now`."""
-    door = Door(CommandHandler(ON_DEVICES, DeviceStore(), DEVICES_OUT), pool=pool, on_append=nothing)
+    queue = CommandQueue(CommandHandler(ON_DEVICES, DeviceStore(), DEVICES_OUT), pool=pool, on_append=nothing)
     doors = DeviceDoors(
-        door=door,
+        queue=queue,
         pool=pool,
         clock=Clock(ahead=now - machine_now(), sandbox=True),
         watch=Watch(),
@@ -78,20 +78,20 @@ async def device_doors(pool: Pool, now: datetime) -> AsyncIterator[Client]:
         issuer="tests",
         operator_key_hash=OPERATOR_KEY_HASH,
     )
-    async with served(device_routes(doors), door.run, {}) as client:
+    async with served(device_routes(doors), queue.run, {}) as client:
         yield client
 
 
 @asynccontextmanager
 async def code_doors(pool: Pool, now: datetime) -> AsyncIterator[Client]:
     """Yield a client of the activation service's doors, at the time `now`."""
-    door = Door(CommandHandler(ON_CODES, CodeStore(), CODES_OUT), pool=pool, on_append=nothing)
+    queue = CommandQueue(CommandHandler(ON_CODES, CodeStore(), CODES_OUT), pool=pool, on_append=nothing)
     doors = CodeDoors(
-        door=door,
+        queue=queue,
         pool=pool,
         clock=Clock(ahead=now - machine_now(), sandbox=True),
         sealing=Sealing(pool),
         operator_key_hash=OPERATOR_KEY_HASH,
     )
-    async with served(code_routes(doors), door.run, {}) as client:
+    async with served(code_routes(doors), queue.run, {}) as client:
         yield client

@@ -7,9 +7,8 @@ from aiokafka import ConsumerRecord
 
 from services.activation.store import CodeStore
 from services.device.store import DeviceStore
-from shared.kafka.cloudevents import header_texts, read_envelope, to_headers
-from shared.kafka.inbox import Accepted, Record, Sifted, Vector
-from shared.kafka.orders import read_event
+from shared.kafka.cloudevents import header_texts, read_envelope, read_event, to_headers
+from shared.kafka.inbox import Accepted, Checkpoint, Record, Sifted
 from shared.kafka.progress import Progress
 from shared.ledger.database import Connection, Pool, transaction
 from shared.ledger.events import NewEvent, RecordedEvent, append, from_row
@@ -70,11 +69,11 @@ async def hear(pool: Pool, projection: Projection[Any], *, limit: int = 1_000_00
             record = record_of(entry, offset)
             envelope = read_envelope(header_texts(record.headers))
             vector.slices[entry.event.slice_number] = (entry.position, entry.hash)
-            sifted.moved_slices.add(entry.event.slice_number)
+            sifted.advanced_slices.add(entry.event.slice_number)
             if envelope.type_name not in projection.ignored:
                 sifted.accepted += _read(record, envelope)
         await fold_batch(projection, connection, sifted.accepted)
-        await progress.move(connection, Vector(vector.slices, {0: 0}), sifted)
+        await progress.move(connection, Checkpoint(vector.slices, {0: 0}), sifted)
     return len(rows)
 
 

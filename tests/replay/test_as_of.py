@@ -9,7 +9,7 @@ import pytest
 
 from services.activation.decider import Code
 from services.activation.decider import evolve as evolve_code
-from services.device.api import shown_license
+from services.device.api import license_representation
 from services.device.projection import LicenseView, project
 from shared.doors.history import PAGE, Sense
 from shared.ledger.database import Pool, transaction
@@ -69,7 +69,7 @@ def as_of_by_hand(world: World, device_id: str, at: datetime, sense: Sense) -> d
     for entry in world.device_log:
         if entry.stream_id == device_id and belongs(entry, at, sense):
             view = project(view, event_of(entry), occurred_at=entry.occurred_at, recorded_at=entry.recorded_at)
-    return shown_license(view, device_id=device_id, now=at, as_of=at)
+    return license_representation(view, device_id=device_id, now=at, as_of=at)
 
 
 @pytest.mark.parametrize("sense", SENSES)
@@ -131,7 +131,7 @@ async def test_a_code_as_of_any_time_is_what_the_whole_log_says(codes: Client, w
             asked = {"at": instant(at), "sense": sense}
             shown = told(200, await codes.get(f"/v1/codes/{code_ref}", params=asked, headers=OPERATOR))
             del shown["version"]
-            assert shown == {"as_of": instant(at), "sense": sense, **code.shown()}
+            assert shown == {"as_of": instant(at), "sense": sense, **code.to_dict()}
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from shared.kafka.inbox import Record, Vector, address
-from shared.kafka.position_check import LedgerSieve
+from shared.kafka.inbox import Checkpoint, Record, read_positions
+from shared.kafka.position_check import PositionCheck
 from shared.ledger.events import RecordedEvent
 from shared.ledger.events import _chain as chained
 from shared.ledger.hash_chain import GENESIS
@@ -184,10 +184,10 @@ def test_it_ends_where_the_live_consumer_ends(seed: int) -> None:
 
 def _live_heads(records: Sequence[Record]) -> dict[int, tuple[int, bytes]]:
     """Return where the live consumer stands that reads from the first record that waits, until none comes."""
-    sieve: LedgerSieve[None] = LedgerSieve(
+    sieve: PositionCheck[None] = PositionCheck(
         read=lambda *_: None, ignored=(), partition_count=PARTITIONS, overdue=lambda *_: False
     )
-    vector = Vector(dict.fromkeys(SLICES, (0, GENESIS)))
-    while sieve.sift(address(records), vector).moved_slices:
+    vector = Checkpoint(dict.fromkeys(SLICES, (0, GENESIS)))
+    while sieve.sift(read_positions(records), vector).advanced_slices:
         pass
     return vector.slices

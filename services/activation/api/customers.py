@@ -1,4 +1,4 @@
-"""Comes in: a customer asks to be forgotten. The key that sealed what was told of the customer is destroyed (R-115)."""
+"""HTTP in: a customer asks to be forgotten. The key that encrypts the customer's data is destroyed (R-115)."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,9 +10,8 @@ from fastapi import APIRouter, Query, Request
 from services.activation.api.doors import Doors, scope_of, vendor_of
 from services.activation.api.issuing import DEFAULT_VENDOR, Subject, subject_of
 from services.activation.decider import EraseCustomer
-from shared.doors.answers import take_order
-from shared.doors.door import Answer
-from shared.doors.preconditions import request_hash
+from shared.doors.answers import submit_command
+from shared.doors.idempotency import Answer, request_hash
 from shared.messages import CodeRef, Vendor
 
 AT_ONCE_MAX = 200
@@ -25,16 +24,17 @@ def add_customers(router: APIRouter, doors: Doors) -> None:
     async def erase(
         request: Request, subject: Subject, vendor: Annotated[Vendor, Query()] = DEFAULT_VENDOR
     ) -> dict[str, Any]:
-        """Erase a customer: no key, no backup of ours, can read the sealed data again; the ledger stays whole.
+        """Erase a customer: the sealed data can never be read again, and the ledger stays unchanged.
 
-        Whoever asks twice, or for nobody, gets the same answer with less in it. `vendor` is the operator's to say.
+        Idempotent: a repeated request, or one for an unknown customer, finds less to do. Only the operator may set
+        `vendor`.
         """
         owner = vendor_of(request) or vendor
-        # the key first: what follows only tells of it, and is told again if this is repeated
+        # the key first: the rest only reports it, and is done again if the request is repeated
         destroyed = await doors.sealing.destroy(subject_of(owner, subject), at=doors.clock.now())
         code_refs = await _codes_of(doors, owner, subject)
-        for some in batched(code_refs, AT_ONCE_MAX, strict=False):
-            await asyncio.gather(*(_tell(doors, request, code_ref) for code_ref in some))
+        for batch in batched(code_refs, AT_ONCE_MAX, strict=False):
+            await asyncio.gather(*(_record_erasure(doors, request, code_ref) for code_ref in batch))
         await doors.pool.execute(FORGET, owner, subject, code_refs)
         return {"subject": subject, "keys_destroyed": len(destroyed), "codes": code_refs}
 
@@ -46,16 +46,16 @@ async def _codes_of(doors: Doors, vendor: Vendor, subject: str) -> Sequence[Code
     return [row["code_ref"] for row in rows]
 
 
-async def _tell(doors: Doors, request: Request, code_ref: CodeRef) -> None:
+async def _record_erasure(doors: Doors, request: Request, code_ref: CodeRef) -> None:
     now = doors.clock.now()
-    await take_order(
-        doors.door,
+    await submit_command(
+        doors.queue,
         EraseCustomer(code_ref=code_ref, at=now),
         now=now,
         scope=scope_of(request),
         key=None,
         request_hash=request_hash(request, None),
-        answer=lambda _: Answer(202, {}),
+        to_answer=lambda _: Answer(202, {}),
     )
 
 

@@ -1,4 +1,4 @@
-"""Goes out: which devices will switch to their reserve, when, and which of them will fail. Translates only."""
+"""HTTP out: which devices will switch to their reserve, when, and which switches will fail. Translates only."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -20,9 +20,9 @@ from shared.rules.policy import Policy
 
 RIVALS_MAX = 20
 CONTENDERS_MAX = 20_000
-"""How many devices that wait with one of a page's codes are looked at; a page that has more is refused."""
+"""How many devices waiting with one of a page's codes are considered; a page with more of them is refused."""
 
-type Place = tuple[int, DeviceId]
+type Cursor = tuple[int, DeviceId]
 """Where a page ended: the time of its last switch in milliseconds since 1970, and the device."""
 
 
@@ -36,12 +36,12 @@ def add_forecast(router: APIRouter, doors: Doors) -> None:
         limit: PageLimit,
         after: Annotated[str, Query(max_length=90, pattern=r"^(\d{1,15}\.[A-Za-z0-9._:-]{1,64})?$")] = "",
     ) -> dict[str, Any]:
-        """Return what will come of the switches before `until`, in their order; `next` continues."""
+        """Return the expected outcomes of the switches before `until`, in order of time; `next` continues."""
         return await forecast_page(doors, until, limit=limit, after=after, vendor=vendor_of(request))
 
     @router.get("/forecast/{device_id}", tags=["forecast"])
     async def forecast_of(request: Request, device_id: DeviceId) -> dict[str, Any]:
-        """Return what will come of the next switch of one device."""
+        """Return the expected outcome of one device's next switch."""
         now, vendor = doors.clock.now(), vendor_of(request)
         async with doors.pool.acquire() as connection:
             view = await connection.fetchval(ONE, device_id, vendor)
@@ -50,25 +50,25 @@ def add_forecast(router: APIRouter, doors: Doors) -> None:
             row = Switchover.from_json(view)
             foreseen = await _foreseen(connection, [row], doors.policy, vendor=vendor, now=now)
         one = foreseen.get(device_id)
-        shown = {"outcome": "none"} if one is None else _shown(one)
-        return {"as_of": instant(now), "device_id": device_id, **shown}
+        switch = {"outcome": "none"} if one is None else _switch(one)
+        return {"as_of": instant(now), "device_id": device_id, **switch}
 
 
 async def forecast_page(
     doors: Doors, until: datetime, *, limit: int, after: str, vendor: Vendor | None
 ) -> dict[str, Any]:
-    """Return what will come of up to `limit` switches before `until`, in their order. Raises `Problem`."""
+    """Return the expected outcomes of up to `limit` switches before `until`, in order of time. Raises `Problem`."""
     now = doors.clock.now()
     if until <= now:
         raise Problem(422, "in_the_past", f"until must lie in the future; it is {instant(now)}", now=instant(now))
     async with doors.pool.acquire() as connection:
-        rows = await connection.fetch(PAGE, _milliseconds(until), *_place(after), vendor, limit)
+        rows = await connection.fetch(PAGE, _milliseconds(until), *_cursor(after), vendor, limit)
         page = [Switchover.from_json(row["view"]) for row in rows]
         foreseen = await _foreseen(connection, page, doors.policy, vendor=vendor, now=now)
     return {
         "as_of": instant(now),
         "until": instant(until),
-        "switches": [_shown(foreseen[row.device_id]) for row in page if row.device_id in foreseen],
+        "switches": [_switch(foreseen[row.device_id]) for row in page if row.device_id in foreseen],
         "next": f"{page[-1].switch_ms}.{page[-1].device_id}" if len(page) == limit else None,
     }
 
@@ -76,7 +76,7 @@ async def forecast_page(
 async def _foreseen(
     connection: Connection, page: Sequence[Switchover], policy: Policy, *, vendor: Vendor | None, now: datetime
 ) -> dict[DeviceId, Foreseen]:
-    """Ask the rules, with everybody who wants one of the page's codes before the page ends."""
+    """Run the rules on the page, and on all other devices that want one of its codes before the page ends."""
     waiting = [row for row in page if row.switch_ms is not None]
     if not waiting:
         return {}
@@ -85,7 +85,7 @@ async def _foreseen(
     rows = await connection.fetch(CONTENDERS, wanted, last, CONTENDERS_MAX + 1)
     if len(rows) > CONTENDERS_MAX:
         raise Problem(
-            422, "too_many_rivals", f"more than {CONTENDERS_MAX:,} devices wait with these codes; ask for less"
+            422, "too_many_rivals", f"more than {CONTENDERS_MAX:,} devices wait with these codes; ask for fewer"
         )
     contenders = [Switchover.from_json(row["view"]) for row in rows]
     codes = await codes_of(connection, contenders)
@@ -95,7 +95,7 @@ async def _foreseen(
 
 
 async def codes_of(connection: Connection, rows: Sequence[Switchover]) -> dict[CodeRef, Code]:
-    """Return the codes of the rows, each with those of the rows' devices that hold a seat on it."""
+    """Return the codes in the rows, each with those of the rows' devices that hold a seat on it."""
     pairs = {(code_ref, row.device_id or "") for row in rows for code_ref in _refs(row)}
     refs = sorted({code_ref for code_ref, _ in pairs})
     found = await connection.fetch("select code_ref, state from code where code_ref = any($1::text[])", refs)
@@ -118,10 +118,10 @@ def _refs(row: Switchover) -> list[CodeRef]:
     return [code_ref for code_ref in refs if code_ref]
 
 
-def _shown(one: Foreseen) -> dict[str, Any]:
+def _switch(one: Foreseen) -> dict[str, Any]:
     row = one.row
     broken = [finding for finding in one.findings if not finding.passed]
-    shown: dict[str, Any] = {
+    switch: dict[str, Any] = {
         "device_id": row.device_id,
         "switch_at": instant(one.switch_at),
         "outcome": one.outcome,
@@ -136,14 +136,14 @@ def _shown(one: Foreseen) -> dict[str, Any]:
         "held_until": instant(one.held_until) if one.held_until else None,
         "rivals": list(one.rivals[:RIVALS_MAX]),
     }
-    return {name: value for name, value in shown.items() if value not in (None, [])}
+    return {name: value for name, value in switch.items() if value not in (None, [])}
 
 
 def _milliseconds(at: datetime) -> int:
     return (at - EPOCH) // timedelta(milliseconds=1)
 
 
-def _place(after: str) -> Place:
+def _cursor(after: str) -> Cursor:
     milliseconds, _, device_id = after.partition(".")
     return (int(milliseconds), device_id) if after else (-(2**62), "")
 

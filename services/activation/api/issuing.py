@@ -1,4 +1,4 @@
-"""Comes in: codes are issued. The only door through which a whole code leaves."""
+"""HTTP in: codes are issued. The only route that ever returns a full code."""
 
 import asyncio
 import json
@@ -11,12 +11,11 @@ from pydantic import AfterValidator, Field
 
 from services.activation.api.doors import Doors, scope_of, vendor_of
 from services.activation.decider import IssueCode
-from shared.doors.answers import refused_order, respond, take_order
-from shared.doors.door import Answer
+from shared.doors.answers import problem_for, respond, submit_command
 from shared.doors.fields import Body, Moment
-from shared.doors.preconditions import IdempotencyKey, request_hash
+from shared.doors.idempotency import Answer, IdempotencyKey, request_hash
 from shared.doors.problems import Problem
-from shared.keys.sealing import TooLong
+from shared.keys.crypto_shredding import TooLong
 from shared.ledger.database import Connection
 from shared.ledger.identity import new_code
 from shared.messages import CodeKind, Edition, Feature, Product, ProductVersion, Region, Sealed, Term, Vendor
@@ -28,26 +27,26 @@ DEFAULT_VENDOR = "default"
 
 def _takes_time(term: Term) -> Term:
     if not any(digit in "123456789" for digit in term):
-        raise ValueError("a term of no time")
+        raise ValueError("a term of zero length")
     return term
 
 
 LicenseTerm = Annotated[Term, AfterValidator(_takes_time)]
 Subject = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:@-]{1,128}$")]
 """The vendor's own id of a customer."""
-Told = Annotated[str, Field(min_length=1, max_length=300)]
+CustomerText = Annotated[str, Field(min_length=1, max_length=300)]
 
 
 class Customer(Body):
-    """Who bought the codes: stored sealed with a key of the customer's own, which can be destroyed (R-115)."""
+    """Who bought the codes. Stored encrypted with a key of the customer's own, which can be destroyed (R-115)."""
 
     subject: Subject
-    name: Told | None = None
-    contact: Told | None = None
+    name: CustomerText | None = None
+    contact: CustomerText | None = None
 
 
 class Issue(Body):
-    """How many codes of which kind. `vendor` is the operator's to say: a vendor's codes are its own."""
+    """The terms of the codes and their number. Only the operator may set `vendor`: a vendor issues its own codes."""
 
     product: Product
     term: LicenseTerm
@@ -72,7 +71,7 @@ def add_issuing(router: APIRouter, doors: Doors) -> None:
 
     @router.post("/codes", status_code=201, tags=["codes"])
     async def issue(request: Request, body: Issue, key: IdempotencyKey) -> JSONResponse:
-        """Issue codes. A full code leaves here, once: a repeated request gets the references alone."""
+        """Issue codes. The full codes are returned once: a repeated request gets only their references."""
         vendor = _vendor(request, body)
         terms = body.model_dump(exclude={"count", "customer", "vendor"}) | {"vendor": vendor}
         terms["sealed_customer"] = await _sealed(doors, vendor, body.customer)
@@ -84,23 +83,23 @@ def add_issuing(router: APIRouter, doors: Doors) -> None:
 
 
 def subject_of(vendor: Vendor, subject: str) -> str:
-    """Return under which name a customer's key is kept: two vendors may know different people by one id."""
+    """Return the name under which a customer's key is kept: two vendors may use one id for different people."""
     return f"{vendor}/{subject}"
 
 
 def _vendor(request: Request, body: Issue) -> Vendor:
     asking = vendor_of(request)
     if asking and body.vendor not in (None, asking):
-        raise Problem(403, "not_your_vendor", "this key issues codes of its own vendor")
+        raise Problem(403, "not_your_vendor", "this key can only issue codes of its own vendor")
     return asking or body.vendor or DEFAULT_VENDOR
 
 
 async def _sealed(doors: Doors, vendor: Vendor, customer: Customer | None) -> Sealed | None:
     if customer is None:
         return None
-    told = json.dumps(customer.model_dump(exclude_none=True), ensure_ascii=False)
+    text = json.dumps(customer.model_dump(exclude_none=True), ensure_ascii=False)
     try:
-        return await doors.sealing.seal(subject_of(vendor, customer.subject), told)
+        return await doors.sealing.seal(subject_of(vendor, customer.subject), text)
     except TooLong as error:
         raise Problem(422, "invalid_fields", f"customer: {error}") from None
 
@@ -115,19 +114,19 @@ async def _issue_one(
         if body.customer:
             await connection.execute(REMEMBER, command.vendor, body.customer.subject, command.code_ref)
 
-    answer = await take_order(
-        doors.door,
+    answer = await submit_command(
+        doors.queue,
         command,
         now=now,
         scope=scope_of(request),
         key=f"{key}/{number}" if key else None,
         request_hash=request_hash(request, body),
-        answer=lambda outcome: (
-            refused_order(outcome.refused)
+        to_answer=lambda outcome: (
+            problem_for(outcome.refused)
             if outcome.refused
             else Answer(CREATED, {"code_ref": code.ref, "last_group": code.last_group})
         ),
-        also=remember_customer,
+        in_transaction=remember_customer,
     )
     if answer.repeated or answer.status != CREATED:
         return answer

@@ -1,4 +1,4 @@
-"""Comes in: what operators and vendors do to a code. Blocked, unblocked, a seat taken away, auto-renewal set."""
+"""HTTP in: operators and vendors block or unblock a code, release a seat, or set auto-renewal."""
 
 from typing import Annotated
 
@@ -9,15 +9,15 @@ from pydantic import Field
 from services.activation.api.doors import Doors
 from services.activation.decider import BlockCode, ReleaseSeat, SetAutoRenewal, UnblockCode
 from shared.doors.fields import Body
-from shared.doors.preconditions import IdempotencyKey
+from shared.doors.idempotency import IdempotencyKey
 from shared.messages import CodeRef, DeviceId, Note
 
 NEXT = "add the code on the other device: POST /v1/devices/{device_id}/codes of the device service"
-"""A seat is moved by freeing it here and adding the code there, with its own check (R-80, R-84)."""
+"""To move a seat, release it here and add the code on the other device, where it is checked again (R-80, R-84)."""
 
 
 class Explanation(Body):
-    """Why an operator does something."""
+    """Why the operator does it."""
 
     note: Annotated[Note, Field(min_length=1)]
 
@@ -33,21 +33,21 @@ def add_operations(router: APIRouter, doors: Doors) -> None:
 
     @router.post("/codes/{code_ref}/block", status_code=202, tags=["codes"])
     async def block(request: Request, code_ref: CodeRef, body: Explanation, key: IdempotencyKey) -> JSONResponse:
-        """Allow no new activation of a code; where it is active it stops after the notice period."""
+        """Block a code: no new activations, and active licenses stop after the notice period."""
         command = BlockCode(code_ref=code_ref, note=body.note, at=doors.clock.now())
-        return await doors.take(request, command, key=key, body=body)
+        return await doors.handle(request, command, key=key, body=body)
 
     @router.post("/codes/{code_ref}/unblock", status_code=202, tags=["codes"])
     async def unblock(request: Request, code_ref: CodeRef, body: Explanation, key: IdempotencyKey) -> JSONResponse:
-        """Allow activations of a code again; licenses that the block stopped go on."""
+        """Unblock a code: activations are allowed again, and licenses that the block stopped resume."""
         command = UnblockCode(code_ref=code_ref, note=body.note, at=doors.clock.now())
-        return await doors.take(request, command, key=key, body=body)
+        return await doors.handle(request, command, key=key, body=body)
 
     @router.put("/codes/{code_ref}/auto-renewal", status_code=202, tags=["codes"])
     async def auto_renewal(request: Request, code_ref: CodeRef, body: AutoRenewal, key: IdempotencyKey) -> JSONResponse:
-        """Tell that a subscription renews itself from now on, or does so no more."""
+        """Set whether a subscription renews itself from now on."""
         command = SetAutoRenewal(code_ref=code_ref, auto_renews=body.auto_renews, at=doors.clock.now())
-        return await doors.take(request, command, key=key, body=body)
+        return await doors.handle(request, command, key=key, body=body)
 
     @router.delete("/codes/{code_ref}/devices/{device_id}", status_code=202, tags=["codes"])
     async def release(
@@ -58,11 +58,11 @@ def add_operations(router: APIRouter, doors: Doors) -> None:
         note: Annotated[Note, Query()] = "",
         keep_reserve: Annotated[bool, Query()] = False,
     ) -> JSONResponse:
-        """Take a device's seat away, even if the device is lost; `keep_reserve` spends nothing on it.
+        """Release a device's seat, even if the device is lost; with `keep_reserve` its reserve is not activated.
 
         To move the seat, add the code on the other device afterwards.
         """
         command = ReleaseSeat(
             code_ref=code_ref, device_id=device_id, note=note, keep_reserve=keep_reserve, at=doors.clock.now()
         )
-        return await doors.take(request, command, key=key, said={"next": NEXT})
+        return await doors.handle(request, command, key=key, fields={"next": NEXT})

@@ -1,4 +1,4 @@
-"""Comes in: what shops report. A renewal was sold, cancelled before it was paid, or paid back."""
+"""HTTP in: shops report that a renewal was sold, cancelled before it was paid, or refunded."""
 
 from typing import Annotated
 
@@ -10,7 +10,7 @@ from services.activation.api.doors import Doors
 from services.activation.api.issuing import LicenseTerm
 from services.activation.decider import CancelPurchase, RecordPurchase, RecordRefund
 from shared.doors.fields import Body, Moment
-from shared.doors.preconditions import IdempotencyKey
+from shared.doors.idempotency import IdempotencyKey
 from shared.doors.problems import Problem
 from shared.messages import CodeRef, Note, OrderId
 
@@ -26,7 +26,7 @@ class Purchase(Body):
 
 
 class Refund(Body):
-    """A purchase for the code was paid back: all of it, or `term` of what it added."""
+    """A purchase for the code was refunded: all of it, or `term` of what it added."""
 
     code_ref: CodeRef
     note: Annotated[Note, Field(min_length=1)]
@@ -34,35 +34,35 @@ class Refund(Body):
 
 
 class Cancellation(Body):
-    """An announced purchase for the code came to nothing."""
+    """An announced purchase for the code was cancelled."""
 
     code_ref: CodeRef
     note: Note = ""
 
 
 def add_purchases(router: APIRouter, doors: Doors) -> None:
-    """Add the routes. An order id may hold what it likes, slashes too."""
+    """Add the routes. An order id may contain any characters, even slashes."""
 
     @router.post("/purchases", status_code=202, tags=["purchases"])
     async def purchase(request: Request, body: Purchase, key: IdempotencyKey) -> JSONResponse:
-        """A renewal was sold: every device on the code gets it, nothing is entered. The order id counts once."""
+        """A renewal was sold: every device on the code gets it automatically. Each order id counts once."""
         now = doors.clock.now()
         purchased_at = body.purchased_at or now
         if purchased_at > now:
             raise Problem(422, "date_out_of_range", "purchased_at lies in the future")
         command = RecordPurchase(at=now, **{**body.model_dump(), "purchased_at": purchased_at})
-        return await doors.take(request, command, key=key, body=body)
+        return await doors.handle(request, command, key=key, body=body)
 
     @router.post("/purchases/{order_id:path}/refund", status_code=202, tags=["purchases"])
     async def refund(request: Request, order_id: OrderId, body: Refund, key: IdempotencyKey) -> JSONResponse:
-        """A purchase was paid back: the license is shortened, not before the notice period is over."""
+        """A purchase was refunded: the license is shortened, but never ends before the notice period is over."""
         command = RecordRefund(at=doors.clock.now(), order_id=order_id, **body.model_dump())
-        return await doors.take(request, command, key=key, body=body)
+        return await doors.handle(request, command, key=key, body=body)
 
     @router.post("/purchases/{order_id:path}/cancellation", status_code=202, tags=["purchases"])
     async def cancellation(
         request: Request, order_id: OrderId, body: Cancellation, key: IdempotencyKey
     ) -> JSONResponse:
-        """An announced purchase will not be settled: nothing waits for it any more."""
+        """An announced purchase will not be settled: nothing waits for it any longer."""
         command = CancelPurchase(at=doors.clock.now(), order_id=order_id, **body.model_dump())
-        return await doors.take(request, command, key=key, body=body)
+        return await doors.handle(request, command, key=key, body=body)

@@ -1,4 +1,4 @@
-"""Goes out: a code, its life, and the devices that hold its seats."""
+"""HTTP out: a code, its history, and the devices that hold its seats."""
 
 import json
 from typing import Annotated, Any
@@ -11,7 +11,7 @@ from services.activation.decider import Code
 from shared.doors.fields import EventNumber, PageLimit
 from shared.doors.history import AskedAsOf, history_page
 from shared.doors.problems import Problem
-from shared.keys.sealing import NotSealed
+from shared.keys.crypto_shredding import NotSealed
 from shared.ledger.events import instant
 from shared.messages import CodeIssued, CodeRef, decode
 
@@ -36,7 +36,7 @@ def add_reads(router: APIRouter, doors: Doors) -> None:
         return {
             "as_of": instant(doors.clock.now()),
             "version": row["version"],
-            **known.shown(),
+            **known.to_dict(),
             **({"customer": customer} if customer else {}),
         }
 
@@ -74,16 +74,16 @@ def add_reads(router: APIRouter, doors: Doors) -> None:
 
 
 async def _customer(doors: Doors, code_ref: CodeRef) -> dict[str, Any] | None:
-    """Return who bought the code, as the vendor told it; None if it cannot be read any more (R-115)."""
+    """Return who bought the code, as the vendor stated; None if it can no longer be decrypted (R-115)."""
     data = await doors.pool.fetchval(ISSUED, code_ref)
     issued = decode(CodeIssued.__name__, CodeIssued.schema_version, data) if data else None
     if not isinstance(issued, CodeIssued) or issued.sealed_customer is None:
         return None
     try:
-        told = await doors.sealing.open(issued.sealed_customer)
+        text = await doors.sealing.open(issued.sealed_customer)
     except NotSealed:
         return None
-    customer: dict[str, Any] | None = json.loads(told) if told else None
+    customer: dict[str, Any] | None = json.loads(text) if text else None
     return customer
 
 

@@ -1,4 +1,4 @@
-"""Goes out: which codes end in a group, were part of an order, or have a seat taken by a device. Translates only."""
+"""HTTP out: finds codes by their last group, by an order, or by a device that holds a seat. Translates only."""
 
 from typing import Annotated, Any
 
@@ -16,7 +16,7 @@ from shared.messages import DeviceId, LastGroup, OrderId, Vendor
 After = Annotated[str, Query(max_length=32, pattern=r"^[0-9a-f]*$")]
 
 
-def add_finding(router: APIRouter, doors: Doors) -> None:
+def add_search(router: APIRouter, doors: Doors) -> None:
     """Add the route."""
 
     @router.get("/codes", tags=["codes"])
@@ -41,7 +41,7 @@ def add_finding(router: APIRouter, doors: Doors) -> None:
                 raise Problem(422, "invalid_fields", "give one of last_group, order_id and device_id")
         return {
             "as_of": instant(doors.clock.now()),
-            "codes": [code.shown() for code in codes],
+            "codes": [code.to_dict() for code in codes],
             "next": codes[-1].code_ref if len(codes) == limit else None,
         }
 
@@ -56,7 +56,7 @@ async def codes_ending(
 async def codes_of_order(
     pool: Pool, order_id: OrderId, *, limit: int, after: str = "", vendor: Vendor | None = None
 ) -> list[Code]:
-    """Return the codes that an order speaks of, of one vendor or of all, by their references."""
+    """Return the codes that an order is about, of one vendor or of all, by their references."""
     written = to_json({"order_id": order_id}).decode()
     return [_code(row) for row in await pool.fetch(OF_ORDER, after, vendor, limit, order_id, written)]
 
@@ -79,7 +79,7 @@ select state from code where code_ref > $1 and state ->> 'code_ref' is not null
 
 ENDING = f"{ISSUED} and last_group = $4 order by code_ref limit $3"
 
-# as the index `event_by_order` has it, then exactly
+# first by the expression of the index `event_by_order`, then exactly
 OF_ORDER = f"""{ISSUED} and code_ref in (
     select stream_id from event
     where substring(encode(data, 'escape') from '"order_id":"([^"]*)"')

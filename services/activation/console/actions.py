@@ -18,8 +18,8 @@ from services.activation.console.preview import Action, preview
 from services.activation.console.reach import reach_of
 from services.activation.console.sessions import Session
 from services.activation.console.values import masked
-from shared.doors.answers import take_order
-from shared.doors.door import Answer
+from shared.doors.answers import submit_command
+from shared.doors.idempotency import Answer
 from shared.doors.problems import Problem
 from shared.ledger.identity import hash_of
 from shared.messages import CodeRef
@@ -114,20 +114,20 @@ async def _previewed(
 
 
 async def _ordered(console: Console, action: Action, form: Form) -> Answer:
-    """Take the order, once for each form that was drawn. Raises `KeyReused`, `LedgerAway` or `NotOurForm`."""
+    """Take the order, once for each form that was drawn. Raises `KeyReused`, `LedgerUnavailable` or `NotOurForm`."""
     version = form.get("version", "")
     if not (version.isascii() and version.isdecimal()):
         raise NotOurForm
     said = action.model_dump_json(exclude={"at"})
-    return await take_order(
-        console.doors.door,
+    return await submit_command(
+        console.doors.queue,
         action,
         now=action.at,
         scope="console",
         key=order_of(form),
         request_hash=hash_of(f"{type(action).__name__}\n{said}"),
-        version=int(version),
-        answer=lambda outcome: answer_to(outcome, {"code_ref": action.code_ref}),
+        expected_version=int(version),
+        to_answer=lambda outcome: answer_to(outcome, {"code_ref": action.code_ref}),
     )
 
 

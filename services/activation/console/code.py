@@ -16,7 +16,7 @@ from services.activation.console.values import Fact, moment, standing_of
 from services.activation.console.why import further_of
 from services.activation.decider import Code
 from shared.doors.problems import Problem
-from shared.ledger.related import IDS_MAX, STREAMS_MAX
+from shared.ledger.causation import IDS_MAX, STREAMS_MAX
 from shared.messages import CodeRef
 from shared.pages import text
 

@@ -12,7 +12,8 @@ from services.activation.console.console import PAGES, Console
 from services.activation.console.entering import login, own_path
 from services.activation.console.sessions import NotLoggedIn
 from services.activation.console.told import sentence
-from shared.doors.door import KeyReused, LedgerAway
+from shared.doors.command_queue import LedgerUnavailable
+from shared.doors.idempotency import KeyReused
 from shared.doors.problems import Problem
 from shared.ledger.database import AWAY
 from shared.pages import NotOurForm
@@ -83,7 +84,7 @@ def _told(error: Exception) -> Failed:  # noqa: PLR0911 - one line per failure
             return NOT_OURS
         case Problem():
             return Failed(error.status, "That cannot be shown", sentence(error.detail), "Go back, and ask otherwise.")
-        case LedgerAway():
+        case LedgerUnavailable():
             return NO_ANSWER
         case _ if isinstance(error, AWAY):
             return NO_ANSWER

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from services.activation.api import finding
+from services.activation.api import search
 from services.activation.decider import Code
 from services.activation.forecast import Switchover
 from services.activation.projection import CodeView, Holder
 from shared.doors.history import history_entry
+from shared.ledger.causation import causes_and_effects
 from shared.ledger.database import Pool
 from shared.ledger.events import from_row
-from shared.ledger.related import related
 from shared.messages import CodeRef, DeviceId, LastGroup, OrderId
 
 CODES_MAX = 25
@@ -56,12 +56,12 @@ async def code_of(pool: Pool, code_ref: CodeRef) -> KnownCode | None:
 
 async def codes_ending(pool: Pool, last_group: LastGroup, *, after: str = "") -> list[Code]:
     """Return the codes with this last group, one more than a page."""
-    return await finding.codes_ending(pool, last_group, after=after, limit=CODES_MAX + 1)
+    return await search.codes_ending(pool, last_group, after=after, limit=CODES_MAX + 1)
 
 
 async def codes_of_order(pool: Pool, order_id: OrderId, *, after: str = "") -> list[Code]:
     """Return the codes that an order speaks of, one more than a page."""
-    return await finding.codes_of_order(pool, order_id, after=after, limit=CODES_MAX + 1)
+    return await search.codes_of_order(pool, order_id, after=after, limit=CODES_MAX + 1)
 
 
 async def seats_of(pool: Pool, code_ref: CodeRef, *, after: str = "") -> list[Seat]:
@@ -106,7 +106,7 @@ async def related_here(pool: Pool, events: Sequence[Said]) -> list[Said]:
     causes = [event["causation_id"] for event in events if event["causation_id"]]
     refs = {ref for event in events if (ref := event["data"].get("code_ref"))}
     async with pool.acquire() as connection:
-        found = await related(connection, event_ids=causes, stream_ids=sorted(refs), causes=event_ids)
+        found = await causes_and_effects(connection, event_ids=causes, stream_ids=sorted(refs), causes=event_ids)
     return [history_entry(entry) for entry in found]
 
 

@@ -1,9 +1,9 @@
 """The rules of the activation service, as three pure functions: `Code()`, `decide` and `evolve`.
 
-No clock, chance, id or I/O may come in here: time and ids come in with the command.
-`commands` and `state` are what is asked and known, `requests` what the devices' events ask, `case` what a
-verdict looks at, `looking` how, `checks` and `switching` the rules as named values, `verdicts`, `purchases`
-and `operations` what is decided, `evolve` and `renewals` what becomes of it.
+No I/O, clock, chance or id may come in here: time and ids come in with the command. `commands` and `state` are the
+input, `requests` turns the devices' events into commands. `checks`, `seats` and `switch_checks` are the rules as named
+values, applied to a `case`. `verdicts`, `purchases` and `operations` make the decisions; `evolve` and `renewals` change
+the state.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,11 +31,11 @@ from services.activation.decider.operations import block, erase_customer, issue,
 from services.activation.decider.purchases import cancel, record_purchase, refund, set_auto_renewal
 from services.activation.decider.requests import commands_for
 from services.activation.decider.state import HOLDERS_NAMED_MAX, NOBODY, Code, PendingPurchase, Renewal
-from services.activation.decider.switching import checks_for
+from services.activation.decider.switch_checks import checks_for
 from services.activation.decider.verdicts import activate, verify
 from shared.messages import CodeEvent
+from shared.rules.checks import Looked, first_broken, looked_at
 from shared.rules.decider import Decider, Refused
-from shared.rules.looking import Looked, first_broken, looked_at
 from shared.rules.policy import POLICY, Policy, decided_by
 from shared.rules.term import end_of
 
@@ -81,9 +81,9 @@ __all__ = [
 
 
 def decide(command: Command, codes: Mapping[str, Code], policy: Policy = POLICY) -> Sequence[CodeEvent]:
-    """Return the facts that `command` makes under `policy`, each with its version (R-54).
+    """Return the events that `command` causes under `policy`, each with the policy's version (R-54).
 
-    Raises `Refused` for an order about a code that nobody issued.
+    Raises `Refused` for a command about a code that was never issued.
     """
     return decided_by(policy, _facts(command, codes, policy))
 
@@ -124,7 +124,7 @@ def _facts(  # noqa: PLR0911, PLR0912 - one line per command
 
 
 def devices_of(command: Command) -> Sequence[str]:
-    """Return the devices whose seats the decision looks at: all that `Code.holders` must know."""
+    """Return the devices whose seats the decision depends on: `Code.holders` must know them."""
     match command:
         case Verify() | Activate() | ReleaseSeat() | ReturnSeat():
             return (command.device_id,)
@@ -137,7 +137,7 @@ def devices_of(command: Command) -> Sequence[str]:
 
 
 def names_holders(command: Command) -> bool:
-    """Whether the decision names others that hold a seat on the code: `HOLDERS_NAMED_MAX` of them suffice (R-77)."""
+    """Tell whether the decision names other holders of the code; `HOLDERS_NAMED_MAX` of them are enough (R-77)."""
     return isinstance(command, Activate) and command.activated_at is not None
 
 
@@ -151,12 +151,12 @@ def _streams(command: Command) -> Sequence[str]:
 
 
 def _stream_of(event: CodeEvent) -> str:
-    # only a refusal of the device service may lack a code; in this log each names the code that was asked about
+    # only a refusal by the device service may lack a code; every event in this log names one
     return event.code_ref or ""
 
 
 def decider(policy: Policy) -> Decider[Command, Code, CodeEvent]:
-    """Return the rules as the shell needs them, under `policy`."""
+    """Return the decider under `policy`."""
 
     def under_policy(command: Command, codes: Mapping[str, Code]) -> Sequence[CodeEvent]:
         return decide(command, codes, policy)

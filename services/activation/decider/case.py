@@ -1,4 +1,4 @@
-"""What a verdict looks at: the question, the codes it names, the policy, and what follows from them together."""
+"""The input of the checks: a question, the codes that it names, the policy, and what follows from all of them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import NamedTuple
 from services.activation.decider.commands import Activate, Question
 from services.activation.decider.state import Code
 from shared.messages import CodeRef, Hold, Reason, Term
-from shared.rules.looking import Check as AnyCheck
+from shared.rules.checks import Check as AnyCheck
 from shared.rules.policy import Policy
 
 _NOT_ISSUED = Code()
@@ -16,9 +16,9 @@ _NOT_ISSUED = Code()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """`current` is the license that the code should follow, `named` the one that the user names as prior (R-30).
+    """The input of the checks. `current` is the code of the license in use, `named` the prior one by the user (R-30).
 
-    What was never issued, or not asked about, is a `Code` without a reference.
+    A code that was never issued, or is not part of the question, is a `Code` without a reference.
     """
 
     asked: Question
@@ -29,7 +29,7 @@ class Case:
 
 
 class Check(AnyCheck[Case, Reason | Hold]):
-    """One rule for a code; a broken one refuses, or holds the attempt for a while."""
+    """One rule for a code. If it is broken, the attempt is refused, or held for a while."""
 
 
 def case_of(asked: Question, codes: Mapping[str, Code], policy: Policy) -> Case:
@@ -48,25 +48,25 @@ def _of(code_ref: CodeRef | None, codes: Mapping[str, Code]) -> Code:
 
 
 def begins_at(case: Case) -> datetime:
-    """Return when the code becomes the license: earlier than it is told, if the device did it offline (R-77)."""
+    """Return when the code becomes the license: before the request if the device activated it offline (R-77)."""
     earlier = case.asked.activated_at if isinstance(case.asked, Activate) else None
     return earlier or case.asked.at
 
 
 def current_ends_at(case: Case) -> datetime | None:
-    """Return when the license before is over: as its code knows it, else as the device does."""
+    """Return when the current license is over, according to its code, or else to the device."""
     return case.current.over_at or case.asked.current_ends_at
 
 
 class Prior(NamedTuple):
-    """The license that makes a discounted renewal code worth its full term, or why there is none (R-30)."""
+    """The prior license that entitles a discounted renewal code to its full term, or why there is none (R-30)."""
 
     code: Code | None = None
     is_used: bool = False
 
 
 def prior_of(case: Case) -> Prior:
-    """Return the prior license: the current one, else the one that the user names; each serves one renewal."""
+    """Return the prior license: the current one, else the one that the user names. Each is good for one renewal."""
     candidates = [prior for prior in (case.current, case.named) if _could_be_prior(case.code, prior)]
     good = next((prior for prior in candidates if prior.renewed_by in (None, case.code.code_ref)), None)
     return Prior(good, is_used=bool(candidates))
@@ -78,18 +78,18 @@ def _could_be_prior(code: Code, prior: Code) -> bool:
 
 
 def needs_prior(case: Case) -> bool:
-    """Whether a discounted code is asked about that was never activated: later on its term is known (R-30)."""
+    """Tell whether this is a discounted code that was never activated: once it is, its term is fixed (R-30)."""
     return case.code.kind == "renewal" and case.code.started_at is None
 
 
 def is_short(case: Case) -> bool:
-    """Whether the code is worth its shorter term alone, and the user takes that (R-30)."""
+    """Tell whether the code is good only for its shorter term, and the user accepts that (R-30)."""
     offered = case.code.short_term is not None and case.asked.accepts_short_term
     return offered and needs_prior(case) and prior_of(case).code is None
 
 
 def term_of(case: Case) -> Term:
-    """Return the term that the code gives to whoever asks."""
+    """Return the term that the code would give in this case."""
     if case.code.short_term is not None and is_short(case):
         return case.code.short_term
     return case.code.term

@@ -1,13 +1,14 @@
-"""The rules that a code must pass, as named values: the same at the Add and afresh at every attempt (R-18, R-44).
+"""The rules that a code must pass, as named values: at the Add, and again at every attempt (R-18, R-44).
 
-A check answers for one reason only; a tuple of checks is looked at in its order, and the first that is
-broken is the reason that the user sees. What stands against the moment of a switch is in `switching`.
+Each check has one reason. The checks of a tuple are evaluated in order, and the first broken one is the reason that the
+user sees. The checks on the moment of a switch are in `switch_checks`, the one on seats in `seats`.
 """
 
 from services.activation.decider.case import Case, Check, begins_at, current_ends_at, is_short, needs_prior, prior_of
+from services.activation.decider.seats import SEATS_EXHAUSTED
 from services.activation.decider.state import Code
 from shared.messages import ProductVersion
-from shared.rules.looking import moment
+from shared.rules.checks import moment
 
 
 def _is_unknown(case: Case) -> bool:
@@ -24,7 +25,7 @@ def _is_another_version(case: Case) -> bool:
 
 def _numbers(version: ProductVersion) -> tuple[int, ...]:
     numbers = [int(number) for number in version.split(".")]
-    while numbers and numbers[-1] == 0:  # 21 and 21.0 are one version
+    while numbers and numbers[-1] == 0:  # 21 and 21.0 are the same version
         numbers.pop()
     return tuple(numbers)
 
@@ -47,10 +48,6 @@ def _has_run_out(case: Case) -> bool:
     return case.code.ends_at is not None and case.asked.at >= case.code.ends_at
 
 
-def _has_no_seat(case: Case) -> bool:
-    return case.asked.device_id not in case.code.holders and case.code.seats_taken >= case.code.seats
-
-
 def _is_trial(case: Case) -> bool:
     return case.code.kind == "trial" and "trial" not in case.policy.reserve_kinds
 
@@ -64,7 +61,7 @@ def _follows_active_subscription(case: Case) -> bool:
 
 
 def renews_itself(code: Code) -> bool:
-    """Whether the code's license is a subscription that goes on by itself (R-27)."""
+    """Tell whether the code is a subscription that renews itself (R-27)."""
     return code.kind == "subscription" and code.auto_renews
 
 
@@ -124,12 +121,7 @@ TERM_OVER = Check(
     broken=_has_run_out,
     change=lambda case: f"an activation before {moment(case.code.ends_at)}, or a renewal of the code",
 )
-SEATS_EXHAUSTED = Check(
-    reason="seats_exhausted",
-    rule="R-45, R-47, R-82",
-    broken=_has_no_seat,
-    change=lambda case: f"one more seat, or one of the {case.code.seats} seats released",
-)
+
 SAME_AS_CURRENT = Check(
     reason="same_as_current",
     rule="R-13, R-22",
@@ -185,13 +177,13 @@ GOOD = (
     ACTIVATE_BY_PASSED,
     TERM_OVER,
 )
-"""What every code must be, whenever it is asked about (R-13, R-45)."""
+"""What every code must pass, in every question (R-13, R-45)."""
 
 FIT_AS_RESERVE = (TRIAL_NOT_ALLOWED, SUBSCRIPTION_NOT_ALLOWED)
-"""The kinds that may wait in reserve (R-26)."""
+"""Which kinds may wait in reserve (R-26)."""
 
 HAS_PRIOR = (ALREADY_USED_FOR_RENEWAL, NO_PRIOR_LICENSE)
-"""What a discounted renewal code asks for, until it is started (R-30)."""
+"""What a discounted renewal code needs until its first activation (R-30)."""
 
 AT_THE_ADD = (
     *GOOD,
@@ -201,10 +193,10 @@ AT_THE_ADD = (
     NOT_LATER_THAN_CURRENT,
     *HAS_PRIOR,
 )
-"""Seats are not asked for: they are counted at the activation (R-03, R-86)."""
+"""Without seats: they are counted at the activation (R-03, R-86)."""
 
 AT_THE_SWITCH = (*GOOD, SEATS_EXHAUSTED, *FIT_AS_RESERVE, *HAS_PRIOR)
-"""Also for a code whose Add was never answered: it gets its full check here (R-53)."""
+"""A code whose Add was never answered gets its full check here too (R-53)."""
 
 AT_ONCE = (*GOOD, SEATS_EXHAUSTED, *HAS_PRIOR)
 """For a code that never waits in reserve."""

@@ -1,7 +1,7 @@
-"""What devices, shops and operators ask about one code. No rule may come in here.
+"""What devices, shops and operators can ask for, each about one code. No rule may come in here.
 
-`at` is the time of the recorded request, or the server's time at a door: handled again, a request is
-decided by the same time (R-76).
+`at` is the recorded time of the request, or the server's time at a door, so that a request that is handled again is
+decided as of the same time (R-76).
 """
 
 from uuid import UUID
@@ -28,7 +28,7 @@ from shared.messages import (
 
 
 class ForCode(BaseModel):
-    """A command about one code. Frozen, and strict about its fields: a misspelt one is an error."""
+    """A command about one code. Unknown fields are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -37,7 +37,7 @@ class ForCode(BaseModel):
 
 
 class Question(ForCode):
-    """A device asks about a code. `current_ref` and `current_ends_at` name its license, as the device knew it."""
+    """A device's question about a code. `current_ref` and `current_ends_at` are its license as the device knew it."""
 
     device_id: DeviceId
     request_id: UUID
@@ -52,13 +52,14 @@ class Question(ForCode):
 
 
 class Verify(Question):
-    """Is the code good as a reserve? Asking spends nothing (R-13, R-14)."""
+    """Is the code good as a reserve? This consumes nothing (R-13, R-14)."""
 
 
 class Activate(Question):
-    """Make the code the device's license. `trigger` says what asked for it.
+    """Make the code the device's license. `trigger` says what caused the attempt.
 
-    `ends_trial`: in place of a trial that still runs (R-26). `activated_at`: the device did it then, by itself (R-77).
+    `ends_trial`: it replaces a trial that is still running (R-26). `activated_at`: the device did it then, offline
+    (R-77).
     """
 
     trigger: Trigger
@@ -67,7 +68,7 @@ class Activate(Question):
 
 
 class IssueCode(ForCode):
-    """Bring a code into being."""
+    """Issue a code."""
 
     last_group: LastGroup
     product: Product
@@ -88,7 +89,7 @@ class IssueCode(ForCode):
 
 
 class RecordPurchase(ForCode):
-    """A shop sold a renewal of the code's license. Without `term` it is the code's own (R-90)."""
+    """A shop sold a renewal of the code's license. `term` defaults to the code's own (R-90)."""
 
     order_id: OrderId
     settled: bool
@@ -104,7 +105,7 @@ class CancelPurchase(ForCode):
 
 
 class RecordRefund(ForCode):
-    """A purchase was paid back: all of it, or `term` of what it added (R-96)."""
+    """A purchase was refunded: all of it, or `term` of what it added (R-96)."""
 
     order_id: OrderId
     note: Note
@@ -112,13 +113,13 @@ class RecordRefund(ForCode):
 
 
 class SetAutoRenewal(ForCode):
-    """The subscription renews itself from now on, or does so no more (R-27)."""
+    """Set whether the subscription renews itself from now on (R-27)."""
 
     auto_renews: bool
 
 
 class BlockCode(ForCode):
-    """Allow no new activation (R-46), and end those there are after the notice period (R-105)."""
+    """Allow no new activations (R-46), and stop the existing licenses after the notice period (R-105)."""
 
     note: Note
 
@@ -130,7 +131,7 @@ class UnblockCode(ForCode):
 
 
 class ReleaseSeat(ForCode):
-    """Take the device's seat away, from afar too (R-84). `keep_reserve`: the device is lost, spend nothing on it."""
+    """Release the device's seat remotely (R-84). `keep_reserve`: the device is lost, so do not activate its reserve."""
 
     device_id: DeviceId
     note: Note
@@ -138,13 +139,13 @@ class ReleaseSeat(ForCode):
 
 
 class ReturnSeat(ForCode):
-    """The device gave its seat back itself (R-84)."""
+    """The device gave its seat back by itself (R-84)."""
 
     device_id: DeviceId
 
 
 class EraseCustomer(ForCode):
-    """The key that sealed what was told of the code's customer is destroyed (R-115)."""
+    """The key that encrypts the data of the code's customer has been destroyed (R-115)."""
 
 
 type Command = (

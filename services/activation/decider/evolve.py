@@ -1,8 +1,9 @@
-"""How a code's facts become its state. Nothing is refused here: every fact has already happened."""
+"""How a code's events become its state. Nothing is refused here: every event has already happened."""
 
 from typing import assert_never
 
 from services.activation.decider.renewals import without
+from services.activation.decider.seats import seat_released, seat_taken
 from services.activation.decider.state import Code, PendingPurchase, Renewal
 from shared.messages import (
     ActivationDelayed,
@@ -39,7 +40,7 @@ def evolve(code: Code, event: CodeEvent) -> Code:  # noqa: PLR0911 - one line pe
         case LicenseActivated():
             return _activated(code, event)
         case SeatReleased():
-            return _released(code, event)
+            return seat_released(code, event.device_id)
         case LicenseRenewed() | LicenseShortened() | PurchaseAnnounced() | PurchaseCancelled():
             return _bought(code, event)
         case AutoRenewalChanged():
@@ -49,9 +50,9 @@ def evolve(code: Code, event: CodeEvent) -> Code:  # noqa: PLR0911 - one line pe
         case CustomerErased():
             return code.but(has_customer=False)
         case CodeVerified() | CodeRejected() | ActivationRefused() | ActivationDelayed() | PurchaseRefused():
-            return code  # a question and a refusal change nothing (R-14, R-51)
+            return code  # questions and refusals change nothing (R-14, R-51)
         case EarlierActivationReported():
-            return code  # the start stays what it was (R-66)
+            return code  # the start never changes (R-66)
         case _:
             assert_never(event)
 
@@ -80,15 +81,7 @@ def _issued(event: CodeIssued) -> Code:
 
 def _activated(code: Code, event: LicenseActivated) -> Code:
     started = code if code.started_at is not None else code.but(started_at=event.started_at, ends_at=event.ends_at)
-    if event.device_id in code.holders:
-        return started
-    return started.but(holders=code.holders | {event.device_id}, seats_taken=code.seats_taken + 1)
-
-
-def _released(code: Code, event: SeatReleased) -> Code:
-    if event.device_id not in code.holders:
-        return code
-    return code.but(holders=code.holders - {event.device_id}, seats_taken=code.seats_taken - 1)
+    return seat_taken(started, event.device_id)
 
 
 def _bought(code: Code, event: LicenseRenewed | LicenseShortened | PurchaseAnnounced | PurchaseCancelled) -> Code:

@@ -1,4 +1,4 @@
-"""What operators make of a code: issued, blocked, a seat taken away, the customer forgotten."""
+"""Decides what operators do with a code: issue it, block it, release a seat, erase the customer."""
 
 from services.activation.decider.commands import (
     BlockCode,
@@ -14,69 +14,69 @@ from shared.rules.decider import Refused
 from shared.rules.policy import Policy
 
 
-def issue(code: Code, order: IssueCode) -> list[CodeEvent]:
-    """Return the code issued, once. Raises `Refused` for a code that would renew itself and is no subscription."""
+def issue(code: Code, command: IssueCode) -> list[CodeEvent]:
+    """Issue the code, once. Raises `Refused` for a code that would renew itself without being a subscription."""
     if code.code_ref is not None:
         return []
-    if order.auto_renews and order.kind != "subscription":
+    if command.auto_renews and command.kind != "subscription":
         raise Refused("not_a_subscription", "only a subscription renews itself")
     return [
         CodeIssued(
-            code_ref=order.code_ref,
-            last_group=order.last_group,
-            product=order.product,
-            kind=order.kind,
-            term=order.term,
-            seats=order.seats,
-            regions=order.regions,
-            activate_by=order.activate_by,
-            vendor=order.vendor,
-            edition=order.edition,
-            features=order.features,
-            version_min=order.version_min,
-            version_max=order.version_max,
-            grace_days=order.grace_days,
-            auto_renews=order.auto_renews,
-            short_term=order.short_term,
-            sealed_customer=order.sealed_customer,
+            code_ref=command.code_ref,
+            last_group=command.last_group,
+            product=command.product,
+            kind=command.kind,
+            term=command.term,
+            seats=command.seats,
+            regions=command.regions,
+            activate_by=command.activate_by,
+            vendor=command.vendor,
+            edition=command.edition,
+            features=command.features,
+            version_min=command.version_min,
+            version_max=command.version_max,
+            grace_days=command.grace_days,
+            auto_renews=command.auto_renews,
+            short_term=command.short_term,
+            sealed_customer=command.sealed_customer,
         )
     ]
 
 
-def block(code: Code, order: BlockCode, policy: Policy) -> list[CodeEvent]:
-    """Return the code blocked, if it is not: no new activation, and notice to those that run (R-46, R-105)."""
+def block(code: Code, command: BlockCode, policy: Policy) -> list[CodeEvent]:
+    """Block the code, unless it is blocked: no new activations, and notice to running licenses (R-46, R-105)."""
     if code.blocked:
         return []
-    return [CodeBlocked(code_ref=order.code_ref, note=order.note, stops_at=order.at + policy.block_notice)]
+    return [CodeBlocked(code_ref=command.code_ref, note=command.note, stops_at=command.at + policy.block_notice)]
 
 
-def unblock(code: Code, order: UnblockCode) -> list[CodeEvent]:
-    """Return the code unblocked, if it is blocked (R-106)."""
-    return [CodeUnblocked(code_ref=order.code_ref, note=order.note)] if code.blocked else []
+def unblock(code: Code, command: UnblockCode) -> list[CodeEvent]:
+    """Unblock the code, if it is blocked (R-106)."""
+    return [CodeUnblocked(code_ref=command.code_ref, note=command.note)] if code.blocked else []
 
 
-def release_seat(code: Code, order: ReleaseSeat) -> list[CodeEvent]:
-    """Return the seat taken away from the device (R-84). Raises `Refused` if it holds none."""
-    if order.device_id not in code.holders:
-        raise Refused("not_a_holder", f"device {order.device_id} holds no seat on the code")
+def release_seat(code: Code, command: ReleaseSeat) -> list[CodeEvent]:
+    """Release the device's seat (R-84). Raises `Refused` if it holds none."""
+    if command.device_id not in code.holders:
+        raise Refused("not_a_holder", f"device {command.device_id} holds no seat on the code")
     return [
         SeatReleased(
-            device_id=order.device_id,
-            code_ref=order.code_ref,
+            device_id=command.device_id,
+            code_ref=command.code_ref,
             cause="operator",
-            note=order.note,
-            keeps_reserve=order.keep_reserve,
+            note=command.note,
+            keeps_reserve=command.keep_reserve,
         )
     ]
 
 
-def return_seat(code: Code, order: ReturnSeat) -> list[CodeEvent]:
-    """Return the seat that the device gave back, if it held one (R-25, R-84)."""
-    if order.device_id not in code.holders:
+def return_seat(code: Code, command: ReturnSeat) -> list[CodeEvent]:
+    """Release the seat that the device gave back, if it held one (R-25, R-84)."""
+    if command.device_id not in code.holders:
         return []
-    return [SeatReleased(device_id=order.device_id, code_ref=order.code_ref, cause="removed")]
+    return [SeatReleased(device_id=command.device_id, code_ref=command.code_ref, cause="removed")]
 
 
-def erase_customer(code: Code, order: EraseCustomer) -> list[CodeEvent]:
-    """Return the customer forgotten, if one was told (R-115)."""
-    return [CustomerErased(code_ref=order.code_ref)] if code.has_customer else []
+def erase_customer(code: Code, command: EraseCustomer) -> list[CodeEvent]:
+    """Record that the customer was erased, if the code has one (R-115)."""
+    return [CustomerErased(code_ref=command.code_ref)] if code.has_customer else []

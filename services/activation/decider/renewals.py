@@ -1,4 +1,4 @@
-"""What orders added to a license, and what is left of it when one of them is refunded (R-92, R-96)."""
+"""What purchases added to a license, and what is left of it when one of them is refunded (R-92, R-96)."""
 
 from datetime import datetime
 
@@ -8,15 +8,15 @@ from shared.rules.term import earlier_by, end_of
 
 
 def exceeds(sold: Renewal, term: Term) -> bool:
-    """Whether `term` is more than the order ever added."""
+    """Tell whether `term` is more than the purchase ever added."""
     begins_at = max(sold.previous_ends_at, sold.purchased_at)
     return end_of(begins_at, term) > end_of(begins_at, sold.term)
 
 
 def without(renewals: tuple[Renewal, ...], order_id: OrderId, term: Term | None) -> tuple[Renewal, ...]:
-    """Return the renewals as if `term` of the order, or all of it, had not been bought.
+    """Return the renewals as if `term` of the purchase, or all of it, had never been bought.
 
-    Those that follow begin where the ones before them end now: no day is lost and none is given twice.
+    Later renewals begin where the ones before them now end: no day is lost and none is given twice.
     """
     kept: list[Renewal] = []
     for renewal in renewals:
@@ -34,7 +34,7 @@ def _refunded(renewal: Renewal, term: Term | None) -> Renewal:
 
 
 def _ended(renewal: Renewal, previous_ends_at: datetime) -> Renewal:
-    """Return the renewal of a license that ended at `previous_ends_at`. A refund never makes it longer."""
+    """Return the renewal, recomputed from the license's previous end. A refund never makes it longer."""
     begins_at = max(previous_ends_at, renewal.purchased_at)
     ends_at = end_of(begins_at, renewal.term)
     for part in renewal.refunded:

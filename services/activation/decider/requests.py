@@ -1,4 +1,4 @@
-"""What the events of the device service ask of the codes. No rule may come in here: it only translates."""
+"""Translates the device service's events into commands about codes. No rule may come in here."""
 
 from datetime import datetime
 from typing import Any
@@ -21,10 +21,10 @@ from shared.messages import (
 def commands_for(  # noqa: PLR0911 - one line per event
     event: Event, recorded_at: datetime
 ) -> list[Command]:
-    """Return what a device's event asks for, at the time at which it was recorded (R-76), in the order to do it in."""
+    """Return the commands that a device's event asks for, in order, dated by its recorded time (R-76)."""
     match event:
         case CodeAdded(purpose="reserve"):
-            return [Verify(**_told(event, recorded_at), **_license_before(event))]
+            return [Verify(**_question(event, recorded_at), **_code_and_license(event))]
         case CodeAdded():
             return [_activate(event, recorded_at, "immediate", ends_trial=event.ends_trial)]
         case ActivateNow():
@@ -41,8 +41,8 @@ def commands_for(  # noqa: PLR0911 - one line per event
             return []
 
 
-def _told(event: Attempt, recorded_at: datetime) -> dict[str, Any]:
-    """What every request tells of its device and of the user's wishes."""
+def _question(event: Attempt, recorded_at: datetime) -> dict[str, Any]:
+    """Return what every request says about its device and the user's choices."""
     return {
         "at": recorded_at,
         "device_id": event.device_id,
@@ -56,33 +56,33 @@ def _told(event: Attempt, recorded_at: datetime) -> dict[str, Any]:
     }
 
 
-def _license_before(event: ActivationRequest) -> dict[str, Any]:
+def _code_and_license(event: ActivationRequest) -> dict[str, Any]:
     return {"code_ref": event.code_ref, "current_ref": event.current_ref, "current_ends_at": event.current_ends_at}
 
 
 def _activate(event: ActivationRequest, recorded_at: datetime, trigger: Trigger, **more: Any) -> Activate:
-    return Activate(trigger=trigger, **_told(event, recorded_at), **_license_before(event), **more)
+    return Activate(trigger=trigger, **_question(event, recorded_at), **_code_and_license(event), **more)
 
 
 def _take_over(event: LicenseExpired, recorded_at: datetime) -> list[Command]:
     if event.reserve_ref is None:
-        return []  # nothing waits: the device is expired, and a code added later is tried at once (R-35)
+        return []  # nothing is in reserve: a code that is added later is tried at once (R-35)
     return [
         Activate(
             trigger="automatic",
             code_ref=event.reserve_ref,
             current_ref=event.code_ref,
             current_ends_at=event.ended_at,
-            **_told(event, recorded_at),
+            **_question(event, recorded_at),
         )
     ]
 
 
 def _give_back(event: LicenseRemoved, recorded_at: datetime) -> list[Command]:
-    """The seat is free before the reserve is tried: no license runs then that could stand against it (R-25, R-84)."""
+    """Release the seat before the reserve is tried: then no running license can prevent that (R-25, R-84)."""
     returned = ReturnSeat(code_ref=event.code_ref, device_id=event.device_id, at=recorded_at)
     if event.reserve_ref is None:
         return [returned]
-    # what was just given back is the license that a discounted renewal follows, unless another was named (R-30)
-    told = {**_told(event, recorded_at), "prior_ref": event.prior_ref or event.code_ref}
-    return [returned, Activate(trigger="removal", code_ref=event.reserve_ref, **told)]
+    # a discounted renewal follows the license that was just given back, unless another one was named (R-30)
+    question = {**_question(event, recorded_at), "prior_ref": event.prior_ref or event.code_ref}
+    return [returned, Activate(trigger="removal", code_ref=event.reserve_ref, **question)]

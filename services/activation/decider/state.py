@@ -1,6 +1,6 @@
-"""What the activation service must know to decide about one code. No rule and no I/O may come in here.
+"""What the activation service needs to know to decide about one code, stored as one row per code.
 
-The states are stored as one row per code.
+No rule and no I/O may come in here.
 """
 
 from datetime import datetime
@@ -18,24 +18,24 @@ from shared.messages import (
     Term,
     Vendor,
 )
-from shared.rules.decider import Part, always
+from shared.rules.decider import StateStruct, always
 
 NOBODY: frozenset[DeviceId] = frozenset()
 HOLDERS_NAMED_MAX = 100
-"""How many of the other holders an event names at most."""
+"""The maximum number of other holders that an event names."""
 
 
-class PendingPurchase(Part, frozen=True):
-    """A renewal that is bought but not settled; switches away from the code wait for it (R-70)."""
+class PendingPurchase(StateStruct, frozen=True):
+    """A renewal that is bought but not settled. Switches away from the code wait for it (R-70)."""
 
     order_id: OrderId
     hold_until: datetime
 
 
-class Renewal(Part, frozen=True):
-    """What one order added to the license, so that a refund can take it off again (R-96).
+class Renewal(StateStruct, frozen=True):
+    """What one purchase added to the license, so that a refund can subtract it (R-96).
 
-    `refunded` are the parts of `term` that were paid back; `paid_back` says that all of it was.
+    `refunded` are the parts of `term` that were refunded; `paid_back` means all of it was.
     """
 
     order_id: OrderId
@@ -47,13 +47,13 @@ class Renewal(Part, frozen=True):
     paid_back: bool = False
 
 
-class Code(Part, frozen=True):
-    """One code. Without `code_ref` nobody issued it.
+class Code(StateStruct, frozen=True):
+    """One code. Without `code_ref` it was never issued.
 
-    `seats_taken` counts every seat; `holders` has only the devices that the commands at hand speak of, so
-    it is no count and is not stored with the row. `started_at` is the first activation anywhere (R-66).
-    A blocked code's licenses stop at `stops_at` (R-105). `renewed_by` is the discounted renewal code that
-    followed this one (R-30); `cancelled` are announced purchases that came to nothing.
+    `seats_taken` counts all seats; `holders` has only the devices in the commands at hand, so it is not a count, and it
+    is not stored with the row. `started_at` is the first activation on any device (R-66). The licenses of a blocked
+    code stop at `stops_at` (R-105). `renewed_by` is the discounted renewal code that followed this one (R-30);
+    `cancelled` are the orders of cancelled announcements.
     """
 
     code_ref: CodeRef | None = None
@@ -85,20 +85,20 @@ class Code(Part, frozen=True):
     renewed_by: CodeRef | None = None
 
     def to_json(self) -> str:
-        """Return it as text, without its holders."""
-        return Part.to_json(self.but(holders=NOBODY))
+        """Return the state as JSON, without its holders."""
+        return StateStruct.to_json(self.but(holders=NOBODY))
 
-    def shown(self) -> dict[str, Any]:
-        """Return all its fields as JSON values, without its holders."""
-        return {name: value for name, value in super().shown().items() if name != "holders"}
+    def to_dict(self) -> dict[str, Any]:
+        """Return all fields but the holders as JSON values."""
+        return {name: value for name, value in super().to_dict().items() if name != "holders"}
 
     @property
     def over_at(self) -> datetime | None:
-        """When licenses on the code are over: at the end of the term, or when a block stops them before it."""
+        """When licenses on the code are over: at the end of the term, or earlier if a block stops them."""
         if self.ends_at is None or self.stops_at is None:
             return self.ends_at
         return min(self.ends_at, self.stops_at)
 
     def renewal(self, order_id: OrderId) -> Renewal | None:
-        """Return what the order added, or None if it renewed nothing here."""
+        """Return the renewal of this order, or None if there is none."""
         return next((renewal for renewal in self.renewals if renewal.order_id == order_id), None)

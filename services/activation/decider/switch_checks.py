@@ -1,6 +1,6 @@
-"""What stands against the moment of an activation, whatever the code is; and which checks each question meets.
+"""The checks on the moment of an activation, whatever the code, and which checks apply to each question.
 
-A license that is in force, or about to be renewed, is replaced by nothing (R-33, R-70).
+No code replaces a license that is in force or about to be renewed (R-33, R-70).
 """
 
 from datetime import datetime
@@ -8,22 +8,22 @@ from datetime import datetime
 from services.activation.decider.case import Case, Check
 from services.activation.decider.checks import AT_ONCE, AT_THE_ADD, AT_THE_SWITCH, TRIAL_NOT_ALLOWED, renews_itself
 from services.activation.decider.commands import Activate, Question
-from shared.rules.looking import moment
+from shared.rules.checks import moment
 
 
 def _ends_trial(case: Case) -> bool:
-    """Whether the user wants the code now, in place of a trial (R-26)."""
+    """Tell whether the user wants the code now, in place of a trial (R-26)."""
     return isinstance(case.asked, Activate) and case.asked.ends_trial
 
 
 def _runs_until(case: Case) -> datetime | None:
-    """Return when the license before the code is over. A code that is added again replaces itself."""
+    """Return when the current license is over. A code that is added again replaces itself."""
     return None if case.asked.current_ref == case.asked.code_ref else case.current.over_at
 
 
 def _is_stale(case: Case) -> bool:
-    runs_until, told = _runs_until(case), case.asked.current_ends_at
-    return not _ends_trial(case) and runs_until is not None and told is not None and runs_until > told
+    runs_until, assumed = _runs_until(case), case.asked.current_ends_at
+    return not _ends_trial(case) and runs_until is not None and assumed is not None and runs_until > assumed
 
 
 def _runs_on(case: Case) -> bool:
@@ -34,13 +34,13 @@ def _runs_on(case: Case) -> bool:
 
 
 def _held_until(case: Case) -> datetime | None:
-    """Return until when an announced purchase holds the switch. It would not lift a block, so a block is not held."""
+    """Return until when an announced purchase holds the switch. It would not lift a block, so it does not hold then."""
     holds = [purchase.hold_until for purchase in case.current.pending if case.asked.at < purchase.hold_until]
     return max(holds) if holds and not case.current.blocked else None
 
 
 def _renews_until(case: Case) -> datetime | None:
-    """Return until when a subscription that renews itself is waited for."""
+    """Return until when a switch waits for a subscription that renews itself."""
     current = case.current
     if not renews_itself(current) or current.blocked or current.ends_at is None:
         return None
@@ -61,7 +61,7 @@ def _is_out_of_range(case: Case) -> bool:
 
 
 def _earliest(case: Case) -> datetime:
-    """Return the first moment that an activation made offline may be dated: no license ran then (R-41)."""
+    """Return the earliest allowed date of an offline activation: no license may have been running (R-41)."""
     earliest_at = case.asked.at - case.policy.offline_report_max
     return max(earliest_at, _runs_until(case) or earliest_at)
 
@@ -114,18 +114,18 @@ _OFFLINE = (ALREADY_ACTIVATED, *_FREE, DATE_OUT_OF_RANGE, *AT_ONCE)
 _SWITCH = (ALREADY_ACTIVATED, *_FREE, *_NOT_HELD, *AT_THE_SWITCH)
 
 LEAVES_THE_CODE_GOOD = frozenset({STALE.reason, NOT_EXPIRED.reason})
-"""Why a good code that a person adds is not the license at once: the device keeps it in reserve."""
+"""Reasons that do not make a code bad: a good code that cannot be the license at once is kept in reserve."""
 
 
 def checks_for(asked: Question) -> tuple[Check, ...]:
-    """Return the checks that a question meets, in the order in which they are looked at."""
+    """Return the checks that apply to a question, in the order of their evaluation."""
     match asked:
         case Activate(trigger="immediate", ends_trial=True):
             return _IN_PLACE_OF_TRIAL
         case Activate(trigger="immediate"):
             return _IMMEDIATE
         case Activate(trigger="offline"):
-            return _OFFLINE  # it has happened: a purchase that is awaited holds it no more
+            return _OFFLINE  # it has already happened, so an announced purchase cannot hold it
         case Activate():
             return _SWITCH
         case _:

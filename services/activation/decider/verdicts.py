@@ -1,4 +1,4 @@
-"""What the activation service answers to a device: is the code good as a reserve, is it the license now."""
+"""Decides the answers to a device: whether a code is good as a reserve, and whether it becomes the license."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -14,10 +14,10 @@ from services.activation.decider.case import (
     prior_of,
     term_of,
 )
-from services.activation.decider.checks import SEATS_EXHAUSTED
 from services.activation.decider.commands import Activate, Question, Verify
+from services.activation.decider.seats import SEATS_EXHAUSTED
 from services.activation.decider.state import HOLDERS_NAMED_MAX, Code
-from services.activation.decider.switching import LEAVES_THE_CODE_GOOD, checks_for
+from services.activation.decider.switch_checks import LEAVES_THE_CODE_GOOD, checks_for
 from shared.messages import (
     ActivationDelayed,
     ActivationRefused,
@@ -32,17 +32,17 @@ from shared.messages import (
     Reason,
     SeatReleased,
 )
-from shared.rules.looking import Looked, findings_of, first_broken
+from shared.rules.checks import Looked, findings_of, first_broken
 from shared.rules.policy import Policy
 from shared.rules.term import end_of
 
 
 def verify(asked: Verify, codes: Mapping[str, Code], policy: Policy) -> list[CodeEvent]:
-    """Return the verdict on the Add, which spends nothing (R-13, R-14)."""
+    """Return the verdict on the Add, which consumes nothing (R-13, R-14)."""
     case = case_of(asked, codes, policy)
     broken = first_broken(checks_for(asked), case)
     if broken is not None:
-        return [_explained(_rejected(asked, cast("Reason", broken.reason)), case)]  # nothing is waited for at an Add
+        return [_explained(_rejected(asked, cast("Reason", broken.reason)), case)]  # an Add is never held
     return [_verified(case)]
 
 
@@ -69,27 +69,27 @@ def _verified(case: Case) -> CodeVerified:
 def _notices(case: Case, full_term_ends_at: datetime) -> tuple[Notice, ...]:
     code, current = case.code, case.current
     follows = current.code_ref is not None
-    told: dict[Notice, bool] = {
+    applies: dict[Notice, bool] = {
         "seats_exhausted": SEATS_EXHAUSTED.broken(case),  # a seat may be free on the day of the switch (R-03)
-        # the term runs since its first activation (R-67, R-78)
+        # the term began with the first activation (R-67, R-78)
         "less_than_full_term": code.ends_at is not None and code.ends_at < full_term_ends_at,
         "other_edition": follows and code.edition != current.edition,
         "fewer_features": follows and not set(current.features) <= set(code.features),
         "fewer_seats": follows and code.seats < current.seats,
         "shorter_term": is_short(case),
     }
-    return tuple(notice for notice, is_told in told.items() if is_told)
+    return tuple(notice for notice, is_given in applies.items() if is_given)
 
 
 def activate(asked: Activate, codes: Mapping[str, Code], policy: Policy) -> list[CodeEvent]:
-    """Return the license on the device, or why there is none: a refusal spends nothing (R-44, R-51)."""
+    """Return the device's new license, or why there is none: a refusal consumes nothing (R-44, R-51)."""
     case = case_of(asked, codes, policy)
     broken = first_broken(checks_for(asked), case)
-    return _activated(asked, case) if broken is None else [_explained(_against(asked, broken), case)]
+    return _activated(asked, case) if broken is None else [_explained(_failed(asked, broken), case)]
 
 
 def _activated(asked: Activate, case: Case) -> list[CodeEvent]:
-    """The license, and in the same decision the seat on the code that it replaces given back (R-66, R-87)."""
+    """Return the license and, in the same decision, the release of the seat on the code it replaces (R-66, R-87)."""
     code, current, began_at = case.code, case.current, begins_at(case)
     switched = asked.device_id in current.holders and current.code_ref != asked.code_ref
     prior = prior_of(case).code if needs_prior(case) else None
@@ -110,7 +110,7 @@ def _activated(asked: Activate, case: Case) -> list[CodeEvent]:
         auto_renews=code.auto_renews,
         prior_ref=prior.code_ref if prior else None,
     )
-    return [license_, *_released(license_), *_used(license_), *_told_late(asked, code, license_)]
+    return [license_, *_released(license_), *_used(license_), *_reported_late(asked, code, license_)]
 
 
 def _released(license_: LicenseActivated) -> list[CodeEvent]:
@@ -120,16 +120,16 @@ def _released(license_: LicenseActivated) -> list[CodeEvent]:
 
 
 def _used(license_: LicenseActivated) -> list[CodeEvent]:
-    """The prior license of a discounted renewal, used up for others (R-30)."""
+    """Record that the prior license of a discounted renewal is used, and no longer good for another one (R-30)."""
     if license_.prior_ref is None:
         return []
     return [PriorLicenseUsed(code_ref=license_.prior_ref, renewal_ref=license_.code_ref, device_id=license_.device_id)]
 
 
-def _told_late(asked: Activate, code: Code, license_: LicenseActivated) -> list[CodeEvent]:
-    """An activation made offline before the first one that was recorded: told, but the start is sacred (R-66, R-77).
+def _reported_late(asked: Activate, code: Code, license_: LicenseActivated) -> list[CodeEvent]:
+    """Report an offline activation before the first recorded one; the start never changes (R-66, R-77).
 
-    Attempts that merely overtook each other on the way are no such fact: the order of the log decides (R-71).
+    Attempts that merely overtook each other on the way do not count as such: the order of the log decides (R-71).
     """
     if asked.activated_at is None or asked.activated_at >= license_.started_at:
         return []
@@ -144,8 +144,8 @@ def _told_late(asked: Activate, code: Code, license_: LicenseActivated) -> list[
     ]
 
 
-def _against(asked: Activate, broken: Looked[Case, Reason | Hold]) -> CodeEvent:
-    """What is told of the check that an attempt failed."""
+def _failed(asked: Activate, broken: Looked[Case, Reason | Hold]) -> CodeEvent:
+    """Return the event for the check that an attempt failed."""
     match broken.reason:
         case "purchase_pending" | "renewal_due" as cause:
             return _delayed(asked, cause, broken.passes_at or asked.at)
@@ -156,7 +156,7 @@ def _against(asked: Activate, broken: Looked[Case, Reason | Hold]) -> CodeEvent:
 
 
 def _explained(event: CodeEvent, case: Case) -> CodeEvent:
-    """Return a refusal with every rule that was looked at, so that the device's log explains itself."""
+    """Return a refusal with the results of all checks, so that the device's log explains itself."""
     if not isinstance(event, CodeRejected | ActivationRefused):
         return event
     return event.model_copy(update={"findings": findings_of(checks_for(case.asked), case)})

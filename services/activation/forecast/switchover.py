@@ -37,7 +37,7 @@ from shared.messages import (
     Vendor,
 )
 from shared.projector.projection import view_of
-from shared.rules.decider import Part, always
+from shared.rules.decider import StateStruct, always
 
 TOPIC = "device.events.v1"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -45,7 +45,7 @@ RUNS_ON = ("stale", "not_expired")
 """Reasons that say nothing against a code: the license before it runs on."""
 
 
-class Waiting(Part, frozen=True):
+class Waiting(StateStruct, frozen=True):
     """A code on the device. While it is `tried` an answer is awaited; `delayed`, the next attempt is known."""
 
     code_ref: CodeRef
@@ -60,7 +60,7 @@ class Waiting(Part, frozen=True):
     accepts_short_term: bool = False
 
 
-class Current(Part, frozen=True):
+class Current(StateStruct, frozen=True):
     """The license on the device. `expired` says that its end was recorded."""
 
     code_ref: CodeRef
@@ -74,7 +74,7 @@ class Current(Part, frozen=True):
         return self.ends_at if self.stops_at is None else min(self.ends_at, self.stops_at)
 
 
-class Switchover(Part, frozen=True):
+class Switchover(StateStruct, frozen=True):
     """One device. `switch_ms` is `switch_at` in milliseconds since 1970: it sorts in an index."""
 
     device_id: DeviceId | None = None

@@ -4,7 +4,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from services.cli.doctor.diagnosis import Finding, of_kafka
-from shared.kafka.topics import EVENT_TOPICS, ORDER_TOPICS, WrongTopic, check_topics
+from shared.kafka.topics import COMMAND_TOPICS, EVENT_TOPICS, WrongTopic, check_topics
 from shared.ledger.database import AWAY
 
 ASK_SECONDS = 5.0
@@ -13,7 +13,7 @@ ASK_SECONDS = 5.0
 async def of_brokers(bootstrap_servers: str, replicas: int) -> list[Finding]:
     """Return what was found of the brokers and the topics."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, request_timeout_ms=int(ASK_SECONDS * 1_000))
-    topics = (*EVENT_TOPICS, *ORDER_TOPICS)
+    topics = (*EVENT_TOPICS, *COMMAND_TOPICS)
     try:
         await admin.start()
         await check_topics(bootstrap_servers, topics)

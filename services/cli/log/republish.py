@@ -18,7 +18,7 @@ from services.cli.ledgers import Ledger, opened
 from services.cli.names import SERVICES, ServiceName
 from services.cli.output import AsJson, say, show
 from shared.kafka.relay import SEND_SECONDS_MAX, STOP_SECONDS_MAX, Relay
-from shared.kafka.topics import EVENT_TOPICS, ORDER_TOPICS, Layout, layout_of, make_topic, record_count
+from shared.kafka.topics import COMMAND_TOPICS, EVENT_TOPICS, Layout, create_topic, layout_of, record_count
 from shared.ledger.database import AWAY, Connection
 from shared.ledger.lease import Leases
 from shared.ledger.slices import SLICE_COUNT, check_partition_count
@@ -139,7 +139,7 @@ async def _own_topic(
         if await layout_of(connections.kafka, topic) is None and await relay_runs(connection):
             say(f"waiting {IN_FLIGHT_SECONDS_MAX:.0f} seconds until what the relay had begun to send is given up")
             await asyncio.sleep(IN_FLIGHT_SECONDS_MAX)
-        was_missing = await make_topic(connections.kafka, topic, layout)
+        was_missing = await create_topic(connections.kafka, topic, layout)
         events = await _watched(connection)
     return {"service": service, "topic": topic, "made": was_missing, "events": events, "rewound": sorted(readers)}
 
@@ -187,7 +187,7 @@ async def _to_topic(
         if switch_over:
             await _refuse_running(on_all)
         layout = await _layout(connections, topic, made, like=ledger.outbox.topic)
-        if was_missing := await make_topic(connections.kafka, topic, layout):
+        if was_missing := await create_topic(connections.kafka, topic, layout):
             await forget_copy(connection, topic)
         events = await _copied(connections, ledger, connection, topic)
         answer = {"service": service, "topic": topic, "made": was_missing, "events": events, "switched": switch_over}
@@ -245,7 +245,9 @@ async def _layout(
     connections: Connections, topic: str, made: dict[str, int | None], *, like: str | None = None
 ) -> Layout:
     """Return how a topic is made if it is missing: as was said, otherwise as the one it is like, or any of ours."""
-    known = [await layout_of(connections.kafka, name) for name in (topic, like or topic, *EVENT_TOPICS, *ORDER_TOPICS)]
+    known = [
+        await layout_of(connections.kafka, name) for name in (topic, like or topic, *EVENT_TOPICS, *COMMAND_TOPICS)
+    ]
     layout = next(filter(None, known), None)
     partitions = made["partitions"] or (layout and layout.partitions)
     replicas = made["replicas"] or (layout and layout.replicas)

@@ -1,18 +1,17 @@
-"""Goes out: the license as of another time, and why a device stands where it stands. Translates, decides nothing."""
+"""HTTP out: the license as of another time, and the explanation of a device's state. Translates, decides nothing."""
 
 from typing import Any
 
 from fastapi import APIRouter
 
 from services.device.api.doors import Doors
-from services.device.api.shown import shown_license
+from services.device.api.representation import license_representation
 from services.device.explanation import Explanation, Further, Told, explain
 from services.device.projection import LicenseView, project
 from shared.doors.credentials import Bearer
 from shared.doors.fields import as_json
-from shared.doors.history import AskedAsOf, AsOf, event_in, events_as_of, require_within_history
+from shared.doors.history import AskedAsOf, AsOf, decoded, events_as_of, require_within_history
 from shared.doors.problems import Problem
-from shared.ledger.database import Connection
 from shared.ledger.events import RecordedEvent, instant
 from shared.messages import DeviceId
 
@@ -22,48 +21,45 @@ def add_why(router: APIRouter, doors: Doors) -> None:
 
     @router.get("/{device_id}/why")
     async def why(device_id: DeviceId, credential: Bearer, as_of: AskedAsOf) -> dict[str, Any]:
-        """Explain where the device stands: each rule, its evidence, and what would have changed the verdict."""
+        """Explain the device's state: each rule, its evidence, and what would have changed the verdict."""
         await doors.authorize(device_id, credential)
-        asked = as_of or AsOf(at=doors.clock.now(), sense="known")
-        life = [_told(entry) for entry in await _life(doors, device_id, asked, given=as_of is not None)]
+        moment = as_of or AsOf(at=doors.clock.now(), sense="known")
+        events = [_explained_event(entry) for entry in await _events(doors, device_id, as_of)]
         return {
             "device_id": device_id,
-            "as_of": instant(asked.at),
-            "sense": asked.sense,
-            **_shown(explain(life, asked.at)),
+            "as_of": instant(moment.at),
+            "sense": moment.sense,
+            **_with_paths(explain(events, moment.at)),
         }
 
 
 async def license_as_of(doors: Doors, device_id: DeviceId, as_of: AsOf) -> dict[str, Any]:
     """Return the license as it was, or was known, at a time. Raises `Problem`."""
     view, version = LicenseView(), 0
-    for entry in await _life(doors, device_id, as_of, given=True):
-        event: Any = event_in(entry)
+    for entry in await _events(doors, device_id, as_of):
+        event: Any = decoded(entry)
         times = {"occurred_at": entry.event.occurred_at, "recorded_at": entry.event.recorded_at}
         view, version = project(view, event, **times), entry.event.version
-    shown = shown_license(view, device_id=device_id, now=as_of.at, as_of=as_of.at)
-    return {**shown, "sense": as_of.sense, "version": version}
+    representation = license_representation(view, device_id=device_id, now=as_of.at, as_of=as_of.at)
+    return {**representation, "sense": as_of.sense, "version": version}
 
 
-async def _life(doors: Doors, device_id: DeviceId, as_of: AsOf, *, given: bool) -> list[RecordedEvent]:
+async def _events(doors: Doors, device_id: DeviceId, as_of: AsOf | None) -> list[RecordedEvent]:
+    """Return the device's events up to a time (None: all). Raises `Problem`."""
     async with doors.pool.acquire() as connection:
-        if given:
+        if as_of is not None:
             await require_within_history(connection, device_id, as_of, now=doors.clock.now())
-        entries = await _read(connection, device_id, as_of if given else None)
+        entries = [entry async for entry in events_as_of(connection, device_id, as_of)]
     if not entries:
-        # every device's story begins with its enrollment
+        # every device's stream begins with its enrollment
         raise Problem(404, "unknown_device", "no such device is enrolled")
     return entries
 
 
-async def _read(connection: Connection, device_id: DeviceId, as_of: AsOf | None) -> list[RecordedEvent]:
-    return [entry async for entry in events_as_of(connection, device_id, as_of)]
-
-
-def _told(entry: RecordedEvent) -> Told:
+def _explained_event(entry: RecordedEvent) -> Told:
     event = entry.event
     return Told(
-        event=event_in(entry),
+        event=decoded(entry),
         event_id=event.event_id,
         causation_id=event.causation_id,
         version=event.version,
@@ -73,8 +69,8 @@ def _told(entry: RecordedEvent) -> Told:
     )
 
 
-def _shown(explanation: Explanation) -> dict[str, Any]:
-    """Return the explanation as JSON, with the addresses at the activation service's doors."""
+def _with_paths(explanation: Explanation) -> dict[str, Any]:
+    """Return the explanation as JSON, with the paths to follow at the activation service's API."""
     shown: dict[str, Any] = as_json(explanation)
     for answer, told in zip(shown["answers"], explanation.answers, strict=True):
         answer["further"] = [{**as_json(further), "path": _path(further)} for further in told.further]

@@ -1,4 +1,4 @@
-"""Comes in: what a person does in the Licensing window. A code is added, removed, activated; a license given back."""
+"""HTTP in: what a person does in the Licensing window: add, remove or activate a code, or give the license back."""
 
 from typing import Annotated, Literal
 
@@ -10,7 +10,8 @@ from services.device.api.doors import Doors, typed_code
 from services.device.decider import Activate, AddCode, RemoveLicense, RemoveReserve
 from shared.doors.credentials import Bearer
 from shared.doors.fields import Body
-from shared.doors.preconditions import IdempotencyKey, IfVersion
+from shared.doors.idempotency import IdempotencyKey
+from shared.doors.preconditions import ExpectedVersion
 from shared.ledger.identity import new_id
 from shared.messages import CodeRef, DeviceId
 
@@ -19,10 +20,10 @@ TypedCode = Annotated[SecretStr, Field(max_length=500)]
 
 
 class AddRequest(Body):
-    """A code, and what the user said of it.
+    """A code, and the user's choices.
 
-    `when`: on top of a trial, whether it takes over now or at its end (R-26). `prior_code`: the license that a
-    discounted renewal code follows; `accepts_short_term`: less, if there was none (R-30).
+    `when`: if a trial is running, whether the code takes over now or at its end (R-26). `prior_code`: the license that
+    a discounted renewal code follows. `accepts_short_term`: take a shorter term if there was none (R-30).
     """
 
     code: TypedCode
@@ -32,8 +33,8 @@ class AddRequest(Body):
     accepts_short_term: bool = False
 
 
-class AddNamed(Body):
-    """What tells one Add from another under the same idempotency key: the codes by their references."""
+class AddByReference(Body):
+    """The request as it is hashed and logged: codes are replaced by their references."""
 
     code_ref: CodeRef
     replace: bool
@@ -43,12 +44,12 @@ class AddNamed(Body):
 
 
 class ActivateRequest(Body):
-    """Activate now. `code_ref` is the code that the page showed (R-61)."""
+    """Activate now. `code_ref` is the code that the page displayed (R-61)."""
 
     code_ref: CodeRef | None = None
 
 
-def add_orders(router: APIRouter, doors: Doors) -> None:
+def add_commands(router: APIRouter, doors: Doors) -> None:
     """Add the routes."""
 
     @router.post("/{device_id}/codes", status_code=202)
@@ -58,14 +59,14 @@ def add_orders(router: APIRouter, doors: Doors) -> None:
         body: AddRequest,
         credential: Bearer,
         key: IdempotencyKey,
-        version: IfVersion,
+        expected_version: ExpectedVersion,
     ) -> JSONResponse:
-        """Add a code: into reserve, or tried at once when no license is in force. The verdict follows."""
+        """Add a code: it goes into reserve, or is tried at once if no license is in force. The verdict follows."""
         await doors.authorize(device_id, credential)
         code = typed_code(body.code.get_secret_value())
         prior = typed_code(body.prior_code.get_secret_value(), "prior_code") if body.prior_code else None
-        # a SecretStr shows as stars: every code would be the same request
-        named = AddNamed(
+        # a SecretStr serializes as stars: requests with different codes would look the same
+        wanted = AddByReference(
             code_ref=code.ref,
             replace=body.replace,
             when=body.when,
@@ -77,28 +78,38 @@ def add_orders(router: APIRouter, doors: Doors) -> None:
             last_group=code.last_group,
             at=doors.clock.now(),
             request_id=new_id(),
-            **named.model_dump(),
+            **wanted.model_dump(),
         )
-        said = {"code_ref": code.ref, "last_group": code.last_group}
-        return await doors.take(request, command, said=said, key=key, version=version, body=named)
+        fields = {"code_ref": code.ref, "last_group": code.last_group}
+        return await doors.handle(
+            request, command, key=key, fields=fields, expected_version=expected_version, body=wanted
+        )
 
     @router.delete("/{device_id}/codes/reserve", status_code=202)
     async def remove_reserve(
-        request: Request, device_id: DeviceId, credential: Bearer, key: IdempotencyKey, version: IfVersion
+        request: Request,
+        device_id: DeviceId,
+        credential: Bearer,
+        key: IdempotencyKey,
+        expected_version: ExpectedVersion,
     ) -> JSONResponse:
-        """Give the reserve back, unspent."""
+        """Give the reserve back, unused."""
         await doors.authorize(device_id, credential)
         command = RemoveReserve(device_id=device_id, at=doors.clock.now(), request_id=new_id())
-        return await doors.take(request, command, said={}, key=key, version=version)
+        return await doors.handle(request, command, key=key, expected_version=expected_version)
 
     @router.delete("/{device_id}/license", status_code=202)
     async def remove_license(
-        request: Request, device_id: DeviceId, credential: Bearer, key: IdempotencyKey, version: IfVersion
+        request: Request,
+        device_id: DeviceId,
+        credential: Bearer,
+        key: IdempotencyKey,
+        expected_version: ExpectedVersion,
     ) -> JSONResponse:
         """Give the license and its seat back; a code in reserve is tried at once."""
         await doors.authorize(device_id, credential)
         command = RemoveLicense(device_id=device_id, at=doors.clock.now(), request_id=new_id())
-        return await doors.take(request, command, said={}, key=key, version=version)
+        return await doors.handle(request, command, key=key, expected_version=expected_version)
 
     @router.post("/{device_id}/activate-now", status_code=202)
     async def activate_now(
@@ -106,11 +117,11 @@ def add_orders(router: APIRouter, doors: Doors) -> None:
         device_id: DeviceId,
         credential: Bearer,
         key: IdempotencyKey,
-        version: IfVersion,
+        expected_version: ExpectedVersion,
         body: ActivateRequest | None = None,
     ) -> JSONResponse:
         """Activate the reserve by hand, after expiry."""
         await doors.authorize(device_id, credential)
         code_ref = body.code_ref if body else None
         command = Activate(device_id=device_id, at=doors.clock.now(), request_id=new_id(), code_ref=code_ref)
-        return await doors.take(request, command, said={}, key=key, version=version, body=body)
+        return await doors.handle(request, command, key=key, expected_version=expected_version, body=body)

@@ -1,4 +1,4 @@
-"""Goes out: events of this log that belong to what the asker saw in another log. Translates only."""
+"""HTTP out: events of this log by their ids or their causes, to go with what the client saw in the other log."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -8,13 +8,13 @@ from fastapi import APIRouter, Depends, Query
 from services.device.api.doors import Doors
 from shared.doors.credentials import operator_check
 from shared.doors.history import history_entry
+from shared.ledger.causation import IDS_MAX, STREAMS_MAX, causes_and_effects
 from shared.ledger.events import instant
-from shared.ledger.related import IDS_MAX, STREAMS_MAX, related
 from shared.messages import DeviceId
 
 
-def add_related(router: APIRouter, doors: Doors) -> None:
-    """Add the route; it needs the operator key, or a token of the console."""
+def add_events(router: APIRouter, doors: Doors) -> None:
+    """Add the route; it needs the operator key or a console token."""
     operator = Depends(operator_check(doors.operator_key_hash, doors.operator_tokens))
 
     @router.get("/v1/events", tags=["devices"], dependencies=[operator])
@@ -23,9 +23,9 @@ def add_related(router: APIRouter, doors: Doors) -> None:
         device_id: Annotated[list[DeviceId], Query(max_length=STREAMS_MAX, description="Devices to look at.")] = [],  # noqa: B006
         cause: Annotated[list[UUID], Query(max_length=IDS_MAX, description="What these caused there.")] = [],  # noqa: B006
     ) -> dict[str, Any]:
-        """Return events by their ids, and what certain events, of either log, caused in the life of certain devices."""
+        """Return events by their ids, and the events on certain devices that certain events of either log caused."""
         async with doors.pool.acquire() as connection:
-            found = await related(connection, event_ids=event_id, stream_ids=device_id, causes=cause)
+            found = await causes_and_effects(connection, event_ids=event_id, stream_ids=device_id, causes=cause)
         return {
             "as_of": instant(doors.clock.now()),
             "events": [{**history_entry(entry), "device_id": entry.event.stream_id} for entry in found],

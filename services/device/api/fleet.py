@@ -1,4 +1,4 @@
-"""Comes in: one code for many devices, and what became of it on each (R-89)."""
+"""HTTP in: one code for many devices, with a result for each (R-89)."""
 
 import asyncio
 from collections.abc import Iterator, Mapping
@@ -9,13 +9,13 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 from pydantic import Field
 
+from services.device.api.commands import TypedCode
 from services.device.api.doors import Doors, typed_code
-from services.device.api.orders import TypedCode
 from services.device.decider import AddCode
+from shared.doors.command_queue import LedgerUnavailable
 from shared.doors.credentials import operator_check
-from shared.doors.door import Answer, KeyReused, LedgerAway
 from shared.doors.fields import Body
-from shared.doors.preconditions import IdempotencyKey, request_hash
+from shared.doors.idempotency import Answer, IdempotencyKey, KeyReused, request_hash
 from shared.ledger.database import transaction
 from shared.ledger.identity import hash_of, new_id
 from shared.messages import CodeRef, DeviceId
@@ -24,23 +24,23 @@ from shared.rules.codes import Code
 PATH = "/v1/fleet/codes"
 DEVICES_MAX = 10_000
 BODY_BYTES_MAX = 1_000_000
-"""So many device ids of the longest kind."""
+"""Room for `DEVICES_MAX` ids of the maximum length."""
 AT_ONCE_MAX = 400
-"""Orders at the door at a time: one commit's worth decided, one gathering."""
+"""How many commands are submitted at a time: one batch being committed, the next one gathering."""
 RESULTS = {202: "accepted", 404: "unknown_device"}
-"""By the door's answer to one device's order; every other answer is a refusal with its reason."""
+"""By the status of a device's answer. Every other status is a refusal with its reason."""
 
 
 class FleetCode(Body):
-    """One code, added to each of the devices as if its user had typed it."""
+    """One code, added to each device as if its user had typed it."""
 
     code: TypedCode
     device_ids: Annotated[tuple[DeviceId, ...], Field(min_length=1, max_length=DEVICES_MAX)]
     replace: bool = False
 
 
-class FleetCodeNamed(Body):
-    """What tells one request from another under the same idempotency key."""
+class FleetCodeByReference(Body):
+    """The request as it is hashed and logged: the code is replaced by its reference."""
 
     code_ref: CodeRef
     device_ids: tuple[DeviceId, ...]
@@ -48,75 +48,76 @@ class FleetCodeNamed(Body):
 
 
 def add_fleet(router: APIRouter, doors: Doors) -> None:
-    """Add the routes; all of them need the operator key."""
+    """Add the route; it needs the operator key."""
     operator = Depends(operator_check(doors.operator_key_hash))
 
     @router.post(PATH, tags=["fleet"], dependencies=[operator])
     async def add_codes(request: Request, body: FleetCode, key: IdempotencyKey) -> JSONResponse:
-        """Add one code to many devices: 200 if each took it, else 207, always with a result for each.
+        """Add one code to many devices: 200 if all accepted it, else 207, always with a result for each.
 
-        Each device decides for itself, in a commit of its own. What was `not_taken` is taken when the request is
-        repeated with the same Idempotency-Key; nothing else happens twice.
+        Each device decides for itself, in a commit of its own. Repeat the request with the same Idempotency-Key to
+        finish what was `not_taken`; nothing else happens twice.
         """
         code, device_ids = typed_code(body.code.get_secret_value()), tuple(dict.fromkeys(body.device_ids))
-        named = FleetCodeNamed(code_ref=code.ref, device_ids=device_ids, replace=body.replace)
-        request_id = await _opened(doors, code, named, key=key, sent=request_hash(request, named))
-        results = await _served(doors, request_id, code, named)
+        wanted = FleetCodeByReference(code_ref=code.ref, device_ids=device_ids, replace=body.replace)
+        request_id = await _open(doors, code, wanted, key=key, sent_hash=request_hash(request, wanted))
+        results = await _submit_all(doors, request_id, code, wanted)
         await doors.pool.execute(CLOSE, request_id, *zip(*((i, r, w) for i, (r, w) in results.items()), strict=True))
-        return JSONResponse(_told(request_id, code, results), _status(results))
+        return JSONResponse(_body(request_id, code, results), _status(results))
 
 
-async def _opened(doors: Doors, code: Code, named: FleetCodeNamed, *, key: str | None, sent: bytes) -> UUID:
-    """Return the id under which the request is kept: a new one, or that of the request with the same key."""
+async def _open(doors: Doors, code: Code, wanted: FleetCodeByReference, *, key: str | None, sent_hash: bytes) -> UUID:
+    """Store the request and return its id, or return the id of the earlier request with the same key."""
     key_hash = hash_of(key) if key else None
+    values = (new_id(), key_hash, sent_hash, code.ref, code.last_group, doors.clock.now())
     async with transaction(doors.pool) as connection:
-        made = await connection.fetchval(OPEN, new_id(), key_hash, sent, code.ref, code.last_group, doors.clock.now())
-        if made is None:
+        created = await connection.fetchval(OPEN, *values)
+        if created is None:
             row = await connection.fetchrow("select * from fleet_request where key_hash = $1", key_hash)
-            if row is None or row["request_hash"] != sent:
+            if row is None or row["request_hash"] != sent_hash:
                 raise KeyReused
             return UUID(str(row["request_id"]))
-        await connection.execute(LIST, made, named.device_ids)
-        return UUID(str(made))
+        await connection.execute(LIST, created, wanted.device_ids)
+        return UUID(str(created))
 
 
-async def _served(
-    doors: Doors, request_id: UUID, code: Code, named: FleetCodeNamed
+async def _submit_all(
+    doors: Doors, request_id: UUID, code: Code, wanted: FleetCodeByReference
 ) -> Mapping[DeviceId, tuple[str, str | None]]:
     """Return the result and the reason of each device, in the order of the request."""
-    waiting, answers = iter(named.device_ids), dict[DeviceId, Answer | None]()
-    orders = (_serve(doors, request_id, code, named, waiting, answers) for _ in range(AT_ONCE_MAX))
-    await asyncio.gather(*orders)
-    return {device_id: _result(answers.get(device_id)) for device_id in named.device_ids}
+    waiting, answers = iter(wanted.device_ids), dict[DeviceId, Answer | None]()
+    workers = (_submit_next(doors, request_id, code, wanted, waiting, answers) for _ in range(AT_ONCE_MAX))
+    await asyncio.gather(*workers)
+    return {device_id: _result(answers.get(device_id)) for device_id in wanted.device_ids}
 
 
-async def _serve(
+async def _submit_next(
     doors: Doors,
     request_id: UUID,
     code: Code,
-    named: FleetCodeNamed,
+    wanted: FleetCodeByReference,
     waiting: Iterator[DeviceId],
     answers: dict[DeviceId, Answer | None],
 ) -> None:
-    """Send one device's order after the other through the door, until none waits or the ledger is away."""
+    """Submit one device's command after the other, until none is left or the ledger is unavailable."""
     for device_id in waiting:
-        asked = order_id(request_id, device_id)
+        command_id = command_id_of(request_id, device_id)
         command = AddCode(
             device_id=device_id,
             code_ref=code.ref,
             last_group=code.last_group,
-            replace=named.replace,
+            replace=wanted.replace,
             at=doors.clock.now(),
-            request_id=asked,
+            request_id=command_id,
         )
         try:
-            answers[device_id] = await doors.send(command, key=f"fleet/{asked}", sent=asked.bytes)
-        except LedgerAway:
+            answers[device_id] = await doors.submit(command, key=f"fleet/{command_id}", request_hash=command_id.bytes)
+        except LedgerUnavailable:
             return
 
 
-def order_id(request_id: UUID, device_id: DeviceId) -> UUID:
-    """Return the id of one device's order: derived, so that a repeated request finds what it did."""
+def command_id_of(request_id: UUID, device_id: DeviceId) -> UUID:
+    """Return the id of one device's command. It is derived, so that a repeated request finds what it did before."""
     return uuid5(request_id, device_id)
 
 
@@ -131,7 +132,7 @@ def _status(results: Mapping[DeviceId, tuple[str, str | None]]) -> int:
     return 200 if all(result == "accepted" for result, _ in results.values()) else 207
 
 
-def _told(request_id: UUID, code: Code, results: Mapping[DeviceId, tuple[str, str | None]]) -> dict[str, Any]:
+def _body(request_id: UUID, code: Code, results: Mapping[DeviceId, tuple[str, str | None]]) -> dict[str, Any]:
     entries = [
         {"device_id": device_id, "result": result, "reason": why} for device_id, (result, why) in results.items()
     ]

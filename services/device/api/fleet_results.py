@@ -1,4 +1,4 @@
-"""Goes out: what became of one code on each device of a fleet (R-89)."""
+"""HTTP out: the result of a fleet request on each device (R-89)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
@@ -8,7 +8,7 @@ import asyncpg
 from fastapi import APIRouter, Depends, Query
 
 from services.device.api.doors import Doors
-from services.device.api.fleet import order_id
+from services.device.api.fleet import command_id_of
 from shared.doors.credentials import operator_check
 from shared.doors.fields import PageLimit
 from shared.doors.problems import Problem
@@ -30,10 +30,10 @@ def add_fleet_results(router: APIRouter, doors: Doors) -> None:
         limit: PageLimit,
         after: Annotated[str, Query(max_length=64, pattern=r"^[A-Za-z0-9._:-]*$")] = "",
     ) -> dict[str, Any]:
-        """Return what became of the code on each device: the door's result, then the verdict. `next` continues."""
+        """Return the result of the code on each device: whether it was accepted, and the verdict. `next` continues."""
         found = await doors.pool.fetchrow("select * from fleet_request where request_id = $1", request_id)
         if found is None:
-            raise Problem(404, "unknown_request", "no such fleet request was made")
+            raise Problem(404, "unknown_request", "there is no such fleet request")
         rows = await doors.pool.fetch(PAGE, request_id, after, limit)
         verdicts = await _verdicts(doors, request_id, [row["device_id"] for row in rows])
         return {
@@ -48,8 +48,8 @@ def add_fleet_results(router: APIRouter, doors: Doors) -> None:
 
 
 async def _verdicts(doors: Doors, request_id: UUID, device_ids: Sequence[DeviceId]) -> Mapping[DeviceId, Row]:
-    order_ids = [str(order_id(request_id, device_id)) for device_id in device_ids]
-    rows = await doors.pool.fetch(VERDICT, device_ids, order_ids, VERDICTS)
+    command_ids = [str(command_id_of(request_id, device_id)) for device_id in device_ids]
+    rows = await doors.pool.fetch(VERDICT, device_ids, command_ids, VERDICTS)
     return {row["device_id"]: row for row in rows}
 
 
@@ -57,8 +57,8 @@ def _entry(row: Row, verdict: Row | None) -> dict[str, Any]:
     entry = {"device_id": row["device_id"], "result": row["result"] or "not_taken", "reason": row["reason"]}
     if verdict is None:
         return {**entry, "verdict": None}
-    told = {"type": verdict["type"], "occurred_at": instant(verdict["occurred_at"]), "reason": verdict["reason"]}
-    return {**entry, "verdict": told}
+    latest = {"type": verdict["type"], "occurred_at": instant(verdict["occurred_at"]), "reason": verdict["reason"]}
+    return {**entry, "verdict": latest}
 
 
 PAGE = """
@@ -66,13 +66,13 @@ select device_id, result, reason from fleet_device
 where request_id = $1 and device_id > $2 order by device_id limit $3
 """
 
-# the last word on the order: a delay may be followed by a license
+# the latest verdict on the command: a delay may be followed by a license
 VERDICT = """
-select asked.device_id, said.type, said.occurred_at, said.reason
-from unnest($1::text[], $2::text[]) as asked(device_id, order_id)
+select asked.device_id, latest.type, latest.occurred_at, latest.reason
+from unnest($1::text[], $2::text[]) as asked(device_id, command_id)
 cross join lateral (
     select type, occurred_at, data ->> 'reason' as reason from event_json
-    where stream_id = asked.device_id and type = any($3::text[]) and data ->> 'request_id' = asked.order_id
+    where stream_id = asked.device_id and type = any($3::text[]) and data ->> 'request_id' = asked.command_id
     order by version desc limit 1
-) said
+) latest
 """

@@ -1,4 +1,4 @@
-"""Goes out: the license as people see it, and the device's history."""
+"""HTTP out: the license as people see it, and the device's history."""
 
 import re
 from time import monotonic
@@ -9,8 +9,8 @@ from fastapi.responses import JSONResponse
 
 from services.device.api.as_of import license_as_of
 from services.device.api.doors import Doors
-from services.device.api.shown import shown_of
-from services.device.api.watch import next_look
+from services.device.api.representation import representation_of
+from services.device.api.watch import wait_for_change
 from shared.doors.credentials import Bearer
 from shared.doors.fields import EventNumber, PageLimit
 from shared.doors.history import AskedAsOf, history_page
@@ -41,12 +41,12 @@ def add_reads(router: APIRouter, doors: Doors) -> None:
         deadline = monotonic() + _wait_seconds(prefer)
         with doors.watch.on(device_id) as changed:
             while True:
-                shown = await shown_of(doors, device_id)
-                if shown.etag != if_none_match:
-                    return JSONResponse(shown.answer, headers={"ETag": shown.etag})
+                current = await representation_of(doors, device_id)
+                if current.etag != if_none_match:
+                    return JSONResponse(current.answer, headers={"ETag": current.etag})
                 if monotonic() >= deadline:
-                    return Response(status_code=304, headers={"ETag": shown.etag})
-                await next_look(changed, seconds_max=deadline - monotonic())
+                    return Response(status_code=304, headers={"ETag": current.etag})
+                await wait_for_change(changed, seconds_max=deadline - monotonic())
 
     @router.get("/{device_id}/history")
     async def history(
@@ -61,7 +61,7 @@ def add_reads(router: APIRouter, doors: Doors) -> None:
         async with doors.pool.acquire() as connection:
             page = await history_page(connection, device_id, as_of, now=doors.clock.now(), after=after, limit=limit)
         if not page["events"] and not after:
-            # every device's story begins with its enrollment
+            # every device's stream begins with its enrollment
             raise Problem(404, "unknown_device", "no such device is enrolled")
         return page
 

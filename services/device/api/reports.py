@@ -1,4 +1,4 @@
-"""Comes in: what a device tells of itself. What is installed on it, and what it did while it was away."""
+"""HTTP in: what a device reports about itself: what is installed, and what it did offline."""
 
 from hashlib import sha256
 
@@ -6,14 +6,15 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from services.device.api.commands import TypedCode
 from services.device.api.doors import Doors, typed_code
 from services.device.api.enrollment import public_key_of
-from services.device.api.orders import TypedCode
 from services.device.decider import RemoveLicense, ReportInstallation, ReportOfflineActivation
 from shared.doors.answers import respond
 from shared.doors.credentials import Bearer
 from shared.doors.fields import Body, Moment
-from shared.doors.preconditions import IdempotencyKey, IfVersion
+from shared.doors.idempotency import IdempotencyKey
+from shared.doors.preconditions import ExpectedVersion
 from shared.doors.problems import Problem
 from shared.keys.signing import NotSigned
 from shared.ledger.events import instant
@@ -33,27 +34,27 @@ class InstallationReport(Body):
 
 
 class OfflineActivation(Body):
-    """The device activated the code by itself."""
+    """The device activated the code offline."""
 
     code: TypedCode
     activated_at: Moment
 
 
-class OfflineActivationNamed(Body):
-    """What tells one report from another under the same idempotency key."""
+class OfflineActivationByReference(Body):
+    """The report as it is hashed and logged: the code is replaced by its reference."""
 
     code_ref: CodeRef
     activated_at: Moment
 
 
 class Proof(Body):
-    """A compact JWS that the device made with its enrolled key (EdDSA) while it was away."""
+    """A compact JWS that the device signed offline with its enrolled key (EdDSA)."""
 
     proof: str = Field(max_length=PROOF_CHARACTERS_MAX)
 
 
 class Deactivation(BaseModel):
-    """What the proof says: the device `device_id` gave the license of `code_ref` back at `removed_at`."""
+    """The claims of the proof: device `device_id` gave back the license of `code_ref` at `removed_at`."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -72,14 +73,14 @@ def add_reports(router: APIRouter, doors: Doors) -> None:
         body: InstallationReport,
         credential: Bearer,
         key: IdempotencyKey,
-        version: IfVersion,
+        expected_version: ExpectedVersion,
     ) -> JSONResponse:
-        """Tell that another product or version is installed: the next check of a code looks at it."""
+        """Report that another product or version is installed: the next check of a code takes it into account."""
         await doors.authorize(device_id, credential)
         command = ReportInstallation(
             device_id=device_id, at=doors.clock.now(), request_id=new_id(), **body.model_dump()
         )
-        return await doors.take(request, command, said={}, key=key, version=version, body=body)
+        return await doors.handle(request, command, key=key, expected_version=expected_version, body=body)
 
     @router.post("/{device_id}/offline-activations", status_code=202)
     async def offline_activation(
@@ -88,43 +89,45 @@ def add_reports(router: APIRouter, doors: Doors) -> None:
         body: OfflineActivation,
         credential: Bearer,
         key: IdempotencyKey,
-        version: IfVersion,
+        expected_version: ExpectedVersion,
     ) -> JSONResponse:
-        """Tell that the device activated a code by itself while it was away. The verdict follows."""
+        """Report that the device activated a code offline. The verdict follows."""
         await doors.authorize(device_id, credential)
         code = typed_code(body.code.get_secret_value())
-        named = OfflineActivationNamed(code_ref=code.ref, activated_at=body.activated_at)
+        wanted = OfflineActivationByReference(code_ref=code.ref, activated_at=body.activated_at)
         command = ReportOfflineActivation(
             device_id=device_id,
             last_group=code.last_group,
             at=doors.clock.now(),
             request_id=new_id(),
-            **named.model_dump(),
+            **wanted.model_dump(),
         )
-        said = {"code_ref": code.ref, "last_group": code.last_group}
-        return await doors.take(request, command, said=said, key=key, version=version, body=named)
+        fields = {"code_ref": code.ref, "last_group": code.last_group}
+        return await doors.handle(
+            request, command, key=key, fields=fields, expected_version=expected_version, body=wanted
+        )
 
     @router.post("/{device_id}/deactivations", status_code=202)
     async def deactivation(request: Request, device_id: DeviceId, body: Proof, credential: Bearer) -> JSONResponse:
-        """Take the proof that the device gave its license back while it was away; answers a signed receipt."""
+        """Take the proof that the device gave its license back offline, and return a signed receipt."""
         await doors.authorize(device_id, credential)
         keys, now = doors.signing_keys(), doors.clock.now()
-        told = await _proven(doors, device_id, body.proof)
+        proven = await _proven(doors, device_id, body.proof)
         command = RemoveLicense(
-            device_id=device_id, code_ref=told.code_ref, removed_at=told.removed_at, at=now, request_id=new_id()
+            device_id=device_id, code_ref=proven.code_ref, removed_at=proven.removed_at, at=now, request_id=new_id()
         )
-        answer = await doors.order(
+        answer = await doors.submit_request(
             request,
             command,
-            said={
+            fields={
                 "device_id": device_id,
-                "code_ref": told.code_ref,
-                "removed_at": instant(told.removed_at),
+                "code_ref": proven.code_ref,
+                "removed_at": instant(proven.removed_at),
                 "received_at": instant(now),
             },
-            # by what it says: the same signature can be written in several ways, and must count once
-            key=f"deactivation/{told.code_ref}/{instant(told.removed_at)}",
-            body=told,
+            # from the claims: the same signature can be encoded in several ways, and must count once
+            key=f"deactivation/{proven.code_ref}/{instant(proven.removed_at)}",
+            body=proven,
         )
         response = respond(answer)
         if response.status_code == 202:  # noqa: PLR2004 - HTTP's own number
@@ -134,14 +137,14 @@ def add_reports(router: APIRouter, doors: Doors) -> None:
 
 
 async def _proven(doors: Doors, device_id: DeviceId, proof: str) -> Deactivation:
-    """Return what the device's proof says. Raises `Problem` unless the device's own key signed it for this device."""
+    """Return the claims of a proof. Raises `Problem` unless the device's own key signed it for this device."""
     try:
         keys = await public_key_of(doors, device_id)
-        told = Deactivation.model_validate(keys.verify(proof, kind=DEACTIVATION))
+        proven = Deactivation.model_validate(keys.verify(proof, kind=DEACTIVATION))
     except NotSigned as error:
         raise Problem(403, error.code, error.detail) from None
     except ValidationError:
         raise Problem(422, "invalid_fields", "the proof must name device_id, code_ref and removed_at") from None
-    if told.device_id != device_id:
-        raise Problem(403, "not_your_device", "the proof speaks of another device")
-    return told
+    if proven.device_id != device_id:
+        raise Problem(403, "not_your_device", "the proof is about another device")
+    return proven

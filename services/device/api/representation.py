@@ -1,4 +1,4 @@
-"""Goes out: what a device's license looks like to people and programs at a given time. Words only, no rule."""
+"""HTTP out: how a device's license is represented to people and programs at a given time. No rule may come in here."""
 
 import hashlib
 import json
@@ -26,12 +26,12 @@ from shared.ledger.events import instant
 from shared.messages import DeviceId
 
 STALE_AFTER = timedelta(hours=24)
-"""A status of another day may be wrong by now, and says so (R-99, R-100)."""
+"""An older status may be out of date, and is marked so (R-99, R-100)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """What is shown of a device, and its tag. `current`: it has every fact that is recorded of the device."""
+class Representation:
+    """A device's license as shown, and its ETag. `current`: it includes every event recorded for the device."""
 
     view: LicenseView
     answer: Mapping[str, Any]
@@ -39,22 +39,22 @@ class Shown:
     current: bool
 
 
-async def shown_of(doors: Doors, device_id: DeviceId) -> Shown:
-    """Return what is shown of the device now. Raises a 404 `Problem` if nobody enrolled it.
+async def representation_of(doors: Doors, device_id: DeviceId) -> Representation:
+    """Return the device's license as shown now. Raises a 404 `Problem` if the device is not enrolled.
 
-    It is of now when the view has every event of the device, else of the time at which the view changed last; where
-    there is no view yet, of the time at which the device was enrolled: until then the nothing that is shown was right.
+    It is as of now if the view has every event of the device, else as of the view's last change. If there is no view
+    yet, it is as of the enrollment: until then, showing nothing was right.
     """
-    rows = await doors.pool.fetch(SHOWN, device_id)
+    rows = await doors.pool.fetch(VIEWS, device_id)
     if not rows:
         raise Problem(404, "unknown_device", "no such device is enrolled")
     (row, *add_ons), now = rows, doors.clock.now()
     view = _view(row)
-    current = row["shown"] == row["decided"]
+    current = row["view_version"] == row["version"]
     as_of = now if current else view.changed_at or row["enrolled_at"]
-    answer = shown_license(view, device_id=device_id, now=now, as_of=as_of)
+    answer = license_representation(view, device_id=device_id, now=now, as_of=as_of)
     answer["add_ons"] = [_add_on(each, now) for each in add_ons]
-    return Shown(view, answer, _etag(row["shown"] or 0, answer), current)
+    return Representation(view, answer, _etag(row["view_version"] or 0, answer), current)
 
 
 def _view(row: asyncpg.Record) -> LicenseView:
@@ -62,93 +62,93 @@ def _view(row: asyncpg.Record) -> LicenseView:
 
 
 def _add_on(row: asyncpg.Record, now: datetime) -> dict[str, Any]:
-    """Return a further product on the device, which has a license of its own (R-42)."""
+    """Return an add-on product on the device, which has a license of its own (R-42)."""
     device = _view(row).device
     return {
         "device_id": row["device_id"],
-        "version": row["decided"],
+        "version": row["version"],
         "product": device.product,
         "status": status(device, now),
-        "works_until": _told(works_until(device)),
+        "works_until": _instant(works_until(device)),
     }
 
 
 def _etag(version: int, answer: Mapping[str, Any]) -> str:
-    """Return what changes with whatever is shown, but its age. It begins with the version, for If-Match."""
-    told = json.dumps({name: value for name, value in answer.items() if name != "as_of"}, sort_keys=True)
-    return f'"{version}-{hashlib.sha256(told.encode()).hexdigest()[:16]}"'
+    """Return a tag that changes with everything shown except `as_of`. It begins with the version, for If-Match."""
+    content = json.dumps({name: value for name, value in answer.items() if name != "as_of"}, sort_keys=True)
+    return f'"{version}-{hashlib.sha256(content.encode()).hexdigest()[:16]}"'
 
 
-def shown_license(view: LicenseView, *, device_id: DeviceId, now: datetime, as_of: datetime) -> dict[str, Any]:
-    """Return what the API says of a device at `now`."""
+def license_representation(view: LicenseView, *, device_id: DeviceId, now: datetime, as_of: datetime) -> dict[str, Any]:
+    """Return the license as the API shows it at `now`."""
     device = view.device
     return {
         "device_id": device_id,
         "status": status(device, now),
         "as_of": instant(as_of),
         "stale": now - as_of > STALE_AFTER,
-        **_button(device, now),
+        **_activate_now(device, now),
         **_license(view, now),
         **_slots(device),
         **_noticed(device, now),
-        **({"last_refusal": view.last_refusal.shown()} if view.last_refusal else {}),
+        **({"last_refusal": view.last_refusal.to_dict()} if view.last_refusal else {}),
     }
 
 
-def _button(device: Device, now: datetime) -> dict[str, Any]:
-    """Return whether Activate now is offered, and why not (R-55, R-62)."""
+def _activate_now(device: Device, now: datetime) -> dict[str, Any]:
+    """Return whether Activate now is available, and if not, why (R-55, R-62)."""
     answer = may_activate_now(device, now)
     return {
         "may_activate_now": answer.allowed,
         "activate_now_reason": answer.reason,
-        "activate_now_available_at": _told(answer.available_at),
+        "activate_now_available_at": _instant(answer.available_at),
     }
 
 
 def _license(view: LicenseView, now: datetime) -> dict[str, Any]:
-    """Return the license, how long the product works by it, and what is known of its renewal (R-98, R-103, R-105)."""
+    """Return the license, until when the product works, and any announced renewal (R-98, R-103, R-105)."""
     device, announced = view.device, renewal_announced(view.device, now)
     if device.license is None:
         return {}
     return {
-        "license": device.license.shown(),
+        "license": device.license.to_dict(),
         "days_remaining": days_remaining(device.license, now),
-        "works_until": _told(works_until(device)),
-        "stops_at": _told(stops_at(device)),
+        "works_until": _instant(works_until(device)),
+        "stops_at": _instant(stops_at(device)),
         "renewal_announced": announced is not None,
-        "renewal_expected_by": _told(announced),
+        "renewal_expected_by": _instant(announced),
         "renewal_seconds": view.renewal_seconds,
     }
 
 
 def _slots(device: Device) -> dict[str, Any]:
-    """Return the codes that wait, each with its predicted end and its warnings (R-10, R-78)."""
-    shown: dict[str, Any] = {}
+    """Return the waiting codes, each with its predicted end and its warnings (R-10, R-78)."""
+    slots: dict[str, Any] = {}
     if device.reserve:
-        shown["reserve"] = {**device.reserve.shown(), "takes_over_at": _told(takes_over_at(device))}
+        slots["reserve"] = {**device.reserve.to_dict(), "takes_over_at": _instant(takes_over_at(device))}
     if device.incoming:
-        shown["incoming"] = device.incoming.shown()
-    return shown
+        slots["incoming"] = device.incoming.to_dict()
+    return slots
 
 
 def _noticed(device: Device, now: datetime) -> dict[str, Any]:
-    """Return what is unusual about the device: its clock, a copy of it, too many guesses (R-88, R-107, R-111)."""
+    """Return what is unusual about the device: its clock, a clone, too many guesses (R-88, R-107, R-111)."""
     throttled = device.throttled_until is not None and now < device.throttled_until
     return {
         "clock_deviates": device.clock_deviates,
         "clock_offset_seconds": device.clock_offset_seconds if device.clock_deviates else None,
         "clone_suspected": device.clone_expected is not None,
-        "adding_available_at": _told(device.throttled_until) if throttled else None,
+        "adding_available_at": _instant(device.throttled_until) if throttled else None,
     }
 
 
-def _told(moment: datetime | None) -> str | None:
+def _instant(moment: datetime | None) -> str | None:
     return None if moment is None else instant(moment)
 
 
-# the device itself, then what is part of it
-SHOWN = """
-select device_id, d.version as decided, v.version as shown, v.view, case when d.version is distinct from v.version
+# the device itself, then its add-on products
+VIEWS = """
+select device_id, d.version, v.version as view_version, v.view, case when d.version is distinct from v.version
     then (select recorded_at from event where stream_id = d.device_id and event.version = 1) end as enrolled_at
 from device d left join license_view v using (device_id) where device_id = $1
 union all

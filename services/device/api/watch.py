@@ -1,6 +1,6 @@
-"""Wakes those who wait for a change of a license view, as soon as this process has shown it.
+"""Notifies requests that wait for a change of a license view (long polling, SSE) as soon as this process has made it.
 
-Another worker may show it instead: who waits also looks by itself now and then.
+Another worker may make the change instead, so a waiting request also polls now and then.
 """
 
 import asyncio
@@ -10,24 +10,24 @@ from contextlib import contextmanager, suppress
 
 from shared.messages import DeviceId
 
-LOOK_SECONDS = 0.5
+POLL_SECONDS = 0.5
 
 
 class Watch:
-    """Who waits for which device, in this process."""
+    """The requests in this process that wait for a change, by device."""
 
     def __init__(self) -> None:
         self._waiting: dict[DeviceId, set[asyncio.Event]] = defaultdict(set)
 
     def changed(self, device_ids: Iterable[DeviceId]) -> None:
-        """Wake those who wait for the devices."""
+        """Wake the requests that wait for any of the devices."""
         for device_id in device_ids:
             for event in self._waiting.get(device_id, ()):
                 event.set()
 
     @contextmanager
     def on(self, device_id: DeviceId) -> Iterator[asyncio.Event]:
-        """Yield an event that is set whenever the device's view changes here; begin before you look."""
+        """Yield an event that is set whenever the device's view changes here. Enter before reading the view."""
         event = asyncio.Event()
         self._waiting[device_id].add(event)
         try:
@@ -38,8 +38,8 @@ class Watch:
                 del self._waiting[device_id]
 
 
-async def next_look(changed: asyncio.Event, *, seconds_max: float) -> None:
-    """Return when the view changed here, or it is time to look anyway."""
+async def wait_for_change(changed: asyncio.Event, *, seconds_max: float) -> None:
+    """Return when the view has changed here, or it is time to poll."""
     with suppress(TimeoutError):
-        await asyncio.wait_for(changed.wait(), min(seconds_max, LOOK_SECONDS))
+        await asyncio.wait_for(changed.wait(), min(seconds_max, POLL_SECONDS))
     changed.clear()

@@ -1,29 +1,17 @@
 """The rules of the device service, as three pure functions: `Device()`, `decide` and `evolve`.
 
-No clock, chance, id or I/O may come in here: time and ids come in with the command.
-`state` and `commands` are what is known and asked, `answers` what can be read off a device, `looking`,
-`checks` and `button` the rules as named values, `adding`, `activating`, `reporting` and `verdicts` (with `belonging`,
-`foreseeing` and `guesses`) what is decided, `evolve` (with `slots`, `licenses` and `predicting`) what becomes of it.
+No I/O, clock, chance or id may come in here: time and ids come in with the command. `state` and `commands` are the
+input, `queries` derives facts from a state. `checks` and `activate_now_checks` are the rules as named values, applied
+to a `case`. `adding`, `activating`, `reporting` and `verdicts` (with `relevant_verdicts`, `prediction_changes` and
+`guess_throttle`) make the decisions; `evolve` (with `slots`, `licenses` and `predictions`) changes the state.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import assert_never
 
+from services.device.decider.activate_now_checks import ACTIVATE_NOW, ActivateNowAnswer, Click, may_activate_now
 from services.device.decider.activating import activate_now, expiry_due, report_expiry, retry
 from services.device.decider.adding import add_code, remove_reserve
-from services.device.decider.answers import (
-    LicenseStatus,
-    days_remaining,
-    expires_at,
-    in_force,
-    renewal_announced,
-    retry_at,
-    status,
-    stops_at,
-    takes_over_at,
-    works_until,
-)
-from services.device.decider.button import ACTIVATE_NOW, ActivateNowAnswer, Click, may_activate_now
 from services.device.decider.case import Case, Check
 from services.device.decider.checks import ADD_CODE, CLAIM_EXPIRY, REMOVE_LICENSE, REMOVE_RESERVE, REPORT_OFFLINE
 from services.device.decider.commands import (
@@ -42,6 +30,18 @@ from services.device.decider.commands import (
     RetryActivation,
 )
 from services.device.decider.evolve import evolve
+from services.device.decider.queries import (
+    LicenseStatus,
+    days_remaining,
+    expires_at,
+    in_force,
+    renewal_announced,
+    retry_at,
+    status,
+    stops_at,
+    takes_over_at,
+    works_until,
+)
 from services.device.decider.reporting import (
     enroll,
     record_contact,
@@ -52,8 +52,8 @@ from services.device.decider.reporting import (
 from services.device.decider.state import AnnouncedPurchase, Device, License, Reserve, ReserveStatus
 from services.device.decider.verdicts import record
 from shared.messages import CodeEvent, DeviceEvent
+from shared.rules.checks import Looked, findings_of, first_broken, looked_at
 from shared.rules.decider import Decider, Refused, fold
-from shared.rules.looking import Looked, findings_of, first_broken, looked_at
 from shared.rules.policy import POLICY, Policy, decided_by
 
 __all__ = [
@@ -112,9 +112,9 @@ __all__ = [
 
 
 def decide(command: Command, devices: Mapping[str, Device], policy: Policy = POLICY) -> Sequence[DeviceEvent]:
-    """Return the facts that `command` makes under `policy`, each with its version (R-54).
+    """Return the events that `command` causes under `policy`, each with the policy's version (R-54).
 
-    A verdict keeps the version that it was decided by. Raises `Refused` for an order to a device that nobody enrolled.
+    A verdict keeps the version it was decided under. Raises `Refused` for a command about an unknown device.
     """
     return decided_by(policy, _facts(command, devices.get(command.device_id, Device()), policy))
 
@@ -134,7 +134,7 @@ def _facts(command: Command, device: Device, policy: Policy) -> Sequence[DeviceE
         case Expire():
             return expiry_due(device, command.at, policy)
         case _:
-            # an expiry that is due stands before everything decided after it: a late timer changes no answer
+            # an expiry that is due comes before anything decided after it, so a late timer changes no answer
             due = expiry_due(device, command.at, policy)
             return [*due, *_decide_now(command, fold(evolve, due, device), policy)]
 
@@ -174,12 +174,12 @@ def _streams(command: Command) -> Sequence[str]:
 
 
 def _stream_of(event: DeviceEvent) -> str:
-    # only what concerns every holder of a code has no device, in the activation service's log; in this one it has
+    # events about every holder of a code have no device in the activation service's log, but always one in this log
     return event.device_id or ""
 
 
 def decider(policy: Policy) -> Decider[Command, Device, DeviceEvent]:
-    """Return the rules as the shell needs them, under `policy`."""
+    """Return the decider under `policy`."""
 
     def under_policy(command: Command, devices: Mapping[str, Device]) -> Sequence[DeviceEvent]:
         return decide(command, devices, policy)

@@ -1,6 +1,6 @@
-"""When Activate now is available, and what stands against it otherwise, as named values (R-55).
+"""When Activate now is available, and if not, why: the rules as named values (R-55).
 
-The page shows it before anybody presses, so it is asked without an order.
+The page shows this before anybody clicks, so there need not be a command.
 """
 
 from dataclasses import dataclass
@@ -10,19 +10,19 @@ from typing import NamedTuple
 from services.device.decider.case import Case, Check, has_current, runs, runs_until
 from services.device.decider.state import Device
 from shared.messages import CodeRef, Reason
-from shared.rules.looking import first_broken, moment
+from shared.rules.checks import first_broken, moment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Click:
-    """Somebody would press Activate now, on a page that showed the code `code_ref`, if it showed one (R-61)."""
+    """A possible click on Activate now, on a page that shows the code `code_ref`, if any (R-61)."""
 
     at: datetime
     code_ref: CodeRef | None = None
 
 
 class ActivateNowAnswer(NamedTuple):
-    """Whether Activate now is available; if not, why, and from when on it will be."""
+    """Whether Activate now is available; if not, why, and from when on."""
 
     allowed: bool
     reason: Reason | None = None
@@ -30,7 +30,7 @@ class ActivateNowAnswer(NamedTuple):
 
 
 def may_activate_now(device: Device, now: datetime, shown: CodeRef | None = None) -> ActivateNowAnswer:
-    """Return whether Activate now is available at `now` to a page that showed the code `shown` (R-55)."""
+    """Return whether Activate now is available at `now`, on a page that shows the code `shown` (R-55)."""
     broken = first_broken(ACTIVATE_NOW, Case(device=device, asked=Click(at=now, code_ref=shown)))
     return ActivateNowAnswer(True) if broken is None else ActivateNowAnswer(False, broken.reason, broken.passes_at)
 
@@ -44,7 +44,7 @@ def _has_switched(case: Case[Click]) -> bool:
 
 def _shows_another(case: Case[Click]) -> bool:
     reserve = case.device.reserve
-    # never spend a code that the user did not see
+    # never consume a code that the user did not see
     return reserve is not None and case.asked.code_ref not in (None, reserve.code_ref)
 
 

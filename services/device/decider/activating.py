@@ -1,14 +1,14 @@
-"""When the device service asks for an activation attempt: at the expiry, on Activate now, after a delay.
+"""Decides when the device service requests an activation attempt: at expiry, on Activate now, after a delay.
 
-The id of an attempt that no door asked for is derived from what led to it, so that a timer or a record
-that is handled twice says the same thing (R-32, R-116).
+The id of an attempt without a user's request is derived from its cause, so that a timer or a record that is handled
+twice gives the same event (R-32, R-116).
 """
 
 from datetime import datetime
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from services.device.decider.button import ACTIVATE_NOW, Click
+from services.device.decider.activate_now_checks import ACTIVATE_NOW, Click
 from services.device.decider.case import Case
 from services.device.decider.checks import CLAIM_EXPIRY
 from services.device.decider.commands import Activate, ReportExpiry, RetryActivation
@@ -23,18 +23,18 @@ from shared.messages import (
     LicenseExpired,
     OfflineActivationReported,
 )
-from shared.rules.looking import findings_of, first_broken
+from shared.rules.checks import findings_of, first_broken
 from shared.rules.policy import Policy, delay_after
 
 _ATTEMPTS = uuid5(NAMESPACE_URL, "urn:perennial:activation-attempts")
 
 
 def expiry_due(device: Device, at: datetime, policy: Policy) -> list[DeviceEvent]:
-    """Return the expiry if it is due at `at` and not yet recorded: once, with the true end (R-40, R-43)."""
+    """Return the expiry if it is due at `at` and not recorded yet: once, dated by the true end (R-40, R-43)."""
     current, reserve = device.license, device.reserve
     if device.device_id is None or current is None or current.expired or at < current.over_at:
         return []
-    # a running attempt is not started a second time (R-60)
+    # a running attempt is not started twice (R-60)
     successor = None if reserve is None or reserve.status == "activating" else reserve
     return [
         LicenseExpired(
@@ -46,25 +46,25 @@ def expiry_due(device: Device, at: datetime, policy: Policy) -> list[DeviceEvent
             reserve_ref=None if successor is None else successor.code_ref,
             cause="blocked" if current.over_at < current.ends_at else "term_over",
             **installed(device),
-            **wishes(successor),
-            **_patience(successor, at, policy),
+            **renewal_choices(successor),
+            **_answer_by(successor, at, policy),
         )
     ]
 
 
-def report_expiry(device: Device, order: ReportExpiry, policy: Policy) -> list[DeviceEvent]:
-    """Return the expiry if the claim is right by server time, else why it is not (R-33, R-34)."""
-    current, case = device.license, Case(device=device, asked=order)
+def report_expiry(device: Device, command: ReportExpiry, policy: Policy) -> list[DeviceEvent]:
+    """Return the expiry if the claim is correct by server time, else the reason why it is not (R-33, R-34)."""
+    current, case = device.license, Case(device=device, asked=command)
     if current is None or current.expired:
         return []
     if (broken := first_broken(CLAIM_EXPIRY, case)) is None:
-        return expiry_due(device, order.at, policy)
+        return expiry_due(device, command.at, policy)
     return [
         ActivationRefused(
-            device_id=order.device_id,
+            device_id=command.device_id,
             reason=broken.reason,
             trigger="automatic",
-            request_id=order.request_id,
+            request_id=command.request_id,
             code_ref=None if device.reserve is None else device.reserve.code_ref,
             available_at=broken.passes_at,
             findings=findings_of(CLAIM_EXPIRY, case),
@@ -72,22 +72,22 @@ def report_expiry(device: Device, order: ReportExpiry, policy: Policy) -> list[D
     ]
 
 
-def activate_now(device: Device, order: Activate, policy: Policy) -> list[DeviceEvent]:
-    """Return the user's attempt, or why there is none; it joins an attempt that is running (R-55, R-60, R-64)."""
-    reserve, case = device.reserve, Case(device=device, asked=Click(at=order.at, code_ref=order.code_ref))
+def activate_now(device: Device, command: Activate, policy: Policy) -> list[DeviceEvent]:
+    """Return the user's attempt, or why there is none. While an attempt runs, nothing is added (R-55, R-60, R-64)."""
+    reserve, case = device.reserve, Case(device=device, asked=Click(at=command.at, code_ref=command.code_ref))
     broken = first_broken(ACTIVATE_NOW, case)
     if broken is not None and broken.reason == "activation_running":
         return []
     if broken is None and reserve is not None:
-        again_at = order.at + delay_after(reserve.manual_attempts + 1, policy.manual_delays)
-        return [ActivateNow(**_asked(device, reserve, order.request_id, order.at, policy), again_at=again_at)]
+        again_at = command.at + delay_after(reserve.manual_attempts + 1, policy.manual_delays)
+        return [ActivateNow(**_asked(device, reserve, command.request_id, command.at, policy), again_at=again_at)]
     return [
         ActivationRefused(
-            device_id=order.device_id,
+            device_id=command.device_id,
             reason="no_reserve" if broken is None else broken.reason,
             trigger="manual",
-            request_id=order.request_id,
-            code_ref=order.code_ref if reserve is None else reserve.code_ref,
+            request_id=command.request_id,
+            code_ref=command.code_ref if reserve is None else reserve.code_ref,
             available_at=None if broken is None else broken.passes_at,
             findings=findings_of(ACTIVATE_NOW, case),
         )
@@ -95,7 +95,7 @@ def activate_now(device: Device, order: Activate, policy: Policy) -> list[Device
 
 
 def retry(device: Device, timer: RetryActivation, policy: Policy) -> list[DeviceEvent]:
-    """Return that no answer came, or the next attempt of a delayed activation, when it is due (R-49)."""
+    """Return the delay of an unanswered attempt, or the next attempt of a delayed activation, if due (R-49)."""
     reserve = device.reserve
     if reserve is None:
         return []
@@ -103,17 +103,17 @@ def retry(device: Device, timer: RetryActivation, policy: Policy) -> list[Device
         return _unanswered(timer.device_id, reserve, timer.at, policy)
     if reserve.retry_at is None or timer.at < reserve.retry_at:
         return []
-    return [tried_again(device, reserve, timer.at, policy)]
+    return [next_attempt(device, reserve, timer.at, policy)]
 
 
-def tried_again(
+def next_attempt(
     device: Device, reserve: Reserve, at: datetime, policy: Policy
 ) -> ActivationRetried | OfflineActivationReported:
-    """Return the next attempt of the reserve that no door asked for; its id follows from the last one's."""
+    """Return the next automatic attempt of the reserve. Its id is derived from the last one's."""
     last = reserve.attempt_request_id or reserve.added_request_id
     asked = _asked(device, reserve, uuid5(_ATTEMPTS, f"{device.device_id}/retry/{last}"), at, policy)
     if reserve.activated_at is not None:
-        # what the device did while it was away keeps its date (R-77)
+        # an offline activation keeps its date (R-77)
         return OfflineActivationReported(**asked, last_group=reserve.last_group, activated_at=reserve.activated_at)
     return ActivationRetried(**asked, ends_trial=reserve.ends_trial)
 
@@ -134,7 +134,7 @@ def _unanswered(device_id: DeviceId, reserve: Reserve, at: datetime, policy: Pol
 
 
 def installed(device: Device) -> dict[str, Any]:
-    """Return what every check of a code needs to know of the device (R-45)."""
+    """Return what every check of a code needs to know about the device (R-45)."""
     return {
         "product": device.product,
         "product_version": device.product_version,
@@ -143,33 +143,33 @@ def installed(device: Device) -> dict[str, Any]:
     }
 
 
-def license_before(device: Device) -> dict[str, Any]:
-    """Return the license that a code should follow, as the device knows it."""
+def current_license(device: Device) -> dict[str, Any]:
+    """Return the license that a code would follow, as the device knows it."""
     current = device.license
     if current is None:
         return {}
     return {"current_ref": current.code_ref, "current_ends_at": current.over_at}
 
 
-def wishes(reserve: Reserve | None) -> dict[str, Any]:
-    """Return what the user said about a discounted renewal code (R-30)."""
+def renewal_choices(reserve: Reserve | None) -> dict[str, Any]:
+    """Return the user's choices about a discounted renewal code (R-30)."""
     if reserve is None:
         return {}
     return {"prior_ref": reserve.prior_ref, "accepts_short_term": reserve.accepts_short_term}
 
 
-def _patience(reserve: Reserve | None, at: datetime, policy: Policy) -> dict[str, Any]:
+def _answer_by(reserve: Reserve | None, at: datetime, policy: Policy) -> dict[str, Any]:
     return {} if reserve is None else {"answer_by": at + policy.answer_patience}
 
 
 def _asked(device: Device, reserve: Reserve, request_id: UUID, at: datetime, policy: Policy) -> dict[str, Any]:
-    """Return the request for an attempt of the reserve, with what the recheck needs to know."""
+    """Return the request for an attempt of the reserve, with everything that the recheck needs."""
     return {
         "device_id": device.device_id,
         "code_ref": reserve.code_ref,
         "request_id": request_id,
         "answer_by": at + policy.answer_patience,
         **installed(device),
-        **license_before(device),
-        **wishes(reserve),
+        **current_license(device),
+        **renewal_choices(reserve),
     }

@@ -1,12 +1,11 @@
-"""The device service's own rules as named values: what stands against an order before anybody else is asked.
+"""The device service's own rules, as named values: what it can refuse without asking the activation service.
 
-Each tuple is looked at in its order, and the first check that is broken is the reason that the user sees.
+The checks of a tuple are evaluated in order, and the first broken one is the reason that the user sees.
 """
 
 from datetime import datetime
 from typing import Any
 
-from services.device.decider.answers import in_force
 from services.device.decider.case import Case, Check, has_current, runs, runs_until
 from services.device.decider.commands import (
     AddCode,
@@ -15,14 +14,15 @@ from services.device.decider.commands import (
     ReportExpiry,
     ReportOfflineActivation,
 )
+from services.device.decider.queries import in_force
 from services.device.decider.state import Device
-from shared.rules.looking import moment
+from shared.rules.checks import moment
 
 
-def ends_trial(device: Device, order: AddCode) -> bool:
-    """Whether the user wants the code now, in place of the trial that is in force (R-26)."""
+def ends_trial(device: Device, command: AddCode) -> bool:
+    """Tell whether the user wants the code now, in place of a running trial (R-26)."""
     trial = device.license is not None and device.license.kind == "trial"
-    return order.when == "now" and trial and in_force(device, order.at)
+    return command.when == "now" and trial and in_force(device, command.at)
 
 
 def _throttled_until(case: Case[Any]) -> datetime | None:
@@ -39,7 +39,7 @@ def _wants_it_now(case: Case[AddCode]) -> bool:
 
 
 def _awaits_answer(case: Case[Any]) -> bool:
-    # the code may be the license already: what leaves the slot would hold a seat that nobody knows of
+    # the code may be the license already: removed from the slot, it would hold a seat that nobody knows of
     return case.device.reserve is not None and case.device.reserve.awaits
 
 

@@ -1,4 +1,4 @@
-"""How a device's facts become its state. Nothing is refused here: every fact has already happened."""
+"""How a device's events become its state. Nothing is refused here: every event has already happened."""
 
 from typing import assert_never
 
@@ -36,12 +36,12 @@ from shared.messages import (
 )
 
 GUESSES_KEPT = 120
-"""More than the free guesses and the delays that any policy can name."""
+"""More than the free guesses and the delays of any policy."""
 
 
 def evolve(device: Device, event: DeviceEvent) -> Device:  # noqa: PLR0911, PLR0912 - one line per event of the log
     """Return the device after `event`."""
-    # tried from the top for every event of a replay: what is frequent comes first
+    # the cases are tried from the top for every event of a replay: frequent ones come first
     match event:
         case DeviceEnrolled():
             return _enrolled(event)
@@ -56,7 +56,7 @@ def evolve(device: Device, event: DeviceEvent) -> Device:  # noqa: PLR0911, PLR0
         case ActivationRefused():
             return slots.refused(device, event)
         case LicenseRenewed() | LicenseShortened() | CodeBlocked() | CodeUnblocked():
-            return licenses.moved(device, event)
+            return licenses.end_changed(device, event)
         case InstallationChanged():
             return device.but(product=event.product, product_version=event.product_version)
         case CodeRemoved():
@@ -70,7 +70,7 @@ def evolve(device: Device, event: DeviceEvent) -> Device:  # noqa: PLR0911, PLR0
         case CodeRejected():
             return _guessed(slots.rejected(device, event), event)
         case PredictionChanged():
-            return slots.predicted_anew(device, event)
+            return slots.prediction_changed(device, event)
         case ActivationDelayed():
             return slots.delayed(device, event)
         case LicenseRemoved():
@@ -78,9 +78,9 @@ def evolve(device: Device, event: DeviceEvent) -> Device:  # noqa: PLR0911, PLR0
         case SeatReleased():
             return licenses.released(device, event)
         case PurchaseAnnounced() | PurchaseCancelled():
-            return licenses.announced(device, event)
+            return licenses.purchase_changed(device, event)
         case AutoRenewalChanged():
-            return licenses.renews_itself(device, event)
+            return licenses.auto_renewal_changed(device, event)
         case GuessesThrottled():
             return device.but(throttled_until=event.until)
         case CloneSuspected():

@@ -1,4 +1,4 @@
-"""How unknown codes are slowed down: per device, never by locking a code. A good code does not reset it (R-107)."""
+"""Throttles guesses at codes: per device, never by locking a code. A good code does not reset the throttle (R-107)."""
 
 from datetime import datetime
 
@@ -10,13 +10,13 @@ from shared.rules.policy import Policy, delay_after
 def throttled(
     device_id: DeviceId, device: Device, fact: DeviceEvent, at: datetime, policy: Policy
 ) -> list[GuessesThrottled]:
-    """Return until when the device must wait after the unknown code of `fact`, which `device` counts already."""
+    """Return until when the device must wait after the unknown code in `fact`, which `device` has already counted."""
     counted = [guess for guess in device.guesses if guess > at - policy.guess_window]
     match fact:
         case CodeRejected(reason="unknown_code"):
             beyond = len(counted) - policy.guesses_free
         case ActivationRefused(reason="unknown_code", trigger="offline"):
-            beyond = max(1, len(counted) + 1 - policy.guesses_free)  # nobody activates what does not exist
+            beyond = max(1, len(counted) + 1 - policy.guesses_free)  # nobody can have activated an unknown code
         case _:
             return []
     until = at + delay_after(beyond, policy.guess_delays)

@@ -1,9 +1,9 @@
-"""What becomes of the license on a device: activated, prolonged, shortened, stopped, over, gone.
+"""How events change the license on a device: activated, renewed, shortened, blocked, expired, removed.
 
-Whenever its end moves, so do the predicted ends of the codes that wait for it (R-93).
+Whenever its end changes, so do the predicted ends of the codes that wait for it (R-93).
 """
 
-from services.device.decider.predicting import predicted
+from services.device.decider.predictions import predicted
 from services.device.decider.slots import attempted, resting, without
 from services.device.decider.state import AnnouncedPurchase, Device, License, Reserve
 from shared.messages import (
@@ -22,7 +22,7 @@ from shared.messages import (
 
 
 def activated(device: Device, event: LicenseActivated) -> Device:
-    """Return the device with the license. What waits now waits for this one's end (R-38)."""
+    """Return the device with the license. Waiting codes now wait for its end (R-38)."""
     before = device.license
     same = before is not None and before.code_ref == event.code_ref
     license_ = License(
@@ -40,19 +40,19 @@ def activated(device: Device, event: LicenseActivated) -> Device:
         auto_renews=event.auto_renews,
         announced=before.announced if before is not None and same else (),
     )
-    left = without(device, event.code_ref)
-    return predicted(left.but(license=license_, generation=license_.generation, reserve=_waiting(left.reserve)))
+    others = without(device, event.code_ref)
+    return predicted(others.but(license=license_, generation=license_.generation, reserve=_waiting(others.reserve)))
 
 
-def moved(device: Device, event: LicenseRenewed | LicenseShortened | CodeBlocked | CodeUnblocked) -> Device:
-    """Return the device whose license is over at another time: later than it was, it runs again (R-90, R-106)."""
+def end_changed(device: Device, event: LicenseRenewed | LicenseShortened | CodeBlocked | CodeUnblocked) -> Device:
+    """Return the device with the new end of its license. An expired license may run again (R-90, R-106)."""
     before = device.license
     if before is None:
         return device
     match event:
         case LicenseRenewed():
-            left = tuple(purchase for purchase in before.announced if purchase.order_id != event.order_id)
-            after = before.but(ends_at=event.ends_at, announced=left)
+            announced = tuple(purchase for purchase in before.announced if purchase.order_id != event.order_id)
+            after = before.but(ends_at=event.ends_at, announced=announced)
         case LicenseShortened():
             after = before.but(ends_at=event.ends_at)
         case CodeBlocked():
@@ -67,56 +67,56 @@ def moved(device: Device, event: LicenseRenewed | LicenseShortened | CodeBlocked
 
 
 def expired(device: Device, event: LicenseExpired) -> Device:
-    """Return the device whose license is over; the reserve is tried (R-31)."""
+    """Return the device with its license expired and its reserve being tried (R-31)."""
     license_ = None if device.license is None else device.license.but(expired=True)
     return attempted(device.but(license=license_), event, event.reserve_ref, "automatic")
 
 
 def removed(device: Device, event: LicenseRemoved) -> Device:
-    """Return the device that gave its license back; the reserve is tried (R-25)."""
+    """Return the device without its license and with its reserve being tried (R-25)."""
     return attempted(_unlicensed(device), event, event.reserve_ref, "removal")
 
 
 def released(device: Device, event: SeatReleased) -> Device:
-    """Return the device whose license was taken away; with `keeps_reserve` nothing follows by itself (R-25, R-84)."""
-    left = _unlicensed(device)
+    """Return the device without its license; with `keeps_reserve`, nothing is tried automatically (R-25, R-84)."""
+    unlicensed = _unlicensed(device)
     if not event.keeps_reserve:
-        return left
-    reserve, incoming = (slot and slot.but(held=True) for slot in (left.reserve, left.incoming))
-    return left.but(reserve=_waiting(reserve), incoming=incoming)
+        return unlicensed
+    reserve, incoming = (slot and slot.but(held=True) for slot in (unlicensed.reserve, unlicensed.incoming))
+    return unlicensed.but(reserve=_waiting(reserve), incoming=incoming)
 
 
-def announced(device: Device, event: PurchaseAnnounced | PurchaseCancelled) -> Device:
-    """Return the device that knows of one more purchase, or of one that came to nothing (R-98, R-103)."""
+def purchase_changed(device: Device, event: PurchaseAnnounced | PurchaseCancelled) -> Device:
+    """Return the device with an announced purchase added or removed (R-98, R-103)."""
     if device.license is None:
         return device
-    left = tuple(purchase for purchase in device.license.announced if purchase.order_id != event.order_id)
+    announced = tuple(purchase for purchase in device.license.announced if purchase.order_id != event.order_id)
     if isinstance(event, PurchaseAnnounced):
-        left = (*left, AnnouncedPurchase(order_id=event.order_id, hold_until=event.hold_until))
-    return device.but(license=device.license.but(announced=left))
+        announced = (*announced, AnnouncedPurchase(order_id=event.order_id, hold_until=event.hold_until))
+    return device.but(license=device.license.but(announced=announced))
 
 
-def renews_itself(device: Device, event: AutoRenewalChanged) -> Device:
-    """Return the device whose subscription renews itself, or does so no more (R-27)."""
+def auto_renewal_changed(device: Device, event: AutoRenewalChanged) -> Device:
+    """Return the device with the new setting of its subscription (R-27)."""
     return device if device.license is None else device.but(license=device.license.but(auto_renews=event.auto_renews))
 
 
 def _after(device: Device, current: License) -> Reserve | None:
-    """Return the reserve as it waits once more. An attempt on the code itself, or one that ends a trial, goes on."""
+    """Return the reserve, waiting again. An attempt with the license's own code, or one that ends a trial, goes on."""
     reserve = device.reserve
     goes_on = reserve is not None and (reserve.code_ref == current.code_ref or reserve.ends_trial)
     return reserve if goes_on else _waiting(reserve)
 
 
 def _waiting(reserve: Reserve | None) -> Reserve | None:
-    """Return the reserve without its attempt: a license is in force. An answer that is still due may change that."""
+    """Return the reserve without its attempt, because a license is in force. An outstanding answer may change that."""
     if reserve is None or reserve.status not in ("activating", "retrying"):
         return reserve
     return resting(reserve)
 
 
 def _unlicensed(device: Device) -> Device:
-    """Return the device without its license, which stays the prior one of a renewal code that waits (R-30)."""
+    """Return the device without its license, which remains the prior license of a waiting renewal code (R-30)."""
     before = device.license
     if before is None:
         return device

@@ -1,15 +1,15 @@
-"""What other devices and shops do to a code that waits here: its end is another than was told (R-73)."""
+"""Decides whether other devices or shops have changed the predicted end of a code that waits here (R-73)."""
 
 from datetime import datetime
 
-from services.device.decider.predicting import notices_of
+from services.device.decider.predictions import notices_of
 from services.device.decider.state import Device, Reserve
 from shared.messages import CodeEvent, LicenseActivated, LicenseRenewed, LicenseShortened, PredictionChanged
 from shared.rules.term import end_of
 
 
-def foreseen(device: Device, verdict: CodeEvent, at: datetime) -> list[PredictionChanged]:
-    """Return the new end of the code that waits, with its warnings, if the verdict changes what is known of it."""
+def prediction_changes(device: Device, verdict: CodeEvent, at: datetime) -> list[PredictionChanged]:
+    """Return the new predicted end of the waiting code, with its warnings, if the verdict changes them."""
     match verdict:
         case LicenseActivated() if verdict.device_id != device.device_id:
             return _changes(device, verdict, verdict.started_at, at)
@@ -27,7 +27,7 @@ def _changes(
 ) -> list[PredictionChanged]:
     slot = next((slot for slot in device.slots if slot.code_ref == verdict.code_ref), None)
     if device.device_id is None or slot is None or _is_being_verified(slot):
-        return []  # the verdict on the Add will tell
+        return []  # the verdict on the Add will say
     event = PredictionChanged(
         device_id=device.device_id,
         code_ref=slot.code_ref,

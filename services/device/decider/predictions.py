@@ -1,4 +1,4 @@
-"""When a code in a slot will end, as far as is known today. Recorded facts alone decide it: no policy, no clock."""
+"""Predicts when a code in a slot will end, from recorded facts alone: no policy, no clock."""
 
 from datetime import datetime
 from typing import get_args
@@ -7,22 +7,22 @@ from services.device.decider.state import Device, License, Reserve
 from shared.messages import Notice
 from shared.rules.term import end_of
 
-OF_THE_END: tuple[Notice, ...] = ("less_than_full_term", "not_later_than_current")
-"""The notices that depend on both ends; the others belong to the code."""
+END_NOTICES: tuple[Notice, ...] = ("less_than_full_term", "not_later_than_current")
+"""The notices that depend on the predicted end; the others depend only on the code."""
 IN_ORDER: tuple[Notice, ...] = get_args(Notice)
 
 
 def predicted(device: Device) -> Device:
-    """Return the device with its slots' ends as they follow from the current license (R-93)."""
+    """Return the device with the ends of its slots predicted from the current license (R-93)."""
     current = device.license
     if current is None or current.expired:
-        return device  # what takes over today is told by its verdict
+        return device  # the verdict on the attempt will set the end
     slots = [slot and follows(slot, current) for slot in (device.reserve, device.incoming)]
     return device.but(reserve=slots[0], incoming=slots[1])
 
 
 def follows(slot: Reserve, current: License) -> Reserve:
-    """Return the slot with the end that its code has, or that it gets if it takes over from `current`."""
+    """Return the slot with the end that its code has, or will have if it takes over from `current`."""
     if slot.started_at is None and slot.term is None:
         return slot
     full_term_ends_at = None if slot.term is None else end_of(current.over_at, slot.term)
@@ -34,7 +34,7 @@ def notices_of(
     slot: Reserve, ends_at: datetime | None, full_term_ends_at: datetime | None, current: License | None
 ) -> tuple[Notice, ...]:
     """Return the slot's notices if its code ends at `ends_at` (R-72, R-73, R-78)."""
-    notices = set(slot.notices) - set(OF_THE_END)
+    notices = set(slot.notices) - set(END_NOTICES)
     if ends_at is not None and full_term_ends_at is not None and ends_at < full_term_ends_at:
         notices.add("less_than_full_term")
     if ends_at is not None and current is not None and ends_at <= current.over_at:

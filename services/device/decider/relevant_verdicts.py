@@ -1,6 +1,6 @@
-"""Which of the activation service's verdicts belong to a device: those that answer it, or speak of its license.
+"""Decides which of the activation service's verdicts concern a device: answers to it, and changes to its license.
 
-A verdict that answers no open request is not the device's any more and leaves no fact (R-36).
+A verdict that answers no open request no longer concerns the device and is not recorded (R-36).
 """
 
 from typing import assert_never
@@ -36,7 +36,7 @@ from shared.messages import (
 def fact_of(  # noqa: PLR0911 - one answer per verdict
     device_id: DeviceId, device: Device, verdict: CodeEvent
 ) -> DeviceEvent | None:
-    """Return the verdict as a fact of the device, or None if it is none."""
+    """Return the verdict as an event of the device, or None if it does not concern it."""
     match verdict:
         case CodeVerified():
             slot = slot_of(device, verdict)
@@ -69,7 +69,7 @@ def fact_of(  # noqa: PLR0911 - one answer per verdict
 
 
 def _license_of(device: Device, verdict: HoldersEvent | SeatReleased) -> License | None:
-    """Return the license if it is that of the code. What happens to one that was replaced changes nothing (R-94)."""
+    """Return the license if it is the code's. Changes to a license that was replaced do not matter (R-94)."""
     current = device.license
     return current if current is not None and current.code_ref == verdict.code_ref else None
 
@@ -79,7 +79,7 @@ def _is_there(device: Device, verdict: LicenseActivated) -> bool:
     if current is None or current.expired:
         return False
     if device.reserve is not None and device.reserve.code_ref == verdict.code_ref:
-        return False  # the attempt in the slot is still to be ended
+        return False  # the attempt in the slot has yet to end
     return (current.code_ref, current.started_at, current.ends_at) == (
         verdict.code_ref,
         verdict.started_at,
@@ -90,7 +90,7 @@ def _is_there(device: Device, verdict: LicenseActivated) -> bool:
 def _is_news(  # noqa: PLR0911 - one answer per verdict
     current: License, verdict: HoldersEvent
 ) -> bool:
-    """Whether it changes something: a fact that is told twice is one fact (R-95, R-116)."""
+    """Tell whether the verdict changes anything: the same one twice counts once (R-95, R-116)."""
     match verdict:
         case LicenseRenewed():
             return current.ends_at < verdict.ends_at

@@ -1,8 +1,8 @@
-"""What a device tells of itself: that it exists, what is installed, what it did while it was away, that it is there."""
+"""Decides about what a device reports: its enrollment, what is installed, what it did offline, and its contacts."""
 
 from datetime import datetime
 
-from services.device.decider.activating import installed, license_before, wishes
+from services.device.decider.activating import current_license, installed, renewal_choices
 from services.device.decider.case import Case
 from services.device.decider.checks import REMOVE_LICENSE, REPORT_OFFLINE
 from services.device.decider.commands import (
@@ -24,112 +24,112 @@ from shared.messages import (
     OfflineActivationReported,
     RemovalRefused,
 )
+from shared.rules.checks import findings_of, first_broken
 from shared.rules.decider import Refused
-from shared.rules.looking import findings_of, first_broken
 from shared.rules.policy import Policy
 
 
-def enroll(device: Device, order: EnrollDevice) -> list[DeviceEvent]:
-    """Return the enrollment, once. Raises `Refused` if the id is that of another device's product (R-42)."""
+def enroll(device: Device, command: EnrollDevice) -> list[DeviceEvent]:
+    """Enroll the device, once. Raises `Refused` if the id belongs to another device's product (R-42)."""
     if device.device_id is not None:
-        if device.part_of != order.part_of:
-            raise Refused("device_exists", f"device {order.device_id} is enrolled as part of another")
+        if device.part_of != command.part_of:
+            raise Refused("device_exists", f"device {command.device_id} is enrolled as part of another")
         return []
-    return [DeviceEnrolled(**order.model_dump(exclude={"at", "request_id"}))]
+    return [DeviceEnrolled(**command.model_dump(exclude={"at", "request_id"}))]
 
 
-def report_installation(device: Device, order: ReportInstallation) -> list[DeviceEvent]:
-    """Return what is installed now, if it is another product or version: the next check looks at it (R-48)."""
-    now = {"product": order.product, "product_version": order.product_version}
+def report_installation(device: Device, command: ReportInstallation) -> list[DeviceEvent]:
+    """Record another product or version, which the next check takes into account (R-48)."""
+    now = {"product": command.product, "product_version": command.product_version}
     changed = {**installed(device), **now}
-    return [] if changed == installed(device) else [InstallationChanged(device_id=order.device_id, **changed)]
+    return [] if changed == installed(device) else [InstallationChanged(device_id=command.device_id, **changed)]
 
 
-def remove_license(device: Device, order: RemoveLicense, policy: Policy) -> list[DeviceEvent]:
-    """Return the license given back; what waits in reserve is tried (R-25, R-84)."""
+def remove_license(device: Device, command: RemoveLicense, policy: Policy) -> list[DeviceEvent]:
+    """Give the license back; the reserve is then tried (R-25, R-84)."""
     current, reserve = device.license, device.reserve
-    broken = first_broken(REMOVE_LICENSE, Case(device=device, asked=order))
+    broken = first_broken(REMOVE_LICENSE, Case(device=device, asked=command))
     if broken is not None or current is None:
         reason = "no_license" if broken is None else broken.reason
-        code_ref = order.code_ref if current is None else current.code_ref
-        return [RemovalRefused(device_id=order.device_id, reason=reason, code_ref=code_ref)]
-    said = wishes(reserve)
+        code_ref = command.code_ref if current is None else current.code_ref
+        return [RemovalRefused(device_id=command.device_id, reason=reason, code_ref=code_ref)]
+    choices = renewal_choices(reserve)
     if reserve is not None:
-        # a discounted renewal that waits still follows the license that goes (R-30)
-        said["prior_ref"] = reserve.prior_ref or current.code_ref
+        # a waiting discounted renewal still follows the license that is removed (R-30)
+        choices["prior_ref"] = reserve.prior_ref or current.code_ref
     return [
         LicenseRemoved(
-            device_id=order.device_id,
+            device_id=command.device_id,
             code_ref=current.code_ref,
-            request_id=order.request_id,
-            removed_at=_removed_at(order),
+            request_id=command.request_id,
+            removed_at=_removed_at(command),
             reserve_ref=None if reserve is None else reserve.code_ref,
-            cause="removed" if order.removed_at is None else "deactivated_offline",
-            answer_by=None if reserve is None else order.at + policy.answer_patience,
+            cause="removed" if command.removed_at is None else "deactivated_offline",
+            answer_by=None if reserve is None else command.at + policy.answer_patience,
             **installed(device),
-            **said,
+            **choices,
         )
     ]
 
 
-def _removed_at(order: RemoveLicense) -> datetime:
-    # a fast clock on the device removes nothing in the future (R-111)
-    return order.at if order.removed_at is None else min(order.removed_at, order.at)
+def _removed_at(command: RemoveLicense) -> datetime:
+    # a fast clock on the device must not date a removal in the future (R-111)
+    return command.at if command.removed_at is None else min(command.removed_at, command.at)
 
 
-def report_offline_activation(device: Device, order: ReportOfflineActivation, policy: Policy) -> list[DeviceEvent]:
-    """Return what the device did by itself, for the activation service to judge; or why it cannot have (R-77)."""
-    same = device.reserve if device.reserve is not None and device.reserve.code_ref == order.code_ref else None
-    if same is not None and same.awaits and same.activated_at == order.activated_at:
-        return []  # it is being judged
-    case = Case(device=device, asked=order)
+def report_offline_activation(device: Device, command: ReportOfflineActivation, policy: Policy) -> list[DeviceEvent]:
+    """Record an offline activation for the activation service to judge, or refuse one that is impossible (R-77)."""
+    same = device.reserve if device.reserve is not None and device.reserve.code_ref == command.code_ref else None
+    if same is not None and same.awaits and same.activated_at == command.activated_at:
+        return []  # it is already being judged
+    case = Case(device=device, asked=command)
     if (broken := first_broken(REPORT_OFFLINE, case)) is not None:
         return [
             ActivationRefused(
-                device_id=order.device_id,
+                device_id=command.device_id,
                 reason=broken.reason,
                 trigger="offline",
-                request_id=order.request_id,
-                code_ref=order.code_ref,
+                request_id=command.request_id,
+                code_ref=command.code_ref,
                 available_at=broken.passes_at,
                 findings=findings_of(REPORT_OFFLINE, case),
             )
         ]
     return [
         OfflineActivationReported(
-            device_id=order.device_id,
-            code_ref=order.code_ref,
-            request_id=order.request_id,
-            last_group=order.last_group,
-            activated_at=order.activated_at,
-            answer_by=order.at + policy.answer_patience,
+            device_id=command.device_id,
+            code_ref=command.code_ref,
+            request_id=command.request_id,
+            last_group=command.last_group,
+            activated_at=command.activated_at,
+            answer_by=command.at + policy.answer_patience,
             **installed(device),
-            **license_before(device),
-            **wishes(same),
+            **current_license(device),
+            **renewal_choices(same),
         )
     ]
 
 
-def record_contact(device: Device, order: RecordContact, policy: Policy) -> list[DeviceEvent]:
-    """Return what is unusual about a contact: a count that a copy went past, a clock that is off (R-88, R-111)."""
-    return [*_clone(device, order), *_clock(device, order, policy)]
+def record_contact(device: Device, command: RecordContact, policy: Policy) -> list[DeviceEvent]:
+    """Record what is unusual about a contact: a sequence that a clone has overtaken, a wrong clock (R-88, R-111)."""
+    return [*_clone(device, command), *_clock(device, command, policy)]
 
 
-def _clone(device: Device, order: RecordContact) -> list[DeviceEvent]:
-    if order.last_sequence is None or order.sequence > order.last_sequence:
+def _clone(device: Device, command: RecordContact) -> list[DeviceEvent]:
+    if command.last_sequence is None or command.sequence > command.last_sequence:
         return []
-    expected = order.last_sequence + 1
+    expected = command.last_sequence + 1
     if device.clone_expected == expected:
-        return []  # told already: a copy that lags behind says so at every contact
-    return [CloneSuspected(device_id=order.device_id, expected=expected, received=order.sequence)]
+        return []  # already recorded: a clone that lags behind shows it at every contact
+    return [CloneSuspected(device_id=command.device_id, expected=expected, received=command.sequence)]
 
 
-def _clock(device: Device, order: RecordContact, policy: Policy) -> list[DeviceEvent]:
-    if order.device_time is None:
+def _clock(device: Device, command: RecordContact, policy: Policy) -> list[DeviceEvent]:
+    if command.device_time is None:
         return []
-    offset = order.device_time - order.at
+    offset = command.device_time - command.at
     deviates = abs(offset) > policy.clock_tolerance
     if deviates == device.clock_deviates:
         return []
     seconds = int(offset.total_seconds())
-    return [DeviceClockObserved(device_id=order.device_id, offset_seconds=seconds, deviates=deviates)]
+    return [DeviceClockObserved(device_id=command.device_id, offset_seconds=seconds, deviates=deviates)]

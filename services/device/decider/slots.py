@@ -1,8 +1,8 @@
-"""What becomes of the codes that wait on a device: added, verified, tried, answered, gone."""
+"""How events change the waiting codes of a device: added, verified, tried, answered, removed."""
 
 from uuid import UUID
 
-from services.device.decider.predicting import follows
+from services.device.decider.predictions import follows
 from services.device.decider.state import Device, Reserve, ReserveStatus
 from shared.messages import (
     ActivateNow,
@@ -21,13 +21,15 @@ from shared.messages import (
 )
 
 LICENSE_RUNS_ON = ("stale", "not_expired")
-"""Reasons that say nothing against the code: the license it should replace runs longer than the device knew."""
+"""Reasons that do not speak against the code: the license that it should replace runs longer than the device knew."""
 
-type Asking = CodeAdded | LicenseExpired | LicenseRemoved | ActivateNow | ActivationRetried | OfflineActivationReported
+type Requesting = (
+    CodeAdded | LicenseExpired | LicenseRemoved | ActivateNow | ActivationRetried | OfflineActivationReported
+)
 
 
 def slot_of(device: Device, verdict: CodeVerified | CodeRejected) -> Reserve | None:
-    """Return the slot whose Add the verdict answers, if it is still there (R-17)."""
+    """Return the slot whose Add the verdict answers, if it still exists (R-17)."""
     for slot in device.slots:
         if (slot.code_ref, slot.added_request_id) == (verdict.code_ref, verdict.request_id):
             return slot
@@ -44,14 +46,14 @@ def attempt_of(device: Device, verdict: ActivationRefused | ActivationDelayed | 
 
 
 def without(device: Device, code_ref: CodeRef) -> Device:
-    """Return the device without the code in its slots; an incoming code takes an empty slot."""
-    left = [slot for slot in device.slots if slot.code_ref != code_ref]
-    reserve, incoming, *_ = [*left, None, None]
+    """Return the device without this code in its slots. An incoming code moves up into the reserve slot."""
+    others = [slot for slot in device.slots if slot.code_ref != code_ref]
+    reserve, incoming, *_ = [*others, None, None]
     return device.but(reserve=reserve, incoming=incoming)
 
 
-def in_slot(device: Device, slot: Reserve) -> Device:
-    """Return the device with the slot of that code as it is now."""
+def with_slot(device: Device, slot: Reserve) -> Device:
+    """Return the device with the slot of this code replaced."""
     is_reserve = device.reserve is not None and device.reserve.code_ref == slot.code_ref
     return device.but(reserve=slot) if is_reserve else device.but(incoming=slot)
 
@@ -69,16 +71,16 @@ def added(device: Device, event: CodeAdded) -> Device:
         accepts_short_term=event.accepts_short_term,
     )
     if event.purpose == "immediate":
-        slot = _tried(slot, event, "immediate")
-    # the old reserve stays until the new code is known to be good (R-15)
+        slot = _attempting(slot, event, "immediate")
+    # the old reserve stays until the new code is verified (R-15)
     return device.but(reserve=slot) if device.reserve is None else device.but(incoming=slot)
 
 
 def reported(device: Device, event: OfflineActivationReported) -> Device:
-    """Return the device that says what it did: the code is looked at before the reserve that waits (R-77)."""
+    """Return the device with its offline activation being judged, before the reserve gets its turn (R-77)."""
     reserve = device.reserve
     if reserve is not None and reserve.code_ref == event.code_ref:
-        return device.but(reserve=_tried(reserve, event, "offline", activated_at=event.activated_at))
+        return device.but(reserve=_attempting(reserve, event, "offline", activated_at=event.activated_at))
     slot = Reserve(
         code_ref=event.code_ref,
         last_group=event.last_group,
@@ -86,23 +88,23 @@ def reported(device: Device, event: OfflineActivationReported) -> Device:
         status="verifying",
         added_request_id=event.request_id,
     )
-    tried = _tried(slot, event, "offline", activated_at=event.activated_at)
-    return device.but(reserve=tried, incoming=reserve or device.incoming)
+    attempting = _attempting(slot, event, "offline", activated_at=event.activated_at)
+    return device.but(reserve=attempting, incoming=reserve or device.incoming)
 
 
-def attempted(device: Device, event: Asking, code_ref: CodeRef | None, trigger: Trigger) -> Device:
-    """Return the device whose reserve is tried, if it is the reserve of that code."""
+def attempted(device: Device, event: Requesting, code_ref: CodeRef | None, trigger: Trigger) -> Device:
+    """Return the device with its reserve being tried, if it is the reserve of this code."""
     reserve = device.reserve
     if reserve is None or reserve.code_ref != code_ref:
         return device
-    tried = _tried(reserve, event, trigger)
+    attempting = _attempting(reserve, event, trigger)
     if isinstance(event, ActivateNow):
-        tried = tried.but(manual_attempts=reserve.manual_attempts + 1, again_at=event.again_at)
-    return device.but(reserve=tried)
+        attempting = attempting.but(manual_attempts=reserve.manual_attempts + 1, again_at=event.again_at)
+    return device.but(reserve=attempting)
 
 
 def verified(device: Device, event: CodeVerified) -> Device:
-    """Return the device that knows its code to be good. The end is predicted anew: the current one may have moved."""
+    """Return the device with the code verified. Its end is predicted again: the current license's may have changed."""
     slot = slot_of(device, event)
     if slot is None:
         return device
@@ -119,21 +121,21 @@ def verified(device: Device, event: CodeVerified) -> Device:
     )
     current = device.license
     runs = current is not None and not current.expired
-    return in_slot(device, follows(known, current) if current is not None and runs else known)
+    return with_slot(device, follows(known, current) if current is not None and runs else known)
 
 
 def rejected(device: Device, event: CodeRejected) -> Device:
-    """Return the device without the code; but an attempt that runs may still make it the license (R-18)."""
+    """Return the device without the code, unless a running attempt may still make it the license (R-18)."""
     slot = slot_of(device, event)
     if slot is None:
         return device
     if slot.awaits and slot.attempt_request_id != event.request_id:
-        return in_slot(device, slot.but(rejected=event.reason))
+        return with_slot(device, slot.but(rejected=event.reason))
     return without(device, slot.code_ref)
 
 
-def predicted_anew(device: Device, event: PredictionChanged) -> Device:
-    """Return the device that knows the code to end at another time."""
+def prediction_changed(device: Device, event: PredictionChanged) -> Device:
+    """Return the device with the new predicted end of the code."""
     changes = {"started_at": event.started_at, "predicted_ends_at": event.predicted_ends_at, "notices": event.notices}
     slots = [slot.but(**changes) if slot.code_ref == event.code_ref else slot for slot in device.slots]
     reserve, incoming, *_ = [*slots, None, None]
@@ -141,7 +143,7 @@ def predicted_anew(device: Device, event: PredictionChanged) -> Device:
 
 
 def refused(device: Device, event: ActivationRefused) -> Device:
-    """Return the device whose attempt came to nothing: the reserve is kept, marked, if it was ever good (R-46)."""
+    """Return the device with its attempt refused. The reserve is kept and marked if it was ever good (R-46)."""
     reserve = attempt_of(device, event)
     if reserve is None:
         return device
@@ -154,7 +156,7 @@ def refused(device: Device, event: ActivationRefused) -> Device:
 
 
 def delayed(device: Device, event: ActivationDelayed) -> Device:
-    """Return the device that tries again later (R-49, R-70)."""
+    """Return the device with its attempt put off until later (R-49, R-70)."""
     reserve = attempt_of(device, event)
     if reserve is None:
         return device
@@ -165,23 +167,23 @@ def delayed(device: Device, event: ActivationDelayed) -> Device:
         return without(device, reserve.code_ref)
     answered = reserve.but(awaits=False, unanswered=0)
     if device.license is not None and not device.license.expired and not reserve.ends_trial:
-        return device.but(reserve=resting(answered))  # it was renewed meanwhile
+        return device.but(reserve=resting(answered))  # the license was renewed in the meantime
     return device.but(reserve=with_status(answered, "retrying", retry_at=event.retry_at, delay=event.cause))
 
 
 def resting(reserve: Reserve) -> Reserve:
-    """Return the reserve as it waits for the next expiry; an unanswered Add is not shown as verified (R-16)."""
+    """Return the reserve, waiting for the next expiry. If its Add is unanswered, it is not shown as verified (R-16)."""
     unanswered = reserve.purpose == "reserve" and reserve.term is None and reserve.rejected is None
     return with_status(reserve, "verifying" if unanswered else "ready")
 
 
 def with_status(reserve: Reserve, status: ReserveStatus, **changes: object) -> Reserve:
-    """Return the reserve in another status, without what belonged to the last one."""
-    gone = {"reason": None, "retry_at": None, "delay": None, "answer_by": None}
-    return reserve.but(**{"status": status, **gone, **changes})
+    """Return the reserve in another status, without the fields of the previous one."""
+    cleared = {"reason": None, "retry_at": None, "delay": None, "answer_by": None}
+    return reserve.but(**{"status": status, **cleared, **changes})
 
 
-def _tried(slot: Reserve, event: Asking, trigger: Trigger, **more: object) -> Reserve:
+def _attempting(slot: Reserve, event: Requesting, trigger: Trigger, **more: object) -> Reserve:
     request_id: UUID = event.request_id
     return with_status(
         slot,

@@ -1,6 +1,6 @@
-"""What the device service must know to decide about one device. No rule and no I/O may come in here.
+"""What the device service needs to know to decide about one device, stored as one row per device.
 
-The states are stored as one row per device.
+No rule and no I/O may come in here.
 """
 
 from datetime import datetime
@@ -21,23 +21,23 @@ from shared.messages import (
     Trigger,
     Vendor,
 )
-from shared.rules.decider import Part, always
+from shared.rules.decider import StateStruct, always
 
 ReserveStatus = Literal["verifying", "ready", "refused", "activating", "retrying"]
 Delay = Literal["purchase_pending", "renewal_due", "no_answer"]
 
 
-class AnnouncedPurchase(Part, frozen=True):
-    """A renewal of the license that is bought but not settled: it protects the device until `hold_until` (R-98)."""
+class AnnouncedPurchase(StateStruct, frozen=True):
+    """A renewal that is bought but not settled. It protects the device until `hold_until` (R-98)."""
 
     order_id: OrderId
     hold_until: datetime
 
 
-class License(Part, frozen=True):
-    """The license on the device. `expired` says that its end was recorded, not what time it is.
+class License(StateStruct, frozen=True):
+    """The license on the device. `expired` means that its end was recorded, which says nothing about the time.
 
-    `activated_at` is when it came to this device, `started_at` when its code was first activated anywhere (R-66).
+    `activated_at` is when it came to this device, `started_at` when its code was first activated on any device (R-66).
     """
 
     code_ref: CodeRef
@@ -58,17 +58,17 @@ class License(Part, frozen=True):
 
     @property
     def over_at(self) -> datetime:
-        """When it is over: at the end of its term, or where a block stops it before (R-105)."""
+        """When it is over: at the end of its term, or earlier if a block stops it (R-105)."""
         return self.ends_at if self.stops_at is None else min(self.ends_at, self.stops_at)
 
 
-class Reserve(Part, frozen=True):
-    """The extra code on the device, and how far it got.
+class Reserve(StateStruct, frozen=True):
+    """A waiting code on the device, and how far it has got.
 
-    `added_request_id` awaits the verdict on the Add, `attempt_request_id` that on the last activation attempt:
-    while it `awaits` one, the code stays where it is, for it may be the license already. `term` is known from the
-    good verdict on; an immediate code is never asked for one. `rejected` is a bad verdict that came during an attempt.
-    `held`: nothing is tried by itself (R-25).
+    `added_request_id` is answered by the verdict on the Add, `attempt_request_id` by that on the last activation
+    attempt. While the slot `awaits` the latter, the code stays where it is, because it may be the license already.
+    `term` is known once the code is verified; an immediate code never is. `rejected` is a bad verdict that came during
+    an attempt. `held`: nothing is tried automatically (R-25).
     """
 
     code_ref: CodeRef
@@ -104,12 +104,12 @@ class Reserve(Part, frozen=True):
     delay: Delay | None = None
 
 
-class Device(Part, frozen=True):
+class Device(StateStruct, frozen=True):
     """One device, or an add-on product that is `part_of` one (R-42).
 
-    `incoming` is a code that will replace the reserve if it is good (R-15, R-20), or the reserve itself while the
-    device's report of another code is looked at (R-77). `generation` counts the terms that the device has had: an
-    expiry is of one generation, once. `guesses` are the times of unknown codes, oldest first (R-107).
+    `incoming` is a code that will replace the reserve if it is verified (R-15, R-20), or the reserve itself while an
+    offline activation of another code is being judged (R-77). `generation` counts the terms that the device has had:
+    each has one expiry. `guesses` are the times of unknown codes, oldest first (R-107).
     """
 
     device_id: DeviceId | None = None
@@ -130,5 +130,5 @@ class Device(Part, frozen=True):
 
     @property
     def slots(self) -> tuple[Reserve, ...]:
-        """The codes that wait, first the one whose turn is next."""
+        """The waiting codes, the next one first."""
         return tuple(slot for slot in (self.reserve, self.incoming) if slot is not None)

@@ -1,14 +1,14 @@
-"""What follows from the activation service's verdicts: a slot makes room, the next attempt is due."""
+"""Decides what follows from the activation service's verdicts: a slot is freed, the next attempt is due."""
 
 from datetime import datetime
 
-from services.device.decider.activating import tried_again
+from services.device.decider.activating import next_attempt
 from services.device.decider.adding import removed
-from services.device.decider.belonging import fact_of
 from services.device.decider.commands import RecordVerdict
 from services.device.decider.evolve import evolve
-from services.device.decider.foreseeing import foreseen
-from services.device.decider.guesses import throttled
+from services.device.decider.guess_throttle import throttled
+from services.device.decider.prediction_changes import prediction_changes
+from services.device.decider.relevant_verdicts import fact_of
 from services.device.decider.slots import LICENSE_RUNS_ON
 from services.device.decider.state import Device, Reserve
 from shared.messages import (
@@ -25,43 +25,43 @@ from shared.rules.policy import Policy
 
 
 def record(device: Device, command: RecordVerdict, policy: Policy) -> list[DeviceEvent]:
-    """Return the verdict if it concerns the device, then what it sets going."""
+    """Return the verdict if it concerns the device, followed by what it causes."""
     device_id = device.device_id
     if device_id is None:
         return []
     fact = fact_of(device_id, device, command.verdict)
     facts: list[DeviceEvent] = [] if fact is None else [fact]
-    facts += foreseen(fold(evolve, facts, device), command.verdict, command.at)
+    facts += prediction_changes(fold(evolve, facts, device), command.verdict, command.at)
     if fact is None:
         return facts
     facts += throttled(device_id, fold(evolve, facts, device), fact, command.at, policy)
     facts += _replaced(device_id, fold(evolve, facts, device))
-    return [*facts, *_tried(fold(evolve, facts, device), fact, command.at, policy)]
+    return [*facts, *_next_attempt(fold(evolve, facts, device), fact, command.at, policy)]
 
 
 def _replaced(device_id: DeviceId, device: Device) -> list[DeviceEvent]:
-    """Return the old reserve given back, once the code that replaces it is good and no attempt runs (R-15, R-20)."""
+    """Give the old reserve back once the code that replaces it is verified and no attempt is running (R-15, R-20)."""
     reserve, incoming = device.reserve, device.incoming
     if reserve is None or incoming is None or reserve.awaits or incoming.status != "ready":
         return []
     return [removed(device_id, reserve, "replaced")]
 
 
-def _tried(device: Device, fact: DeviceEvent, at: datetime, policy: Policy) -> list[DeviceEvent]:
-    """Return the attempt of a ready reserve on a device whose license is over: it waits for nothing (R-25, R-31).
+def _next_attempt(device: Device, fact: DeviceEvent, at: datetime, policy: Policy) -> list[DeviceEvent]:
+    """Return the attempt of a ready reserve if the device's license is over: it has nothing to wait for (R-25, R-31).
 
-    Only a license that was renewed meanwhile is waited for: its `LicenseRenewed` is on the way.
+    It does wait if the license was renewed in the meantime: the `LicenseRenewed` is on its way.
     """
     reserve = device.reserve
     if reserve is None or reserve.held or not _is_due(device, reserve, fact):
         return []
-    return [tried_again(device, reserve, at, policy)]
+    return [next_attempt(device, reserve, at, policy)]
 
 
 def _is_due(device: Device, reserve: Reserve, fact: DeviceEvent) -> bool:
     match fact:
         case SeatReleased():
-            # the license that it waited for is gone, so what was refused or put off is tried afresh (R-25, R-50)
+            # the license it waited for is gone, so a refused or delayed attempt is made again (R-25, R-50)
             return not reserve.awaits and reserve.status != "verifying"
         case PurchaseCancelled():
             return reserve.delay == "purchase_pending"
@@ -75,6 +75,6 @@ def _is_due(device: Device, reserve: Reserve, fact: DeviceEvent) -> bool:
 
 def _has_license_ahead(device: Device, fact: DeviceEvent) -> bool:
     if device.license is None:
-        return False  # also when another's renewal was the reason: it is not this device's any more
+        return False  # even if a renewal was the reason: that license is no longer this device's
     runs_on = isinstance(fact, ActivationRefused) and fact.reason in LICENSE_RUNS_ON
     return runs_on or not device.license.expired

@@ -5,11 +5,11 @@ from typing import Literal
 
 from fastapi import Request
 
-from services.device.api.orders import AddNamed
+from services.device.api.commands import AddByReference
 from services.device.decider import AddCode
 from services.device.window.forms import Typed, Wrong, read_typed
 from services.device.window.opening import Window
-from shared.doors.door import Answer
+from shared.doors.idempotency import Answer
 from shared.ledger.identity import new_id
 from shared.messages import DeviceId
 from shared.pages.forms import Form, order_of
@@ -65,11 +65,11 @@ class Entered:
 
 
 async def add(window: Window, request: Request, device_id: DeviceId, form: Form, entered: Entered) -> Answer | None:
-    """Order the Add and return its answer; None if a code cannot be read. Raises `KeyReused`, `LedgerAway`."""
+    """Order the Add and return its answer; None if a code cannot be read. Raises `KeyReused`, `LedgerUnavailable`."""
     code, prior, asked = entered.code, entered.prior, entered.asked
     if isinstance(code, Wrong) or isinstance(prior, Wrong):
         return None
-    named = AddNamed(
+    named = AddByReference(
         code_ref=code.ref,
         replace=asked.replace,
         when=asked.when,
@@ -84,4 +84,4 @@ async def add(window: Window, request: Request, device_id: DeviceId, form: Form,
         **named.model_dump(),
     )
     said = {"code_ref": code.ref, "last_group": code.last_group}
-    return await window.doors.order(request, command, said=said, key=f"window/{order_of(form)}", body=named)
+    return await window.doors.submit_request(request, command, fields=said, key=f"window/{order_of(form)}", body=named)

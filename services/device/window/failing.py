@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from services.device.window.links import NotOpened
 from services.device.window.opening import window_path
 from services.device.window.sentences import Closed, closed, not_opened
-from shared.doors.door import LedgerAway
+from shared.doors.command_queue import LedgerUnavailable
 from shared.doors.problems import Problem
 from shared.ledger.database import AWAY
 from shared.pages import Drawing, NotOurForm
@@ -43,7 +43,7 @@ def _closed(error: Exception) -> Closed:  # noqa: PLR0911 - one line per failure
             return closed("no_key")
         case Problem(status=404):
             return closed("nothing_here")
-        case LedgerAway():
+        case LedgerUnavailable():
             return closed("away")
         case _ if isinstance(error, AWAY):
             return closed("away")

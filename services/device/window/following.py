@@ -3,8 +3,8 @@
 from collections.abc import AsyncIterator
 from time import monotonic
 
-from services.device.api.shown import shown_of
-from services.device.api.watch import next_look
+from services.device.api.representation import representation_of
+from services.device.api.watch import wait_for_change
 from services.device.window.links import Session
 from services.device.window.opening import Window
 
@@ -42,7 +42,7 @@ async def _told(window: Window, session: Session) -> AsyncIterator[str]:
     yield f"retry: {RETRY_MILLISECONDS}\n\n"
     with window.doors.watch.on(session.device_id) as changed:
         while monotonic() < until and not window.stopping.is_set():
-            shown = await shown_of(window.doors, session.device_id)
+            shown = await representation_of(window.doors, session.device_id)
             if shown.etag != told:
                 told, spoken_at = shown.etag, monotonic()
                 yield f"event: shown\ndata: {told}\n\n"
@@ -50,4 +50,4 @@ async def _told(window: Window, session: Session) -> AsyncIterator[str]:
                 # a proxy ends a connection on which nothing is heard, and a page takes it for lost
                 spoken_at = monotonic()
                 yield "event: here\ndata:\n\n"
-            await next_look(changed, seconds_max=SILENCE_SECONDS_MAX)
+            await wait_for_change(changed, seconds_max=SILENCE_SECONDS_MAX)

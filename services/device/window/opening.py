@@ -12,12 +12,12 @@ from fastapi import Request, Response
 
 from services.device.api.doors import Doors
 from services.device.api.enrollment import enrollment_of
-from services.device.api.shown import Shown, shown_of
-from services.device.api.watch import next_look
+from services.device.api.representation import Representation, representation_of
+from services.device.api.watch import wait_for_change
 from services.device.window.links import SESSION_VALID, Key, Session, session_of
 from services.device.window.page import is_pending, page_of
 from services.device.window.values import Page
-from shared.keys.sealing import NotSealed
+from shared.keys.crypto_shredding import NotSealed
 from shared.ledger.clock import machine_now
 from shared.ledger.identity import new_secret
 from shared.messages import DeviceId
@@ -51,7 +51,7 @@ class Window:
 
     async def page(self, device_id: DeviceId) -> Page:
         """Return what the window shows now."""
-        shown = await shown_of(self.doors, device_id)
+        shown = await representation_of(self.doors, device_id)
         return page_of(shown, name=await self._name(device_id))
 
     def draw(self, template: str, request: Request, session: Session, status: int = 200, **more: Any) -> Response:
@@ -72,15 +72,15 @@ class Window:
         except NotSealed:
             return None
 
-    async def settled(self, device_id: DeviceId) -> Shown:
+    async def settled(self, device_id: DeviceId) -> Representation:
         """Return what is shown once no answer is due, or after `SETTLE_SECONDS_MAX`."""
         deadline = monotonic() + SETTLE_SECONDS_MAX
         with self.doors.watch.on(device_id) as changed:
             while True:
-                shown = await shown_of(self.doors, device_id)
+                shown = await representation_of(self.doors, device_id)
                 if not is_pending(shown) or monotonic() >= deadline:
                     return shown
-                await next_look(changed, seconds_max=deadline - monotonic())
+                await wait_for_change(changed, seconds_max=deadline - monotonic())
 
 
 def keep(response: Response, request: Request, session: Session) -> None:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from services.device.api.shown import Shown
+from services.device.api.representation import Representation
 from services.device.decider import Device, License, LicenseStatus, Reserve
 from services.device.window.sentences import (
     Said,
@@ -27,7 +27,7 @@ KINDS = {"paid": "", "trial": "Trial", "subscription": "Subscription", "renewal"
 TRIES = ("activating", "verifying")
 
 
-def page_of(shown: Shown, *, name: str | None) -> Page:
+def page_of(shown: Representation, *, name: str | None) -> Page:
     """Return what is shown of the device that people call `name`."""
     device, standing = shown.view.device, standing_of(shown)
     reserve = _slot(device.reserve, standing, shown)
@@ -52,12 +52,12 @@ def page_of(shown: Shown, *, name: str | None) -> Page:
     )
 
 
-def is_pending(shown: Shown) -> bool:
+def is_pending(shown: Representation) -> bool:
     """Tell whether an answer is due in a moment: who waits for it may look again."""
     return not shown.current or any(slot.status in TRIES for slot in shown.view.device.slots)
 
 
-def standing_of(shown: Shown) -> Standing:
+def standing_of(shown: Representation) -> Standing:
     """Return what the API says of the license."""
     answer, device = shown.answer, shown.view.device
     return Standing(
@@ -91,7 +91,7 @@ def _titled(word: str) -> str:
     return word.replace("-", " ").capitalize()
 
 
-def _slot(slot: Reserve | None, standing: Standing, shown: Shown, *, second: bool = False) -> Slot | None:
+def _slot(slot: Reserve | None, standing: Standing, shown: Representation, *, second: bool = False) -> Slot | None:
     if slot is None:
         return None
     takes_over_at = _takes_over_at(shown)
@@ -127,11 +127,11 @@ def _road(slot: Reserve, takes_over_at: datetime | None) -> tuple[Step, ...]:
     )
 
 
-def _takes_over_at(shown: Shown) -> datetime | None:
+def _takes_over_at(shown: Representation) -> datetime | None:
     return _or_none(shown.answer.get("reserve", {}).get("takes_over_at"))
 
 
-def _activate_now(device: Device, shown: Shown) -> ActivateNow | None:
+def _activate_now(device: Device, shown: Representation) -> ActivateNow | None:
     if device.reserve is None:
         return None
     answer = shown.answer
@@ -139,7 +139,7 @@ def _activate_now(device: Device, shown: Shown) -> ActivateNow | None:
     return ActivateNow(allowed=answer["may_activate_now"], why=why, code_ref=device.reserve.code_ref)
 
 
-def _entry(device: Device, standing: Standing, shown: Shown) -> Entry:
+def _entry(device: Device, standing: Standing, shown: Representation) -> Entry:
     reserve, throttled = device.reserve, shown.answer["adding_available_at"]
     trial = standing.status == "active" and standing.license is not None and standing.license.kind == "trial"
     refusal = shown.view.last_refusal
@@ -163,7 +163,7 @@ def _intro(device: Device, standing: Standing, throttled: str | None) -> Text:
     return text("A code that you add now is checked and activated at once.")
 
 
-def _noticed(shown: Shown) -> list[Said]:
+def _noticed(shown: Representation) -> list[Said]:
     answer = shown.answer
     said = [of_recorded()] if not shown.current else []
     if answer["stale"]:
@@ -177,7 +177,7 @@ def _noticed(shown: Shown) -> list[Said]:
     return said
 
 
-def _refused(shown: Shown) -> Said | None:
+def _refused(shown: Representation) -> Said | None:
     """Return what was refused last, unless the code that waits says so itself or the device is told to wait anyway."""
     refusal, reserve = shown.view.last_refusal, shown.view.device.reserve
     if refusal is None:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse, StreamingResponse
 from pydantic import ValidationError
 
-from services.device.api.orders import ActivateRequest
+from services.device.api.commands import ActivateRequest
 from services.device.decider import Activate, Command, Expire, RemoveReserve
 from services.device.window.adding import Asked, Entered, add
 from services.device.window.failing import pages
@@ -15,8 +15,7 @@ from services.device.window.forms import Typed
 from services.device.window.links import new_link, new_session
 from services.device.window.opening import ASSETS, Window, keep, window_path
 from shared.doors.credentials import Bearer
-from shared.doors.door import KeyReused
-from shared.doors.preconditions import request_hash
+from shared.doors.idempotency import KeyReused, request_hash
 from shared.doors.problems import Problem
 from shared.ledger.events import instant
 from shared.ledger.identity import new_id, new_secret
@@ -160,7 +159,7 @@ async def _pressed(
     """Order what a button is for, wait for what becomes of it, and show the window."""
     try:
         sent = request_hash(request, body)
-        await window.doors.send(command, key=f"window/{order_of(form)}", sent=sent)
+        await window.doors.submit(command, key=f"window/{order_of(form)}", request_hash=sent)
     except KeyReused:
         raise NotOurForm from None
     await window.settled(command.device_id)

@@ -1,4 +1,4 @@
-"""A code as people type it: other alphabets, dashes and blanks are read, and what is wrong is told by group."""
+"""Reads a code as people type it, with any dashes, spaces and look-alike symbols, and says which group is wrong."""
 
 import re
 import unicodedata
@@ -11,11 +11,11 @@ from shared.rules.codes.masked import ALPHABET, GROUP_LENGTH, RANDOM_COUNT, SYMB
 TYPED_CHARACTERS_MAX = 200
 
 _GROUP_COUNT = 4
-# the dotless and the dotted i are what a Turkish keyboard makes of I
+# the dotless and the dotted i are what a Turkish keyboard produces for I
 _READ_AS = str.maketrans("OILıİ", "01111")
-# dashes that Unicode files elsewhere; the second is what a Japanese keyboard gives for a hyphen
+# dashes outside Unicode's dash category; the second is what a Japanese keyboard produces for a hyphen
 _MORE_DASHES = "−ー─⁃˗⁓"
-# fillers and variation selectors, which Unicode does not file under format characters
+# fillers and variation selectors, which are outside Unicode's format category
 _MORE_INVISIBLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
@@ -30,9 +30,9 @@ type Problem = Literal["length", "alphabet", "check"]
 
 
 class MalformedCode(Exception):
-    """What was typed is not a code (R-06): `problem`, a sentence for people, the groups to look at (from 1).
+    """The typed text is not a code (R-06): the `problem`, a sentence for people, and the groups to check (from 1).
 
-    The sentence quotes at most one character, and that one is not part of any code.
+    The sentence quotes at most one character, and only one that cannot be part of a code.
     """
 
     def __init__(self, problem: Problem, message: str, groups: tuple[int, ...]) -> None:
@@ -44,13 +44,13 @@ class MalformedCode(Exception):
 
 
 def read_code(typed: str) -> Code:
-    """Read a code as people type or paste it (R-05); raises MalformedCode with what is wrong (R-06)."""
+    """Return the code that a person typed or pasted (R-05). Raises `MalformedCode`, which says what is wrong (R-06)."""
     if len(typed) > TYPED_CHARACTERS_MAX:
         raise MalformedCode("length", f"A code has {SYMBOL_COUNT} symbols; this text has {len(typed)} characters.", ())
     groups = _groups_of(_tidied(typed))
     symbols = "".join(groups)
     found = sum(map(str.isalnum, symbols))
-    # a text with too many letters is a sentence, not a code: naming one of them would not help
+    # a text with too many letters is a sentence, not a code: pointing at one of them would not help
     if found <= SYMBOL_COUNT and not set(symbols) <= set(ALPHABET):
         raise _foreign(groups)
     if len(symbols) != SYMBOL_COUNT:
@@ -81,7 +81,7 @@ def _as_symbol(character: str) -> str:
 
 
 def _groups_of(tidied: str) -> list[str]:
-    """Split as typed if that gives four groups, else every five symbols."""
+    """Split as typed if that gives four groups, else after every five symbols."""
     typed = re.split(" *- *| +", tidied)
     return typed if len(typed) == _GROUP_COUNT else in_groups("".join(typed))
 
@@ -109,6 +109,6 @@ def _described(character: str) -> str:
         kind = "digit" if twin.isdigit() else "Latin"
         script = name.split()[0].title()
         return f"{script} '{character}', which looks like the {kind} {twin}; type it on a Latin keyboard"
-    # a lone surrogate has no name and cannot be sent
+    # a lone surrogate has no name and cannot be encoded
     shown = f"'{character}' ({name})" if name else f"U+{ord(character):04X}"
     return f"{shown}, which no code uses"

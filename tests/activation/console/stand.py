@@ -27,12 +27,12 @@ from services.activation.outbox import SANDBOX_OUTBOX
 from services.activation.projection import CODE, CODE_VIEW
 from services.activation.store import CodeStore
 from shared.doors.app import new_app
-from shared.doors.door import Door
+from shared.doors.command_queue import CommandQueue
 from shared.doors.limits import allow_forms
-from shared.keys.sealing import Sealing
+from shared.keys.crypto_shredding import Sealing
 from shared.keys.signing import KeyRing
 from shared.ledger.clock import Clock, machine_now
-from shared.ledger.command_handler import CommandHandler, Order
+from shared.ledger.command_handler import CommandHandler, CommandMessage
 from shared.ledger.database import Pool, transaction
 from shared.ledger.events import append
 from shared.ledger.identity import new_id
@@ -107,7 +107,7 @@ class Stand:
         for command in commands:
             cause = Cause(at=command.at, recorded_at=command.at, correlation_id=new_id(), causation_id=new_id())
             async with transaction(self.pool) as connection:
-                decided = await handler.decide(connection, [Order(command, cause)])
+                decided = await handler.decide(connection, [CommandMessage(command, cause)])
                 await append(connection, decided.events)
 
     async def activated(self, code_ref: str, *device_ids: str) -> None:
@@ -152,10 +152,10 @@ def hidden_of(page: httpx.Response, path: str) -> dict[str, str]:
 @asynccontextmanager
 async def standing(pool: Pool, keys_folder: Path) -> AsyncIterator[Stand]:
     """Yield the console on a ledger."""
-    keys, devices, time = KeyRing.kept_in(keys_folder / "activation.pem"), Devices(), Time()
-    door = Door(CommandHandler(DECIDER, CodeStore(), SANDBOX_OUTBOX), pool=pool, on_append=nothing)
+    keys, devices, time = KeyRing.load_or_create(keys_folder / "activation.pem"), Devices(), Time()
+    queue = CommandQueue(CommandHandler(DECIDER, CodeStore(), SANDBOX_OUTBOX), pool=pool, on_append=nothing)
     doors = Doors(
-        door=door,
+        queue=queue,
         pool=pool,
         clock=Clock(sandbox=True),
         sealing=Sealing(pool),
@@ -173,7 +173,7 @@ async def standing(pool: Pool, keys_folder: Path) -> AsyncIterator[Stand]:
     app.include_router(api_routes(doors))
     app.include_router(routes(console))
     allow_forms(app, under=PAGES, bytes_max=FORM_BYTES_MAX)
-    serving = asyncio.create_task(door.run())
+    serving = asyncio.create_task(queue.run())
     yield Stand(app, time, devices, pool, keys)
     serving.cancel()
     with suppress(asyncio.CancelledError):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from services.device.api.shown import Shown, shown_license
+from services.device.api.representation import Representation, license_representation
 from services.device.decider import DeviceEvent
 from services.device.projection import LicenseView, project
 from services.device.window.page import page_of
@@ -16,13 +16,13 @@ NAMED = {name: told for name, told in STATES.items() if told[0]}
 """Every state of a device that somebody enrolled."""
 
 
-def shown(events: list[DeviceEvent], at: datetime, *, current: bool = True, **more: Any) -> Shown:
+def shown(events: list[DeviceEvent], at: datetime, *, current: bool = True, **more: Any) -> Representation:
     """Return what the API shows of a device with this life at that time; `more` goes over what it would say."""
     view = LicenseView()
     for event in events:
         view = project(view, event, occurred_at=at, recorded_at=at)
-    answer: Mapping[str, Any] = {**shown_license(view, device_id=D, now=at, as_of=at), "add_ons": [], **more}
-    return Shown(view, answer, '"1-0"', current)
+    answer: Mapping[str, Any] = {**license_representation(view, device_id=D, now=at, as_of=at), "add_ons": [], **more}
+    return Representation(view, answer, '"1-0"', current)
 
 
 def page(events: list[DeviceEvent], at: datetime, **more: Any) -> Page:

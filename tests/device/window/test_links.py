@@ -26,7 +26,7 @@ MILLISECOND = timedelta(milliseconds=1)
 
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> KeyRing:
-    return KeyRing.kept_in(tmp_path_factory.mktemp("keys") / "device.pem")
+    return KeyRing.load_or_create(tmp_path_factory.mktemp("keys") / "device.pem")
 
 
 def opened(keys: KeyRing) -> Session:
@@ -80,7 +80,7 @@ def test_a_link_is_no_session_and_a_session_is_no_link(keys: KeyRing) -> None:
 def test_what_is_not_signed_here_opens_nothing(forge: Callable[[str], str], keys: KeyRing, tmp_path: Path) -> None:
     link, _ = new_link(keys, MINE, now=NOON)
     assert why_not(lambda: new_session(keys, forge(link), MINE, now=NOON, chance="1")) == ("link", "forged")
-    strangers, _ = new_link(KeyRing.kept_in(tmp_path / "other.pem"), MINE, now=NOON)
+    strangers, _ = new_link(KeyRing.load_or_create(tmp_path / "other.pem"), MINE, now=NOON)
     assert why_not(lambda: new_session(keys, strangers, MINE, now=NOON, chance="1")) == ("link", "forged")
 
 

@@ -20,9 +20,9 @@ from services.device.outbox import SANDBOX_OUTBOX
 from services.device.store import DeviceStore
 from services.device.window import FORM_BYTES_MAX, PAGES, Window, opening, routes
 from shared.doors.app import new_app
-from shared.doors.door import Door
+from shared.doors.command_queue import CommandQueue
 from shared.doors.limits import allow_forms
-from shared.keys.sealing import Sealing
+from shared.keys.crypto_shredding import Sealing
 from shared.keys.signing import KeyRing
 from shared.ledger.clock import Clock, machine_now
 from shared.ledger.command_handler import CommandHandler
@@ -78,7 +78,7 @@ def no_verdict_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> KeyRing:
-    return KeyRing.kept_in(tmp_path_factory.mktemp("keys") / "device.pem")
+    return KeyRing.load_or_create(tmp_path_factory.mktemp("keys") / "device.pem")
 
 
 @pytest.fixture
@@ -90,9 +90,9 @@ async def stand(device_pool: Pool, keys: KeyRing) -> AsyncIterator[Stand]:
 @asynccontextmanager
 async def standing(pool: Pool, keys: KeyRing | None) -> AsyncIterator[Stand]:
     handler = CommandHandler(DECIDER, DeviceStore(), SANDBOX_OUTBOX)
-    door, time, stopping = Door(handler, pool=pool, on_append=nothing), Time(), asyncio.Event()
+    queue, time, stopping = CommandQueue(handler, pool=pool, on_append=nothing), Time(), asyncio.Event()
     doors = Doors(
-        door=door,
+        queue=queue,
         pool=pool,
         clock=Clock(sandbox=True),
         watch=Watch(),
@@ -106,7 +106,7 @@ async def standing(pool: Pool, keys: KeyRing | None) -> AsyncIterator[Stand]:
     app.include_router(api_routes(doors))
     app.include_router(routes(Window(doors=doors, stopping=stopping, now=time.now)))
     allow_forms(app, under=PAGES, bytes_max=FORM_BYTES_MAX)
-    serving = asyncio.create_task(door.run())
+    serving = asyncio.create_task(queue.run())
     yield Stand(app, time, stopping)
     serving.cancel()
     with suppress(asyncio.CancelledError):

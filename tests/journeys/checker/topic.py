@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from services.activation import outbox as activation_outbox
 from services.device import outbox as device_outbox
-from shared.kafka.cloudevents import UnreadableEnvelope, header_texts, read_place, to_headers
+from shared.kafka.cloudevents import UnreadableEnvelope, header_texts, read_position, to_headers
 from shared.ledger.events import RecordedEvent
 from tests.journeys.checker.chain import SLICE_COUNT, slice_of_key
 from tests.journeys.checker.evidence import records_of
@@ -45,7 +45,7 @@ class Partition:
         """Look at the next record."""
         self.record_count += 1
         try:
-            place = read_place(header_texts(record.headers), record.key)
+            place = read_position(header_texts(record.headers), record.key)
         except UnreadableEnvelope as error:
             self._find("unreadable_on_topic", f"partition {self.number} offset {record.offset}", str(error))
             return

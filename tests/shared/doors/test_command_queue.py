@@ -1,6 +1,6 @@
-"""The door on a real PostgreSQL: one effect and one answer per key, whatever breaks between the two.
+"""The command queue on a real PostgreSQL: one effect and one answer per key, whatever fails in between.
 
-The rules here are the smallest there are: a stream counts. So a second effect cannot hide.
+The decider is the smallest possible one: a stream counts, so that a second effect cannot hide.
 """
 
 import asyncio
@@ -13,9 +13,10 @@ from datetime import timedelta
 import asyncpg
 import pytest
 
-from shared.doors import door as door_module
-from shared.doors.door import BATCH_MAX, WAITING_MAX, Answer, Door, KeyReused, LedgerAway, Ticket
-from shared.ledger.command_handler import CommandHandler, Order, Outcome, Stored
+from shared.doors import command_queue
+from shared.doors.command_queue import BATCH_MAX, WAITING_MAX, CommandQueue, LedgerUnavailable, PendingCommand
+from shared.doors.idempotency import Answer, KeyReused
+from shared.ledger.command_handler import CommandHandler, CommandMessage, Outcome, Stored
 from shared.ledger.database import Connection, Pool
 from shared.local import Postgres
 from shared.messages import CodeBlocked
@@ -28,7 +29,7 @@ SCOPE = "counting"
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """Count one more on a stream, up to a limit."""
+    """Add one to the count of a stream, up to a limit."""
 
     stream: str
     limit: int = 1_000_000
@@ -50,7 +51,7 @@ COUNTING: Decider[Count, int, CodeBlocked] = Decider(
 
 
 class EventsOnly:
-    """Keeps no rows: a stream's state is the count of its events, and nothing is locked but the ledger itself."""
+    """Keeps no rows: a stream's state is the count of its events, and nothing but the ledger itself is locked."""
 
     async def load(
         self, connection: Connection, commands: Sequence[Count], stream_ids: Sequence[str]
@@ -71,46 +72,46 @@ class EventsOnly:
 HANDLER = CommandHandler(COUNTING, EventsOnly(), OUTBOX)
 
 
-def told(outcome: Outcome) -> Answer:
+def to_answer(outcome: Outcome) -> Answer:
     if outcome.refused:
         return Answer(409, {"code": outcome.refused.code})
     return Answer(202, {"events": len(outcome.events)})
 
 
-def ticket(
+def pending(
     key: str,
     stream: str = "one",
     *,
     body: str = "",
     limit: int = 1_000_000,
     scope: str = SCOPE,
-    also: Callable[[Connection], Awaitable[None]] | None = None,
-) -> Ticket[Count]:
-    return Ticket(
-        order=Order(Count(stream, limit), cause()),
+    in_transaction: Callable[[Connection], Awaitable[None]] | None = None,
+) -> PendingCommand[Count]:
+    return PendingCommand(
+        message=CommandMessage(Count(stream, limit), cause()),
         scope=scope,
         key=key,
         request_hash=hashlib.sha256(body.encode()).digest(),
-        answer=told,
-        also=also,
+        to_answer=to_answer,
+        in_transaction=in_transaction,
     )
 
 
 @asynccontextmanager
-async def open_door(pool: Pool) -> AsyncIterator[Door[Count, int]]:
-    door = Door(HANDLER, pool=pool, on_append=lambda: None)
-    running = asyncio.create_task(door.run())
+async def open_queue(pool: Pool) -> AsyncIterator[CommandQueue[Count, int]]:
+    queue = CommandQueue(HANDLER, pool=pool, on_append=lambda: None)
+    running = asyncio.create_task(queue.run())
     try:
-        yield door
+        yield queue
     finally:
         running.cancel()
         await asyncio.wait([running])
 
 
 @pytest.fixture
-async def door(device_pool: Pool) -> AsyncIterator[Door[Count, int]]:
-    async with open_door(device_pool) as door:
-        yield door
+async def queue(device_pool: Pool) -> AsyncIterator[CommandQueue[Count, int]]:
+    async with open_queue(device_pool) as queue:
+        yield queue
 
 
 async def effects(database: Database, stream: str = "one") -> int:
@@ -121,7 +122,7 @@ async def effects(database: Database, stream: str = "one") -> int:
 
 
 async def transactions(database: Database) -> int:
-    """Return how many transactions stored answers: each row knows the one that made it."""
+    """Return how many transactions stored answers: each row knows the one that inserted it."""
     async with database.connected() as connection:
         count: int = await connection.fetchval("select count(distinct xmin::text) from idempotency")
         return count
@@ -130,76 +131,82 @@ async def transactions(database: Database) -> int:
 # --- one key, one effect, one answer ---------------------------------------------------------------
 
 
-async def test_an_order_is_answered_and_recorded(door: Door[Count, int], device_database: Database) -> None:
-    assert await door.submit(ticket("k")) == Answer(202, {"events": 1})
+async def test_a_command_is_answered_and_recorded(queue: CommandQueue[Count, int], device_database: Database) -> None:
+    assert await queue.submit(pending("k")) == Answer(202, {"events": 1})
     assert await effects(device_database) == 1
 
 
 async def test_the_same_key_gets_the_same_answer_and_no_second_effect(
-    door: Door[Count, int], device_database: Database
+    queue: CommandQueue[Count, int], device_database: Database
 ) -> None:
     """R-09."""
-    first = await door.submit(ticket("k"))
-    again = await door.submit(ticket("k"))
+    first = await queue.submit(pending("k"))
+    again = await queue.submit(pending("k"))
     assert (again.status, again.body, again.repeated) == (first.status, first.body, True)
     assert await effects(device_database) == 1
 
 
-async def test_a_refusal_is_the_answer_of_its_key_too(door: Door[Count, int], device_database: Database) -> None:
-    """R-09: what was refused does not happen later because it is asked again."""
-    refused = await door.submit(ticket("k", limit=0))
+async def test_a_refusal_is_stored_under_its_key_too(
+    queue: CommandQueue[Count, int], device_database: Database
+) -> None:
+    """R-09: a command that was refused does not take effect later because it is sent again."""
+    refused = await queue.submit(pending("k", limit=0))
     assert refused == Answer(409, {"code": "limit_reached"})
-    assert (await door.submit(ticket("k"))).body == refused.body
+    assert (await queue.submit(pending("k"))).body == refused.body
     assert await effects(device_database) == 0
 
 
-async def test_the_same_key_with_another_body_is_refused(door: Door[Count, int], device_database: Database) -> None:
-    await door.submit(ticket("k", body="a"))
+async def test_the_same_key_with_a_different_body_is_refused(
+    queue: CommandQueue[Count, int], device_database: Database
+) -> None:
+    await queue.submit(pending("k", body="a"))
     with pytest.raises(KeyReused):
-        await door.submit(ticket("k", body="b"))
+        await queue.submit(pending("k", body="b"))
     assert await effects(device_database) == 1
 
 
-async def test_the_same_key_in_another_scope_is_another_order(
-    door: Door[Count, int], device_database: Database
+async def test_the_same_key_in_another_scope_is_a_different_command(
+    queue: CommandQueue[Count, int], device_database: Database
 ) -> None:
-    await door.submit(ticket("k", scope="one person"))
-    await door.submit(ticket("k", scope="another"))
+    await queue.submit(pending("k", scope="one person"))
+    await queue.submit(pending("k", scope="another"))
     assert await effects(device_database) == 2
 
 
-async def test_two_at_once_with_the_same_key_have_one_effect(door: Door[Count, int], device_database: Database) -> None:
+async def test_concurrent_commands_with_the_same_key_have_one_effect(
+    queue: CommandQueue[Count, int], device_database: Database
+) -> None:
     """R-09."""
-    answers = await asyncio.gather(*(door.submit(ticket("k")) for _ in range(20)))
+    answers = await asyncio.gather(*(queue.submit(pending("k")) for _ in range(20)))
     assert {(answer.status, str(answer.body)) for answer in answers} == {(202, "{'events': 1}")}
     assert await effects(device_database) == 1
 
 
-async def test_of_two_at_once_with_the_same_key_and_other_bodies_one_is_refused(
-    door: Door[Count, int], device_database: Database
+async def test_one_of_two_concurrent_commands_with_the_same_key_and_different_bodies_is_refused(
+    queue: CommandQueue[Count, int], device_database: Database
 ) -> None:
     results = await asyncio.gather(
-        door.submit(ticket("k", body="a")), door.submit(ticket("k", body="b")), return_exceptions=True
+        queue.submit(pending("k", body="a")), queue.submit(pending("k", body="b")), return_exceptions=True
     )
     assert [type(result) for result in results] == [Answer, KeyReused]
     assert await effects(device_database) == 1
 
 
-async def test_two_doors_on_one_ledger_have_one_effect_per_key(device_database: Database, device_pool: Pool) -> None:
+async def test_two_queues_on_one_ledger_have_one_effect_per_key(device_database: Database, device_pool: Pool) -> None:
     """R-09, R-121: a load balancer sends the retry to another worker."""
-    async with open_door(device_pool) as one, open_door(device_pool) as other:
+    async with open_queue(device_pool) as one, open_queue(device_pool) as other:
         keys = [str(number) for number in range(60)]
         answers = await asyncio.gather(
-            *(door.submit(ticket(key, f"stream-{key}")) for key in keys for door in (one, other))
+            *(queue.submit(pending(key, f"stream-{key}")) for key in keys for queue in (one, other))
         )
     assert {answer.status for answer in answers} == {202}
     assert [await effects(device_database, f"stream-{key}") for key in keys] == [1] * 60
 
 
-async def test_two_doors_that_count_on_one_stream_lose_nothing(device_database: Database, device_pool: Pool) -> None:
+async def test_two_queues_that_count_on_one_stream_lose_nothing(device_database: Database, device_pool: Pool) -> None:
     """R-126: the loser of a conflict decides again."""
-    async with open_door(device_pool) as one, open_door(device_pool) as other:
-        submitted = [door.submit(ticket(f"{number}-{id(door)}")) for number in range(30) for door in (one, other)]
+    async with open_queue(device_pool) as one, open_queue(device_pool) as other:
+        submitted = [queue.submit(pending(f"{number}-{id(queue)}")) for number in range(30) for queue in (one, other)]
         answers = await asyncio.gather(*submitted)
     assert {answer.status for answer in answers} == {202}
     assert await effects(device_database) == 60
@@ -208,95 +215,95 @@ async def test_two_doors_that_count_on_one_stream_lose_nothing(device_database: 
 # --- many at once ----------------------------------------------------------------------------------
 
 
-async def test_orders_that_wait_together_are_decided_together(
-    door: Door[Count, int], device_database: Database
+async def test_commands_that_wait_together_are_decided_together(
+    queue: CommandQueue[Count, int], device_database: Database
 ) -> None:
-    answers = await asyncio.gather(*(door.submit(ticket(str(number), f"s{number}")) for number in range(100)))
+    answers = await asyncio.gather(*(queue.submit(pending(str(number), f"s{number}")) for number in range(100)))
     assert {answer.status for answer in answers} == {202}
     assert await transactions(device_database) <= 10
 
 
-async def test_alone_an_order_waits_for_nobody(door: Door[Count, int], device_database: Database) -> None:
+async def test_a_lone_command_waits_for_no_other(queue: CommandQueue[Count, int], device_database: Database) -> None:
     for number in range(5):
-        await door.submit(ticket(str(number)))
+        await queue.submit(pending(str(number)))
     assert await transactions(device_database) == 5
 
 
-async def test_orders_of_one_batch_see_each_other(door: Door[Count, int], device_database: Database) -> None:
+async def test_commands_of_one_batch_see_each_other(queue: CommandQueue[Count, int], device_database: Database) -> None:
     """R-126."""
-    answers = await asyncio.gather(*(door.submit(ticket(str(number), limit=3)) for number in range(10)))
+    answers = await asyncio.gather(*(queue.submit(pending(str(number), limit=3)) for number in range(10)))
     assert [answer.status for answer in answers] == [202] * 3 + [409] * 7
     assert await effects(device_database) == 3
 
 
-async def test_a_batch_has_a_limit(door: Door[Count, int], device_database: Database) -> None:
-    orders = 2 * BATCH_MAX + 1
-    await asyncio.gather(*(door.submit(ticket(str(number), f"s{number}")) for number in range(orders)))
+async def test_a_batch_has_a_limit(queue: CommandQueue[Count, int], device_database: Database) -> None:
+    count = 2 * BATCH_MAX + 1
+    await asyncio.gather(*(queue.submit(pending(str(number), f"s{number}")) for number in range(count)))
     assert await transactions(device_database) >= 3
 
 
-async def test_who_comes_when_too_many_wait_is_sent_away_at_once(device_pool: Pool, device_database: Database) -> None:
-    closed = Door(HANDLER, pool=device_pool, on_append=lambda: None)
-    waiting = [asyncio.create_task(closed.submit(ticket(str(number)))) for number in range(WAITING_MAX)]
+async def test_a_command_is_turned_away_at_once_if_too_many_wait(device_pool: Pool, device_database: Database) -> None:
+    closed = CommandQueue(HANDLER, pool=device_pool, on_append=lambda: None)
+    waiting = [asyncio.create_task(closed.submit(pending(str(number)))) for number in range(WAITING_MAX)]
     await asyncio.sleep(0)
-    with pytest.raises(LedgerAway):
-        await closed.submit(ticket("one too many"))
+    with pytest.raises(LedgerUnavailable):
+        await closed.submit(pending("one too many"))
     for task in waiting:
         task.cancel()
     await asyncio.wait(waiting)
     assert await effects(device_database) == 0
 
 
-async def test_an_order_that_breaks_something_does_not_spoil_the_others(
-    door: Door[Count, int], device_database: Database
+async def test_a_command_that_fails_does_not_fail_the_others_of_its_batch(
+    queue: CommandQueue[Count, int], device_database: Database
 ) -> None:
     async def breaks(connection: Connection) -> None:
         await connection.execute("select 1/0")
 
-    orders = [ticket("good", "good"), ticket("bad", "bad", also=breaks), ticket("fine", "fine")]
-    good, bad, fine = await asyncio.gather(*map(door.submit, orders), return_exceptions=True)
+    commands = [pending("good", "good"), pending("bad", "bad", in_transaction=breaks), pending("fine", "fine")]
+    good, bad, fine = await asyncio.gather(*map(queue.submit, commands), return_exceptions=True)
     assert isinstance(bad, asyncpg.DivisionByZeroError)
     assert isinstance(good, Answer)
     assert isinstance(fine, Answer)
     assert [await effects(device_database, stream) for stream in ("good", "bad", "fine")] == [1, 0, 1]
-    assert (await door.submit(ticket("bad", "bad"))).status == 202
+    assert (await queue.submit(pending("bad", "bad"))).status == 202
 
 
-async def test_what_also_belongs_to_an_order_happens_with_it_and_not_without_it(
-    door: Door[Count, int], device_database: Database
+async def test_in_transaction_runs_once_and_only_if_the_command_is_not_refused(
+    queue: CommandQueue[Count, int], device_database: Database
 ) -> None:
-    async def also(connection: Connection) -> None:
+    async def mark(connection: Connection) -> None:
         await connection.execute("insert into worker values ('seen', now())")
 
-    await door.submit(ticket("refused", limit=0, also=also))
+    await queue.submit(pending("refused", limit=0, in_transaction=mark))
     async with device_database.connected() as connection:
         assert await connection.fetchval("select count(*) from worker") == 0
-        await door.submit(ticket("taken", also=also))
-        await door.submit(ticket("taken", also=also))
+        await queue.submit(pending("taken", in_transaction=mark))
+        await queue.submit(pending("taken", in_transaction=mark))
         assert await connection.fetchval("select count(*) from worker") == 1
 
 
 # --- clients that give up ----------------------------------------------------------------------------
 
 
-async def test_a_client_that_gave_up_before_its_turn_has_no_effect(
+async def test_a_client_that_gives_up_before_its_turn_has_no_effect(
     device_database: Database, device_pool: Pool
 ) -> None:
-    door = Door(HANDLER, pool=device_pool, on_append=lambda: None)
-    gone, there = ticket("gone", "gone"), ticket("there", "there")
-    giving_up = asyncio.create_task(door.submit(gone))
+    queue = CommandQueue(HANDLER, pool=device_pool, on_append=lambda: None)
+    gone, there = pending("gone", "gone"), pending("there", "there")
+    giving_up = asyncio.create_task(queue.submit(gone))
     await asyncio.sleep(0)
     giving_up.cancel()
     await asyncio.wait([giving_up])
-    staying = asyncio.create_task(door.submit(there))
-    running = asyncio.create_task(door.run())
+    staying = asyncio.create_task(queue.submit(there))
+    running = asyncio.create_task(queue.run())
     assert (await staying).status == 202
     running.cancel()
     assert [await effects(device_database, stream) for stream in ("gone", "there")] == [0, 1]
 
 
-async def test_a_client_that_gave_up_in_the_middle_finds_the_stored_answer(
-    door: Door[Count, int], device_database: Database
+async def test_a_client_that_gives_up_during_the_transaction_finds_the_stored_answer(
+    queue: CommandQueue[Count, int], device_database: Database
 ) -> None:
     """R-09."""
     giving_up: asyncio.Task[Answer]
@@ -304,36 +311,36 @@ async def test_a_client_that_gave_up_in_the_middle_finds_the_stored_answer(
     async def leave(_: Connection) -> None:
         giving_up.cancel()
 
-    giving_up = asyncio.create_task(door.submit(ticket("k", also=leave)))
+    giving_up = asyncio.create_task(queue.submit(pending("k", in_transaction=leave)))
     await asyncio.wait([giving_up])
     assert giving_up.cancelled()
-    answer = await door.submit(ticket("k"))
+    answer = await queue.submit(pending("k"))
     assert (answer.status, answer.repeated) == (202, True)
     assert await effects(device_database) == 1
 
 
-async def test_whenever_clients_give_up_each_key_has_one_effect_in_the_end(
-    door: Door[Count, int], device_database: Database
+async def test_whenever_clients_give_up_each_key_has_exactly_one_effect(
+    queue: CommandQueue[Count, int], device_database: Database
 ) -> None:
     """R-09, R-120."""
     keys = [str(number) for number in range(60)]
 
     async def impatient(number: int, key: str) -> None:
         try:
-            await asyncio.wait_for(door.submit(ticket(key, f"s{key}")), number / 2_000)
+            await asyncio.wait_for(queue.submit(pending(key, f"s{key}")), number / 2_000)
         except TimeoutError:
             return
 
     await asyncio.gather(*(impatient(number, key) for number, key in enumerate(keys)))
-    assert {(await door.submit(ticket(key, f"s{key}"))).status for key in keys} == {202}
+    assert {(await queue.submit(pending(key, f"s{key}"))).status for key in keys} == {202}
     assert {await effects(device_database, f"s{key}") for key in keys} == {1}
 
 
-# --- databases that go away ----------------------------------------------------------------------------
+# --- databases that go down ----------------------------------------------------------------------------
 
 
-async def test_a_commit_of_unknown_outcome_is_told_by_its_key(databases: Databases) -> None:
-    """R-120: the commit takes half a second; the connection is lost meanwhile; it happened all the same."""
+async def test_a_retry_finds_the_answer_of_a_commit_with_unknown_outcome(databases: Databases) -> None:
+    """R-120: the commit takes half a second, the connection is lost meanwhile, and yet it happens."""
     database = await databases.fresh("device")
     async with database.connected(owner=True) as owner:
         await owner.execute(SLOW_COMMIT)
@@ -341,8 +348,8 @@ async def test_a_commit_of_unknown_outcome_is_told_by_its_key(databases: Databas
     async def hang_up(connection: Connection) -> None:
         asyncio.get_running_loop().call_later(0.2, connection.terminate)
 
-    async with database.pool() as pool, open_door(pool) as door:
-        answer = await door.submit(ticket("slow", also=hang_up))
+    async with database.pool() as pool, open_queue(pool) as queue:
+        answer = await queue.submit(pending("slow", in_transaction=hang_up))
     assert (answer.status, answer.repeated) == (202, True)
     assert await effects(database) == 1
 
@@ -355,8 +362,8 @@ for each row execute function wait();
 """
 
 
-async def test_a_session_that_is_ended_by_the_server_is_replaced(
-    door: Door[Count, int], device_database: Database
+async def test_a_session_that_the_server_ends_is_replaced(
+    queue: CommandQueue[Count, int], device_database: Database
 ) -> None:
     ended = 0
 
@@ -370,14 +377,14 @@ async def test_a_session_that_is_ended_by_the_server_is_replaced(
                     " and datname = current_database()"
                 )
 
-    assert (await door.submit(ticket("k", also=end_once))).status == 202
+    assert (await queue.submit(pending("k", in_transaction=end_once))).status == 202
     assert ended == 2
     assert await effects(device_database) == 1
 
 
 @dataclass(frozen=True, slots=True)
 class Mortal:
-    """A server that a test may kill, and a ledger on it. Each test counts on streams of its own."""
+    """A server that tests may kill, and a ledger on it. Each test uses its own streams."""
 
     server: Postgres
     ledger: Database
@@ -391,10 +398,10 @@ class Mortal:
         await asyncio.to_thread(self.server.start)
 
     @asynccontextmanager
-    async def door(self) -> AsyncIterator[Door[Count, int]]:
-        """Open a door on the ledger."""
-        async with self.ledger.pool() as pool, open_door(pool) as door:
-            yield door
+    async def queue(self) -> AsyncIterator[CommandQueue[Count, int]]:
+        """Open a queue on the ledger."""
+        async with self.ledger.pool() as pool, open_queue(pool) as queue:
+            yield queue
 
 
 @pytest.fixture(scope="module")
@@ -407,7 +414,7 @@ async def mortal(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Mort
     server.erase()
 
 
-async def test_when_the_database_is_killed_in_the_middle_the_order_is_answered_after_its_return(
+async def test_commands_are_answered_after_the_database_was_killed_during_the_transaction(
     mortal: Mortal,
 ) -> None:
     """R-120."""
@@ -419,23 +426,23 @@ async def test_when_the_database_is_killed_in_the_middle_the_order_is_answered_a
             await mortal.kill()
             killed.set()
 
-    async with mortal.door() as door:
-        orders = [ticket(f"killed-{number}", "killed", also=kill_once) for number in range(5)]
-        submitted = [asyncio.create_task(door.submit(order)) for order in orders]
+    async with mortal.queue() as queue:
+        commands = [pending(f"killed-{number}", "killed", in_transaction=kill_once) for number in range(5)]
+        submitted = [asyncio.create_task(queue.submit(command)) for command in commands]
         await asyncio.wait_for(killed.wait(), 10)
         await mortal.start()
         assert {answer.status for answer in await asyncio.gather(*submitted)} == {202}
         assert await effects(mortal.ledger, "killed") == 5
 
 
-async def test_whenever_the_database_is_killed_a_retry_with_the_same_key_gives_the_one_effect(
+async def test_whenever_the_database_is_killed_retries_with_the_same_key_have_one_effect(
     mortal: Mortal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """R-09, R-120."""
-    monkeypatch.setattr(door_module, "DEADLINE_SECONDS", 1.0)
+    monkeypatch.setattr(command_queue, "DEADLINE_SECONDS", 1.0)
     people = [f"person-{number}" for number in range(40)]
-    async with mortal.door() as door:
-        pressing = asyncio.create_task(_press(door, people))
+    async with mortal.queue() as queue:
+        pressing = asyncio.create_task(_press(queue, people))
         for pause_seconds in (0.05, 0.12):
             await asyncio.sleep(pause_seconds)
             await mortal.kill()
@@ -444,35 +451,35 @@ async def test_whenever_the_database_is_killed_a_retry_with_the_same_key_gives_t
         assert {await effects(mortal.ledger, person) for person in people} == {1}
 
 
-async def _press(door: Door[Count, int], people: Sequence[str]) -> list[int]:
+async def _press(queue: CommandQueue[Count, int], people: Sequence[str]) -> list[int]:
     async def insist(number: int, person: str) -> int:
-        """Order as a person does: again, until it is answered."""
+        """Submit the command as a person would: again and again, until it is answered."""
         await asyncio.sleep(number / 100)
         for _ in range(60):
             try:
-                return (await door.submit(ticket(person, person))).status
-            except LedgerAway:
+                return (await queue.submit(pending(person, person))).status
+            except LedgerUnavailable:
                 continue
         return 0
 
     return await asyncio.gather(*(insist(number, person) for number, person in enumerate(people)))
 
 
-async def test_while_the_database_is_away_orders_are_told_so_and_afterwards_the_key_gives_the_one_effect(
+async def test_while_the_database_is_down_commands_fail_and_a_later_retry_has_one_effect(
     mortal: Mortal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """R-09."""
-    monkeypatch.setattr(door_module, "RETRY_SECONDS", 0.01)
-    async with mortal.door() as door:
+    monkeypatch.setattr(command_queue, "RETRY_SECONDS", 0.01)
+    async with mortal.queue() as queue:
         await mortal.kill()
-        with pytest.raises(LedgerAway):
-            await door.submit(ticket("away", "away"))
+        with pytest.raises(LedgerUnavailable):
+            await queue.submit(pending("away", "away"))
         await mortal.start()
 
         async def answered() -> bool:
             try:
-                return (await door.submit(ticket("away", "away"))).status == 202
-            except LedgerAway:
+                return (await queue.submit(pending("away", "away"))).status == 202
+            except LedgerUnavailable:
                 return False
 
         await until(answered, what="the ledger is back", within=timedelta(seconds=20))

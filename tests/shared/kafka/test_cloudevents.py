@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from shared.kafka.cloudevents import (
     HEADER_CHARACTERS_MAX,
     Envelope,
-    Place,
+    SlicePosition,
     UnreadableEnvelope,
     header_texts,
     read_envelope,
-    read_place,
+    read_position,
     to_headers,
 )
 from shared.ledger.events import RecordedEvent
@@ -57,7 +57,7 @@ def test_what_is_written_is_read_again() -> None:
         correlation_id=event.correlation_id,
         traceparent=TRACE,
     )
-    assert read_place(texts, KEY) == Place(event.slice_number, 1, written.hash)
+    assert read_position(texts, KEY) == SlicePosition(event.slice_number, 1, written.hash)
 
 
 def test_the_headers_are_those_of_a_cloudevent_in_binary_mode() -> None:
@@ -98,7 +98,7 @@ def test_a_missing_header_is_named(name: str, value: str | None) -> None:
 @pytest.mark.parametrize("value", [None, ""])
 def test_a_missing_place_is_named(name: str, value: str | None) -> None:
     with pytest.raises(UnreadableEnvelope, match=f"^{name} is missing"):
-        read_place(_with(name, value), KEY)
+        read_position(_with(name, value), KEY)
 
 
 @pytest.mark.parametrize(
@@ -146,20 +146,20 @@ def test_a_malformed_header_is_named_and_never_quoted(name: str, value: str) -> 
 def test_a_malformed_place_is_named_and_never_quoted(name: str, value: str) -> None:
     """R-112."""
     with pytest.raises(UnreadableEnvelope, match=f"^{name} ") as refused:
-        read_place(_with(name, value), KEY)
+        read_position(_with(name, value), KEY)
     assert SECRET not in str(refused.value)
 
 
 @pytest.mark.parametrize("key", [None, b"", b"device-2", KEY + b"\xff", SECRET.encode()])
 def test_a_key_that_is_not_the_subject_is_refused(key: bytes | None) -> None:
     with pytest.raises(UnreadableEnvelope, match="key") as refused:
-        read_place(HEADERS, key)
+        read_position(HEADERS, key)
     assert SECRET not in str(refused.value)
 
 
 def test_a_slice_that_is_not_the_keys_is_refused() -> None:
     with pytest.raises(UnreadableEnvelope, match="slice"):
-        read_place(_with("slice", str(slice_of("device-1") + 1)), KEY)
+        read_position(_with("slice", str(slice_of("device-1") + 1)), KEY)
 
 
 def test_bytes_that_are_no_text_are_refused_without_quoting_them() -> None:
@@ -198,7 +198,7 @@ def test_whatever_the_headers_are_nothing_else_is_raised(
         # Kafka has headers without a value
         texts = header_texts(list((base | changes).items()))  # type: ignore[arg-type]
         read_envelope(texts)
-        read_place(texts, key)
+        read_position(texts, key)
     except UnreadableEnvelope:
         return
 

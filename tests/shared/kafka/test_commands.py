@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from services.activation.decider import DECIDER, CodeEvent, RecordPurchase
 from services.device.decider import AddCode, EnrollDevice
 from shared.kafka.cloudevents import UnreadableEnvelope, header_texts, read_envelope
-from shared.kafka.orders import read_order
+from shared.kafka.commands import read_command
 from shared.messages import UnknownEvent, UnreadableEvent
 from tests.scenarios import A, activated, decided, issued, renewed
 from tests.shared.records import NOON, outside_headers
@@ -27,7 +27,7 @@ BUY = {"code_ref": A, "order_id": "1", "settled": True, "purchased_at": "2026-03
 def read(type_name: str, body: Any, filled_in: Mapping[str, Any] = FILLED_IN) -> Any:
     envelope = read_envelope(header_texts(outside_headers(ce_type=type_name.encode())))
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return read_order(envelope, data, types=TYPES, filled_in=filled_in)
+    return read_command(envelope, data, types=TYPES, filled_in=filled_in)
 
 
 def unreadable(type_name: str, body: Any, filled_in: Mapping[str, Any] = FILLED_IN) -> str:

@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.kafka.cloudevents import Envelope
-from shared.kafka.inbox import Gap, Sifted, Vector, address, sift_foreign_records
-from shared.kafka.orders import read_event
-from shared.kafka.position_check import LedgerSieve
+from shared.kafka.cloudevents import Envelope, read_event
+from shared.kafka.inbox import Checkpoint, Gap, Sifted, read_positions, sift_external_records
+from shared.kafka.position_check import PositionCheck
 from shared.ledger.events import RecordedEvent
 from shared.ledger.hash_chain import GENESIS
 from shared.ledger.slices import SLICE_COUNT
@@ -40,9 +39,9 @@ def always(_: int, __: int) -> bool:
     return True
 
 
-def start() -> Vector:
+def start() -> Checkpoint:
     """Return the vector of a consumer that has seen nothing."""
-    return Vector(dict.fromkeys(range(SLICE_COUNT), (0, GENESIS)))
+    return Checkpoint(dict.fromkeys(range(SLICE_COUNT), (0, GENESIS)))
 
 
 def sieve(
@@ -50,8 +49,8 @@ def sieve(
     *,
     ignored: Sequence[str] = (),
     read: Callable[[Envelope, bytes], Event] = read_event,
-) -> LedgerSieve[Event]:
-    return LedgerSieve(read=read, ignored=ignored, partition_count=PARTITION_COUNT, overdue=overdue)
+) -> PositionCheck[Event]:
+    return PositionCheck(read=read, ignored=ignored, partition_count=PARTITION_COUNT, overdue=overdue)
 
 
 def ledger(slice_number: int = ONE, length: int = 5) -> list[RecordedEvent]:
@@ -61,9 +60,9 @@ def ledger(slice_number: int = ONE, length: int = 5) -> list[RecordedEvent]:
 
 
 def sift(
-    records: Sequence[Record], vector: Vector | None = None, *, by: LedgerSieve[Event] | None = None
+    records: Sequence[Record], vector: Checkpoint | None = None, *, by: PositionCheck[Event] | None = None
 ) -> Sifted[Event]:
-    return (by or sieve()).sift(address(records), start() if vector is None else vector)
+    return (by or sieve()).sift(read_positions(records), start() if vector is None else vector)
 
 
 def accepted(sifted: Sifted[Event]) -> list[str]:
@@ -91,7 +90,7 @@ def test_a_slice_is_accepted_in_its_order_and_the_vector_moves_on() -> None:
     ]
     assert vector.slices[ONE] == (5, entries[-1].hash)
     assert vector.offsets == {ONE: 5}
-    assert (sifted.moved_slices, sifted.parked, sifted.gaps) == ({ONE}, [], [])
+    assert (sifted.advanced_slices, sifted.parked, sifted.gaps) == ({ONE}, [], [])
 
 
 def test_what_was_handled_before_is_dropped() -> None:
@@ -173,7 +172,7 @@ def test_other_slices_go_on_while_one_waits() -> None:
     sifted = sift(records, vector)
     assert accepted(sifted) == ids([going_on[0], going_on[1], elsewhere[0], elsewhere[1]])
     assert vector.offsets == {ONE: 11, OTHER: 72}
-    assert sifted.moved_slices == {SAME_PARTITION, OTHER}
+    assert sifted.advanced_slices == {SAME_PARTITION, OTHER}
 
 
 def test_interleaved_slices_keep_each_its_own_order() -> None:
@@ -361,8 +360,8 @@ def test_reading_again_from_the_stored_offset_never_loses_a_record(delivery: lis
 # --- writers without positions -------------------------------------------------------------------
 
 
-def foreign(record: Record, vector: Vector | None = None) -> Sifted[Event]:
-    return sift_foreign_records([record], start() if vector is None else vector, read_event)
+def foreign(record: Record, vector: Checkpoint | None = None) -> Sifted[Event]:
+    return sift_external_records([record], start() if vector is None else vector, read_event)
 
 
 def test_an_outside_message_needs_no_place() -> None:
@@ -388,7 +387,7 @@ def test_an_outside_message_that_cannot_be_read_is_set_aside_and_the_next_is_rea
     """R-122."""
     vector = start()
     good = record(headers=outside_headers(), value=blocked(), offset=1)
-    sifted = sift_foreign_records([made, good], vector, read_event)
+    sifted = sift_external_records([made, good], vector, read_event)
     assert reasons(sifted) == [reason]
     assert [entry.record.offset for entry in sifted.accepted] == [1]
     assert vector.offsets == {0: 2}

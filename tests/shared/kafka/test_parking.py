@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from shared.kafka.inbox import Parked
-from shared.kafka.parking import VALUE_BYTES_MAX, park, redriven, stream_of
+from shared.kafka.parking import VALUE_BYTES_MAX, mark_redriven, park, stream_of
 from shared.ledger.database import Connection
 from shared.ledger.events import append
 from shared.messages import MessageParked, MessageRedriven, decode
@@ -83,7 +83,7 @@ async def test_what_was_redriven_is_one_of_the_records_from_a_place(connection: 
     await parked(connection, record(value=b"first", offset=41))
     await parked(connection, record(value=b"second", offset=41))
     async with connection.transaction():
-        event = await redriven(connection, CONSUMER, record(offset=41), 2, outbox=OUTBOX, cause=cause())
+        event = await mark_redriven(connection, CONSUMER, record(offset=41), 2, outbox=OUTBOX, cause=cause())
         await append(connection, [event])
     rows = await connection.fetch("select ordinal, redriven_at from parked order by ordinal")
     assert [tuple(row) for row in rows] == [(1, None), (2, NOON)]
@@ -162,7 +162,9 @@ async def test_whatever_the_detail_says_it_is_parked(connection: Connection, det
 async def test_a_redriven_record_says_so_in_its_row_and_in_its_stream(connection: Connection) -> None:
     await parked(connection, record(partition=3, offset=41), record(partition=3, offset=42))
     async with connection.transaction():
-        event = await redriven(connection, CONSUMER, record(partition=3, offset=41), 1, outbox=OUTBOX, cause=cause())
+        event = await mark_redriven(
+            connection, CONSUMER, record(partition=3, offset=41), 1, outbox=OUTBOX, cause=cause()
+        )
         await append(connection, [event])
     rows = await connection.fetch('select "offset", redriven_at from parked order by "offset"')
     assert [(row["offset"], row["redriven_at"]) for row in rows] == [(41, NOON), (42, None)]

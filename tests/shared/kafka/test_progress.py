@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from aiokafka import ConsumerRecord
 
-from shared.kafka.inbox import Record, Sifted, Vector
+from shared.kafka.inbox import Checkpoint, Record, Sifted
 from shared.kafka.owned_partitions import OwnedPartitions
 from shared.kafka.progress import Claim, NotOwned, Progress, WentBack
 from shared.ledger.database import Connection
@@ -27,7 +27,7 @@ def record(partition: int, offset: int) -> Record:
 
 
 async def moved(connection: Connection, partition: int, next_offset: int) -> None:
-    await PROGRESS.move(connection, Vector(offsets={partition: next_offset}), NOTHING)
+    await PROGRESS.move(connection, Checkpoint(offsets={partition: next_offset}), NOTHING)
 
 
 async def test_a_claim_that_is_still_good_is_proved(device_database: Database) -> None:
@@ -88,7 +88,7 @@ async def test_how_far_a_consumer_is_is_read_after_its_partition_was_locked(devi
             waiting = asyncio.create_task(PROGRESS.hold(again, claims, owned=NOTHING_ELSE, slices=[5]))
             await until(lambda: _waits_for_a_lock(first), what="the second waits for the first")
             vector.slices[5] = (1, HASH)
-            await PROGRESS.move(first, vector, Sifted(moved_slices={5}))
+            await PROGRESS.move(first, vector, Sifted(advanced_slices={5}))
         assert (await waiting).slices == {5: (1, HASH)}
 
 
@@ -105,7 +105,7 @@ async def test_the_heads_to_append_to_are_locked_with_the_move(device_database: 
         claims = await PROGRESS.claim(connection, [1])
         async with connection.transaction():
             await PROGRESS.hold(connection, claims, owned=NOTHING_ELSE)
-            heads = await PROGRESS.move(connection, Vector(offsets={1: 7}), NOTHING, append_to={9, 3})
+            heads = await PROGRESS.move(connection, Checkpoint(offsets={1: 7}), NOTHING, append_to={9, 3})
             assert heads == {3: (0, GENESIS), 9: (0, GENESIS)}
             free = await other.fetch("select slice from slice_head order by slice for update skip locked")
             assert {row["slice"] for row in free} == set(range(SLICE_COUNT)) - {3, 9}

@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 from pydantic import TypeAdapter
 
-from shared.keys.sealing import (
+from shared.keys.crypto_shredding import (
     TEXT_BYTES_MAX,
     NotSealed,
     Sealing,

@@ -13,7 +13,7 @@ from tests.scenarios import NOON
 
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> KeyRing:
-    return KeyRing.kept_in(tmp_path_factory.mktemp("keys") / "activation.pem")
+    return KeyRing.load_or_create(tmp_path_factory.mktemp("keys") / "activation.pem")
 
 
 def believed(keys: KeyRing, *, now: datetime = NOON) -> OperatorTokens:
@@ -37,7 +37,7 @@ def test_it_is_over_after_a_minute(keys: KeyRing) -> None:
 def test_what_is_for_another_service_of_another_kind_or_by_another_key_opens_nothing(
     keys: KeyRing, tmp_path: Path
 ) -> None:
-    other = KeyRing.kept_in(tmp_path / "device.pem")
+    other = KeyRing.load_or_create(tmp_path / "device.pem")
     said = {"sub": "Ada", "aud": "device", "exp": (NOON + VALID).timestamp()}
     for token in (
         operator_token(keys, "Ada", audience="activation", now=NOON),

@@ -15,7 +15,7 @@ async def test_a_ledger_with_another_slice_count_is_refused(device_database: Dat
     async with device_database.connected(owner=True) as connection:
         await connection.execute("delete from slice_head where slice = 255")
     async with device_database.connected() as connection:
-        with pytest.raises(WrongLedger, match="255 slices and this release 256"):
+        with pytest.raises(WrongLedger, match="255 slices, this release needs 256"):
             await check_ledger(connection, service="device", mode="sandbox")
 
 

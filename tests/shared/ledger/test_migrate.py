@@ -88,7 +88,7 @@ async def test_a_database_of_a_newer_release_is_refused(empty: Database, folder:
     (folder / "102_book.sql").write_text(SECOND)
     await bring_up(empty, folder)
     (folder / "102_book.sql").unlink()
-    with pytest.raises(SchemaError, match=r"newer release.*102_book\.sql"):
+    with pytest.raises(SchemaError, match=r"newer schema.*102_book\.sql"):
         await bring_up(empty, folder)
 
 

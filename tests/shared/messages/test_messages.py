@@ -20,7 +20,7 @@ from shared.messages import (
     UnreadableEvent,
     decode,
 )
-from shared.rules.codes import code_by
+from shared.rules.codes import generate_code
 from tests.shared.golden.files import FOLDER, SCHEMAS, VERSIONS, Version, example_file, pinned_schema
 from tests.shared.golden.schemas import added_fields, breaking_changes, schema_of
 from tests.shared.records import NOON
@@ -321,7 +321,7 @@ NAMED_BY_OTHERS = {"device_id", "part_of", "affected", "product", "order_id", "n
 @every_version
 def test_no_field_can_hold_a_full_code(version: Version) -> None:
     """R-112."""
-    code = code_by(lambda count: count - 7).reveal()
+    code = generate_code(lambda count: count - 7).reveal()
     forms = [code, code.lower(), code.replace("-", ""), code.replace("-", "").lower(), code.replace("-", " ")]
     example = json.loads(golden(version))
     takes = {

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from prometheus_client import CollectorRegistry
 
-from shared.doors.answers import refused_for
+from shared.doors.answers import problem_for_reason
 from shared.doors.app import new_app
 from shared.doors.problems import TITLES
 from shared.ledger.command_handler import Outcome
@@ -114,7 +114,7 @@ def test_documents_call_a_reason_by_its_word() -> None:
 @pytest.mark.parametrize("reason", REASONS)
 def test_a_refusal_says_what_the_catalogue_says(reason: Reason) -> None:
     """R-19."""
-    answer = refused_for(reason)
+    answer = problem_for_reason(reason)
     [entry] = [entry for entry in CATALOGUE.reasons if entry.word == reason]
     assert answer.body["code"] == reason
     assert answer.body["detail"] == f"{entry.meaning} {entry.what_to_do}"

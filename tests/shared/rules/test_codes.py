@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from shared.ledger.identity import new_code
-from shared.rules.codes import ALPHABET, SYMBOL_COUNT, Code, MalformedCode, code_by, read_code
+from shared.rules.codes import ALPHABET, SYMBOL_COUNT, Code, MalformedCode, generate_code, read_code
 
 
 def code_of(body: str) -> Code:
     """Make the code whose 18 random symbols are these."""
     numbers = iter([ALPHABET.index(symbol) for symbol in body])
-    return code_by(lambda _: next(numbers))
+    return generate_code(lambda _: next(numbers))
 
 
 def symbols_of(code: Code) -> str:
@@ -64,7 +64,7 @@ def test_a_new_code_asks_for_ninety_random_bits() -> None:
         asked.append(limit)
         return 7
 
-    code_by(always_seven)
+    generate_code(always_seven)
     assert asked == [32] * 18
     assert len({new_code().ref for _ in range(1_000)}) == 1_000
 
