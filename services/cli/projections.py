@@ -5,6 +5,7 @@ import logging
 from collections.abc import Coroutine, Mapping
 from typing import Annotated, Any, Literal
 
+import asyncpg
 import typer
 
 from services.activation.forecast import FORECAST
@@ -20,6 +21,7 @@ from services.device.projection import DEVICE, LICENSE_VIEW
 from shared.ledger.identity import new_id
 from shared.ledger.outbox import Cause
 from shared.projector import Acceptance, Outcome, Projection, ProjectorFailed, Subject, rebuilt, verified
+from shared.projector.lock import ORDER_LOCK, REBUILD_LOCK, is_locked
 
 app = typer.Typer(no_args_is_help=True, help="Make projections anew from the log, and prove that they are folds of it.")
 
@@ -40,7 +42,7 @@ Processes = Annotated[int | None, typer.Option(min=1, help="How many at once.", 
 
 @app.command("list", epilog=examples("perennial projection list --json"))
 def list_projections(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """List the tables that are folds: who keeps them, how far they are behind, and rebuilds that were interrupted."""
+    """List the projections: who keeps each, how far behind it is, and a rebuild that is running or was interrupted."""
     rows = [asyncio.run(_standing(ctx.obj, name)) for name in PROJECTIONS]
     show_rows(rows, ("name", "service", "kept_by", "events", "behind", "rebuild"), as_json=as_json)
 
@@ -193,14 +195,20 @@ async def _standing(connections: Connections, name: str) -> dict[str, Any]:
         "kept_by": row["kept_by"],
         "events": events,
         "behind": max(0, end - events),
-        "rebuild": f"interrupted at {row['rebuilt']}" if row["rebuilt"] is not None else None,
+        "rebuild": _rebuild(row),
     }
 
 
-STANDING = """
-select kept_by,
+def _rebuild(row: asyncpg.Record) -> str | None:
+    if row["running"]:
+        return f"running at {row['rebuilt'] or 0}"
+    return None if row["rebuilt"] is None else f"interrupted at {row['rebuilt']}"
+
+
+STANDING = f"""
+select kept_by, {is_locked(REBUILD_LOCK, ORDER_LOCK, name="name")} as running,
        (select coalesce(sum(position), 0)::bigint from inbound_slice where consumer = name) as events,
        (select coalesce(sum(s.position), 0)::bigint from rebuild r left join rebuild_slice s using (name)
         where r.name = p.name having count(r.name) > 0) as rebuilt
 from projection p where name = $1
-"""
+"""  # noqa: S608 - a condition of ours in a statement of ours

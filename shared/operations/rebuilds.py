@@ -1,7 +1,8 @@
 """Projections as an operator sees them: how far behind, and made anew on order, by a child process of this service.
 
-What an attempt tells stands in the database, so that every worker knows it; an attempt that died with its worker is
-seen by its silence, and goes on where it was when it is ordered again. No rule may come in here.
+What an attempt tells stands in the database, so that every worker knows it. Whether it is alive is told by locks alone
+(`shared.projector.lock`): one that died is interrupted, and continues where it was when it is ordered again. No rule
+may come in here.
 """
 
 import asyncio
@@ -24,16 +25,22 @@ from shared.ledger.outbox import Cause, Outbox
 from shared.operations.attempt import Order
 from shared.operations.readings import standing
 from shared.projector import Acceptance, Projection, Subject
-from shared.projector.making import LOCK
+from shared.projector.lock import ORDER_LOCK, REBUILD_LOCK, is_locked, try_order_lock
 from shared.projector.shadow import LogName
+from shared.projector.work import connect
 from shared.projector.workers import cores
 
 logger = logging.getLogger(__name__)
 
-SILENT_SECONDS_MAX = 10.0
-"""An attempt tells every half second; after so long without a word, and without its lock, it is gone."""
-
 type RebuildState = Literal["never", "running", "interrupted", "swapped", "differs", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """An order, and the session whose lock says that it is waiting or running."""
+
+    order: Order
+    lock: Connection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,13 +53,26 @@ class Projections:
     bootstrap_servers: str
     outbox: Outbox
     clock: Clock
-    _ordered: asyncio.Queue[Order] = field(default_factory=asyncio.Queue)
+    _ordered: asyncio.Queue[Locked] = field(default_factory=asyncio.Queue)
+    _locks: set[Connection] = field(default_factory=set)
 
     async def run(self) -> None:
         """Run what is ordered until cancelled; children end then, and their work stays."""
-        async with asyncio.TaskGroup() as children:
-            while True:
-                children.create_task(_run_or_tell(await self._ordered.get()))
+        try:
+            async with asyncio.TaskGroup() as children:
+                while True:
+                    children.create_task(self._run(await self._ordered.get()))
+        finally:
+            for lock in self._locks:
+                lock.terminate()
+
+    async def _run(self, ordered: Locked) -> None:
+        """Run one attempt, and release its lock when the process has ended."""
+        try:
+            await _run_or_log(ordered.order)
+        finally:
+            ordered.lock.terminate()
+            self._locks.discard(ordered.lock)
 
     async def listed(self) -> dict[str, Any]:
         """Return each projection: who keeps it, how far it is and behind, and its last rebuild."""
@@ -93,12 +113,18 @@ class Projections:
         own_log = projection.topic == self.outbox.topic
         if source == "ledger" and not own_log:
             raise Problem(409, "kafka_only", f"{name} folds another service's log: it is read from Kafka alone")
-        async with self.pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as connection:
-            locked = await connection.fetchval(LOCKED, LOCK, name)
-            if locked or not await connection.fetchval(ORDER, name, source, accept_differences, SILENT_SECONDS_MAX):
-                raise Problem(409, "rebuild_running", f"{name} is being rebuilt or verified already")
-            self._ordered.put_nowait(self._ordered_as(projection, source, own_log, accept_differences))
-            return await self._progress(connection, name)
+        order = self._ordered_as(projection, source, own_log, accept_differences)
+        lock = await connect(self.database_url)
+        try:
+            await _lock_order(lock, name)
+            await lock.execute(ORDER, name, source, accept_differences)
+            progress = await self._progress(lock, name)
+        except BaseException:
+            lock.terminate()
+            raise
+        self._locks.add(lock)
+        self._ordered.put_nowait(Locked(order, lock))
+        return progress
 
     def _ordered_as(self, projection: Projection[Any], source: LogName, own_log: bool, accept: bool) -> Order:
         now = self.clock.now()
@@ -120,7 +146,7 @@ class Projections:
         return self.known[name]
 
     async def _progress(self, connection: Connection, name: str) -> dict[str, Any]:
-        row = await connection.fetchrow(PROGRESS, LOCK, name, SILENT_SECONDS_MAX)
+        row = await connection.fetchrow(PROGRESS, name)
         return _progress_of(name, cast("asyncpg.Record", row))
 
 
@@ -129,7 +155,8 @@ def _progress_of(name: str, row: asyncpg.Record) -> dict[str, Any]:
     if state == "never":
         return {"name": name, "state": state}
     # an attempt of the command line tells nobody, but what it has written is there to be counted
-    done = max(row["done"] or 0, row["shadowed"]) if state in ("running", "interrupted") else row["done"]
+    ended = state not in ("running", "interrupted")
+    done = row["done"] if ended else max(row["done"] or 0, row["shadowed"])
     total, per_second = max(row["total"] or row["end"], done), row["per_second"] or 0.0
     running = state == "running" and per_second > 0
     return {
@@ -138,18 +165,18 @@ def _progress_of(name: str, row: asyncpg.Record) -> dict[str, Any]:
         "from": row["source"],
         "accept_differences": bool(row["accept_differences"]),
         "ordered_at": instant(row["ordered_at"]) if row["ordered_at"] else None,
-        "finished_at": instant(row["finished_at"]) if row["finished_at"] else None,
+        "finished_at": instant(row["finished_at"]) if ended else None,
         "done": done,
         "total": total,
         "share": round(done / total, 4) if total else 0.0,
         "per_second": round(per_second),
         "seconds_left": round((total - done) / per_second, 1) if running else None,
-        "outcome": json.loads(row["outcome"]) if row["outcome"] else None,
+        "outcome": json.loads(row["outcome"]) if ended else None,
     }
 
 
 def _state(row: asyncpg.Record) -> RebuildState:
-    if row["locked"] or row["fresh"]:
+    if row["alive"]:
         return "running"
     if row["outcome"]:
         state: RebuildState = json.loads(row["outcome"])["state"]
@@ -157,11 +184,17 @@ def _state(row: asyncpg.Record) -> RebuildState:
     return "interrupted" if row["source"] else "never"
 
 
-async def _run_or_tell(order: Order) -> None:
+async def _lock_order(connection: Connection, name: str) -> None:
+    """Take a projection's order lock for this session. Raises `Problem` if somebody rebuilds or verifies it."""
+    if not await try_order_lock(connection, name) or await connection.fetchval(REBUILDING, name):
+        raise Problem(409, "rebuild_running", f"{name} is being rebuilt or verified already")
+
+
+async def _run_or_log(order: Order) -> None:
     try:
         await _run(order)
     except OSError as error:
-        # a machine without room for one more process: the attempt is silent, and can be ordered again
+        # a machine without room for one more process: the attempt is interrupted, and can be ordered again
         logger.warning("the rebuild of %s cannot be run: %r", order.subject.projection.name, error)
 
 
@@ -187,31 +220,22 @@ select name, kept_by,
 from projection where name = any($1::text[])
 """
 
-LOCKED = """
-select exists (
-    select from pg_locks
-    where locktype = 'advisory' and granted and classid = $1::int::oid
-        and database = (select oid from pg_database where datname = current_database())
-        and objid = (hashtext($2)::bigint & 4294967295)::oid
-)
-"""
+REBUILDING = f"select {is_locked(REBUILD_LOCK, name='$1')}"
 
 ORDER = """
-insert into rebuild_order as last (name, source, accept_differences) values ($1, $2, $3)
+insert into rebuild_order (name, source, accept_differences) values ($1, $2, $3)
 on conflict (name) do update set source = excluded.source, accept_differences = excluded.accept_differences,
     ordered_at = now(), told_at = now(), done = 0, total = 0, per_second = 0, finished_at = null, outcome = null
-where last.finished_at is not null or last.told_at < now() - make_interval(secs => $4)
-returning true
 """
 
 PROGRESS = f"""
 select coalesce(ordered.source, made.source) as source, accept_differences, ordered_at, done, total, per_second,
-       finished_at, outcome, ({LOCKED}) as locked,
-       finished_at is null and told_at > now() - make_interval(secs => $3) as fresh,
-       (select coalesce(sum(position), 0)::bigint from rebuild_slice where name = $2) as shadowed,
-       (select coalesce(sum(position), 0)::bigint from inbound_slice where consumer = $2) as end
-from (select $2 as name) asked
+       finished_at, outcome, {is_locked(REBUILD_LOCK, ORDER_LOCK, name="$1")} as alive,
+       (select coalesce(sum(position), 0)::bigint from rebuild_slice where name = $1) as shadowed,
+       (select coalesce(sum(position), 0)::bigint from inbound_slice where consumer = $1) as end
+from (select $1 as name) asked
 -- what came of an earlier order says nothing of an attempt that the command line makes now
-left join rebuild_order ordered on ordered.name = asked.name and (finished_at is null or not ({LOCKED}))
+left join rebuild_order ordered on ordered.name = asked.name
+    and (finished_at is null or not {is_locked(REBUILD_LOCK, name="$1")})
 left join rebuild made on made.name = asked.name
-"""  # noqa: S608 - one statement of ours in another
+"""  # noqa: S608 - conditions of ours in a statement of ours

@@ -1,16 +1,15 @@
 """A shadow in the making: brought to given positions by as many processes as it is worth, and compared."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any
 
-from shared.ledger.database import Connection
 from shared.ledger.slices import SLICE_COUNT
 from shared.projector.digest import Comparison, compared
 from shared.projector.failures import ProjectorFailed
+from shared.projector.lock import lock_rebuild
 from shared.projector.parked import Acceptance, ParkedEvent, parked_events, places_of
 from shared.projector.projection import Projection
 from shared.projector.release import release_of
@@ -21,9 +20,6 @@ from shared.projector.workers import cores, in_processes
 
 ALONE_MAX = 40_000
 """Up to so many events one process is sooner done than others have started."""
-LOCK = 7_340_002
-LOCK_SECONDS_MAX = 3.0
-"""So long the sessions of a command that was killed may hold on."""
 
 type Tell = Callable[[int, int], None]
 """Hears how many events are folded, and of how many."""
@@ -158,7 +154,7 @@ async def begun(subject: Subject, *, tell: Tell, anew: bool, accept: Acceptance 
         passed_over=frozenset(),
     )
     async with bench(task) as at:
-        await _claim(at.writing, name)
+        await lock_rebuild(at.writing, name)
         if anew:
             await Shadow(subject.projection, 0).discard(at.writing)
         release = release_of(subject.projection)
@@ -168,12 +164,3 @@ async def begun(subject: Subject, *, tell: Tell, anew: bool, accept: Acceptance 
         passed_over = places_of(event for event in parked if event not in taken_in)
         task = replace(task, epoch=shadow.epoch, passed_over=passed_over)
         yield Making(subject, shadow, at, task, resumed, tell, accept, taken_in)
-
-
-async def _claim(connection: Connection, name: str) -> None:
-    """Keep others from rebuilding the same; the lock ends with the session."""
-    deadline = monotonic() + LOCK_SECONDS_MAX
-    while not await connection.fetchval("select pg_try_advisory_lock($1, hashtext($2))", LOCK, name):
-        if monotonic() > deadline:
-            raise ProjectorFailed("rebuild_running", f"{name} is being rebuilt or verified by another process")
-        await asyncio.sleep(0.1)

@@ -73,7 +73,16 @@ async def bench(task: Task) -> AsyncIterator[Bench]:
 @asynccontextmanager
 async def connected(database_url: str) -> AsyncIterator[Connection]:
     """Yield a connection whose rows read the same everywhere."""
-    connection = await asyncpg.connect(
+    connection = await connect(database_url)
+    try:
+        yield connection
+    finally:
+        connection.terminate()
+
+
+async def connect(database_url: str) -> Connection:
+    """Return a connection whose rows read the same everywhere, for the caller to terminate."""
+    return await asyncpg.connect(
         database_url,
         timeout=CONNECT_SECONDS_MAX,
         # what is rebuilt can be rebuilt again: only the swap waits for the disk
@@ -81,14 +90,16 @@ async def connected(database_url: str) -> AsyncIterator[Connection]:
             "application_name": "perennial projector",
             "timezone": "UTC",
             "synchronous_commit": "off",
-            # the session of a command that was killed ends, and gives its lock back
+            # the session of a killed process ends at once and releases its locks, even in the middle of a query
             "client_connection_check_interval": "1s",
+            # so does that of a machine that is gone
+            "tcp_keepalives_idle": "10",
+            "tcp_keepalives_interval": "5",
+            "tcp_keepalives_count": "3",
+            # a session that only holds a lock is idle for as long as the rebuild takes
+            "idle_session_timeout": "0",
         },
     )
-    try:
-        yield connection
-    finally:
-        connection.terminate()
 
 
 async def work(task: Task, at: Bench, tell: Tell, touched: set[str] | None = None) -> None:

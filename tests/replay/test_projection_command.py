@@ -20,6 +20,7 @@ from services.cli.system import System
 from services.device.projection import LICENSE_VIEW
 from shared.local.ports import free_port
 from shared.projector import Projection, ProjectorFailed, Subject, rebuilt, verified
+from shared.projector.lock import REBUILD_LOCK
 from tests.cli.running import answer
 from tests.journeys.checker import backlog, opened
 from tests.journeys.checker.evidence import reader, records_of
@@ -102,6 +103,27 @@ def test_people_read_it_too(environment: dict[str, str]) -> None:
     made = run(environment, "rebuild", "license_view")
     assert made.exit_code == 0, made.stderr
     assert "swapped" in made.stdout
+
+
+def test_a_rebuild_is_listed_as_running_while_its_session_lasts_and_as_interrupted_afterwards(
+    system: System, environment: dict[str, str]
+) -> None:
+    """R-118."""
+
+    def listed() -> str | None:
+        rows = [json.loads(line) for line in run(environment, "list", "--json").stdout.splitlines()]
+        return next(row["rebuild"] for row in rows if row["name"] == "license_view")
+
+    assert listed() is None
+    with asyncio.Runner() as runner:
+        session = runner.run(asyncpg.connect(system.stack.postgres.dsn("device")))
+        runner.run(session.execute("select pg_advisory_lock($1, hashtext('license_view'))", REBUILD_LOCK))
+        runner.run(session.execute("insert into rebuild (name, source, release) values ('license_view', 'kafka', '')"))
+        assert listed() == "running at 0"
+        runner.run(session.execute("select pg_advisory_unlock_all()"))
+        assert listed() == "interrupted at 0"
+        runner.run(session.execute("delete from rebuild"))
+        runner.run(session.close())
 
 
 @pytest.mark.timeout(180)

@@ -25,7 +25,8 @@ from shared.local.unprivileged import account
 from shared.messages import DeviceEvent, decode
 from shared.projector import Acceptance, Outcome, Projection, ProjectorFailed, rebuilt, verified
 from shared.projector.digest import Comparison
-from shared.projector.making import LOCK, Making, Tell, begun
+from shared.projector.lock import REBUILD_LOCK
+from shared.projector.making import Making, Tell, begun
 from tests.conftest import Database, Databases
 from tests.replay.seeded import WRITTEN, fill_codes, fill_devices, hear, newer, record_of, rows_of, subject
 
@@ -322,8 +323,8 @@ async def test_a_fold_that_looks_at_the_clock_is_caught(device_database: Databas
 async def test_two_rebuilds_at_once_are_one_too_many(
     device_database: Database, owner: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.projector.making.LOCK_SECONDS_MAX", 0.2)
-    await owner.execute("select pg_advisory_lock($1, hashtext('license_view'))", LOCK)
+    monkeypatch.setattr("shared.projector.lock.LOCK_SECONDS_MAX", 0.2)
+    await owner.execute("select pg_advisory_lock($1, hashtext('license_view'))", REBUILD_LOCK)
     with pytest.raises(ProjectorFailed, match=r"^rebuild_running: license_view"):
         await rebuild(device_database, LICENSE_VIEW)
 
