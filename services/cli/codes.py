@@ -1,16 +1,16 @@
-"""`perennial code`: activation codes, through the activation service's doors."""
+"""`perennial code`: activation codes, through the activation service's api."""
 
 from typing import Annotated, Any
 
 import typer
 
 from services.cli import operations
-from services.cli.doors import Doors
+from services.cli.api_client import ApiClient
+from services.cli.code_input import parse_code_ref
 from services.cli.examples import examples
-from services.cli.histories import After, At, Known, as_of, history_of, pages_of
+from services.cli.histories import After, At, Known, as_of_params, iter_pages, show_history
 from services.cli.operations import Ref
 from services.cli.output import AsJson, say, show, show_rows
-from services.cli.typed import code_ref
 from shared.messages import CodeKind
 
 app = typer.Typer(no_args_is_help=True, help="Issue codes, find them, look at them, block, release and refund them.")
@@ -38,8 +38,8 @@ def issue(
     """Issue codes. This is the only time that a whole code is shown."""
     wanted: dict[str, Any] = {"product": product, "term": term, "kind": kind, "seats": seats, "count": count}
     wanted |= {"regions": region or []} | ({"activate_by": activate_by} if activate_by else {})
-    with Doors(ctx.obj) as doors:
-        issued = doors.ask("activation", "POST", "/v1/codes", json=wanted)["codes"]
+    with ApiClient(ctx.obj) as api:
+        issued = api.call("activation", "POST", "/v1/codes", json=wanted)["codes"]
     show_rows(issued, ("code", "code_ref"), as_json=as_json)
     say(f"{len(issued)} issued; nobody can read a whole code again")
 
@@ -47,9 +47,9 @@ def issue(
 @app.command("show", epilog=examples("perennial code show - < code.txt", "perennial code show 6f0c… --at 2027-03-12"))
 def show_code(ctx: typer.Context, ref: Ref, at: At = None, known: Known = False, as_json: AsJson = False) -> None:
     """Show a code: its terms, its first activation, its seats; or as it was."""
-    asked = as_of(at, known=known)
-    with Doors(ctx.obj) as doors:
-        show(doors.ask("activation", "GET", f"/v1/codes/{code_ref(ref)}", params=asked), as_json=as_json)
+    asked = as_of_params(at, known=known)
+    with ApiClient(ctx.obj) as api:
+        show(api.call("activation", "GET", f"/v1/codes/{parse_code_ref(ref)}", params=asked), as_json=as_json)
 
 
 @app.command(epilog=examples("perennial code history 6f0c… --json | jq .type"))
@@ -62,9 +62,9 @@ def history(
     as_json: AsJson = False,
 ) -> None:
     """Show everything that happened to a code, oldest first."""
-    asked = as_of(at, known=known)
-    with Doors(ctx.obj) as doors:
-        history_of(doors, "activation", f"/v1/codes/{code_ref(ref)}", after=after, as_json=as_json, asked=asked)
+    asked = as_of_params(at, known=known)
+    with ApiClient(ctx.obj) as api:
+        show_history(api, "activation", f"/v1/codes/{parse_code_ref(ref)}", after=after, as_json=as_json, asked=asked)
 
 
 @app.command(
@@ -84,8 +84,8 @@ def find(
     given = {name: value for name, value in asked.items() if value}
     if len(given) != 1:
         raise typer.BadParameter("give one of --last-group, --order and --device")
-    with Doors(ctx.obj) as doors:
-        codes = list(pages_of(doors, "activation", "/v1/codes", "codes", given))
+    with ApiClient(ctx.obj) as api:
+        codes = list(iter_pages(api, "activation", "/v1/codes", "codes", given))
     show_rows(codes, ("code_ref", "last_group", "product", "kind", "seats", "seats_taken", "ends_at"), as_json=as_json)
     say(f"{len(codes)} found")
 
@@ -93,8 +93,8 @@ def find(
 @app.command(epilog=examples("perennial code devices 6f0c…"))
 def devices(ctx: typer.Context, ref: Ref, as_json: AsJson = False) -> None:
     """List the devices that hold a seat on a code."""
-    with Doors(ctx.obj) as doors:
-        held = list(pages_of(doors, "activation", f"/v1/codes/{code_ref(ref)}/devices", "devices", {}))
+    with ApiClient(ctx.obj) as api:
+        held = list(iter_pages(api, "activation", f"/v1/codes/{parse_code_ref(ref)}/devices", "devices", {}))
     show_rows([{"device_id": device_id} for device_id in held], ("device_id",), as_json=as_json)
 
 

@@ -13,7 +13,7 @@ from services.cli.connections import Connections
 from services.cli.examples import PARAGRAPH, examples
 from services.cli.failures import EXIT_CODES
 
-HOMES: Mapping[str, str] = {
+COMMAND_MODULES: Mapping[str, str] = {
     "demo": "demo",
     "up": "demo",
     "code": "codes",
@@ -40,14 +40,14 @@ class CommandLine(TyperGroup):
     @override
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names of all commands, in the order of the help."""
-        return [*HOMES]
+        return [*COMMAND_MODULES]
 
     @override
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return a command or a group; None if there is none of that name."""
-        if cmd_name not in HOMES:
+        if cmd_name not in COMMAND_MODULES:
             return None
-        home: typer.Typer = import_module(f"services.cli.{HOMES[cmd_name]}").app
+        home: typer.Typer = import_module(f"services.cli.{COMMAND_MODULES[cmd_name]}").app
         found = typer.main.get_group(home)
         if cmd_name in found.commands:
             return found.commands[cmd_name]
@@ -61,10 +61,10 @@ class CommandLine(TyperGroup):
             return super().invoke(ctx)
         except Exception as error:
             # knows the errors of all libraries, whose loading most commands do without
-            told = import_module("services.cli.expected").told(error)
-            if told is None:
+            exit_ = import_module("services.cli.expected_errors").report(error)
+            if exit_ is None:
                 raise
-            raise told from None
+            raise exit_ from None
 
 
 app = typer.Typer(
@@ -88,4 +88,4 @@ def facts(
     kafka: Annotated[str | None, typer.Option(envvar="PERENNIAL_KAFKA_BOOTSTRAP_SERVERS", show_default="local")] = None,
 ) -> None:
     """Note where the system is. Secrets come from the environment alone, because everybody reads a command line."""
-    ctx.obj = Connections.found(data=data, device_url=device_url, activation_url=activation_url, kafka=kafka)
+    ctx.obj = Connections.resolve(data=data, device_url=device_url, activation_url=activation_url, kafka=kafka)

@@ -27,10 +27,10 @@ class Connections:
     database_urls: dict[ServiceName, str]
 
     @classmethod
-    def found(cls, *, data: Path, device_url: str | None, activation_url: str | None, kafka: str | None) -> Self:
+    def resolve(cls, *, data: Path, device_url: str | None, activation_url: str | None, kafka: str | None) -> Self:
         """Return what was given; for the rest, what the local system in folder `data` uses."""
         given = {"device": device_url, "activation": activation_url}
-        local, ports = Credentials.found_in(data), Ports.from_environment()
+        local, ports = Credentials.load(data), Ports.from_environment()
         return cls(
             data=data,
             urls={name: given[name] or f"http://{LOOPBACK}:{port}" for name, port in http_ports().items()},

@@ -5,7 +5,7 @@ from typing import Any
 
 import typer
 
-from services.cli.doors import Doors
+from services.cli.api_client import ApiClient
 from services.cli.examples import examples
 from services.cli.names import SERVICES
 from services.cli.output import AsJson, show_rows
@@ -20,8 +20,8 @@ COLUMNS = ("name", "topic", "waiting", "seconds", "direction", "workers", "parke
 )
 def list_consumers(ctx: typer.Context, as_json: AsJson = False) -> None:
     """List consumers and relays: what waits, for how many seconds, whether that grows, and what is wrong."""
-    with Doors(ctx.obj) as doors:
-        told = [doors.ask(service, "GET", "/v1/operations/consumers") for service in SERVICES]
+    with ApiClient(ctx.obj) as api:
+        told = [api.call(service, "GET", "/v1/operations/consumers") for service in SERVICES]
     rows = [row for each in told for row in _rows(each)]
     show_rows(rows if as_json else [{**row, **_words(row)} for row in rows], COLUMNS, as_json=as_json)
 

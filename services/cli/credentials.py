@@ -21,7 +21,7 @@ class Credentials:
     passwords: dict[str, str]
 
     @classmethod
-    def kept_in(cls, folder: Path) -> Self:
+    def load_or_create(cls, folder: Path) -> Self:
         """Return the credentials of the folder; make them the first time, readable by their owner alone."""
         file = folder / FILE
         if not file.exists():
@@ -32,9 +32,9 @@ class Credentials:
         return cls(**json.loads(file.read_text()))
 
     @classmethod
-    def found_in(cls, folder: Path) -> Self | None:
+    def load(cls, folder: Path) -> Self | None:
         """Return the credentials of the folder, if a system was ever started there."""
-        return cls.kept_in(folder) if (folder / FILE).exists() else None
+        return cls.load_or_create(folder) if (folder / FILE).exists() else None
 
     def database_url(self, service: ServiceName, *, port: int) -> str:
         """Return where a service finds its ledger."""

@@ -8,18 +8,18 @@ from typing import Annotated
 import typer
 
 from services.cli import tail
-from services.cli.article import Article
+from services.cli.api_client import ApiClient, window_link
 from services.cli.connections import Connections
 from services.cli.credentials import Credentials
-from services.cli.doors import Doors, window_link
+from services.cli.event_summary import summarize
 from services.cli.examples import PARAGRAPH, examples
-from services.cli.facts import facts_of
 from services.cli.failures import CommandFailed, ExitCode
-from services.cli.foreground import interruptible, settle
+from services.cli.foreground import ignore_signals, interruptible
 from services.cli.names import SERVICES, ServiceName
 from services.cli.output import AsJson
 from services.cli.screen import Screen
 from services.cli.system import System, local_system
+from services.cli.walkthrough import Walkthrough
 from shared.local.folders import writable
 
 READY_SECONDS_MAX = 60.0
@@ -58,7 +58,7 @@ def _run(connections: Connections, screen: Screen, *, article: bool, once: bool)
     # a client that loses a server on the way down has nothing to tell
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     with interruptible():
-        first_time = not Credentials.found_in(connections.data)
+        first_time = not Credentials.load(connections.data)
         with writable(connections.data):
             system = local_system(connections.data)
         try:
@@ -67,7 +67,7 @@ def _run(connections: Connections, screen: Screen, *, article: bool, once: bool)
         except KeyboardInterrupt:
             screen.tell("stopping", "", "stops")
         finally:
-            settle()
+            ignore_signals()
             system.stop()
         screen.progress("everything is stopped")
 
@@ -88,15 +88,15 @@ def _start(system: System, screen: Screen, *, first_time: bool) -> None:
 
 
 def _live(system: System, connections: Connections, screen: Screen, *, article: bool, once: bool) -> None:
-    with Doors(connections) as doors:
-        played = _play(doors, screen) if article else None
-        _show_addresses(doors, screen, played)
+    with ApiClient(connections) as api:
+        played = _play(api, screen) if article else None
+        _show_addresses(api, screen, played)
     if not once:
         asyncio.run(_follow(system, screen))
 
 
-def _play(doors: Doors, screen: Screen) -> Article:
-    article = Article(doors)
+def _play(api: ApiClient, screen: Screen) -> Walkthrough:
+    article = Walkthrough(api)
     for number, step in enumerate(article.play(), 1):
         events = ", ".join(step.events)
         screen.tell(
@@ -106,16 +106,16 @@ def _play(doors: Doors, screen: Screen) -> Article:
     return article
 
 
-def _show_addresses(doors: Doors, screen: Screen, played: Article | None) -> None:
+def _show_addresses(api: ApiClient, screen: Screen, played: Walkthrough | None) -> None:
     for service in SERVICES:
         for path in ADDRESSES[service]:
-            url = doors.url(service, path)
+            url = api.url(service, path)
             screen.tell("address", service, url, style="cyan", service=service, url=url)
     if played:
-        link = window_link(doors, played.device_id, token=played.token)
+        link = window_link(api, played.device_id, token=played.token)
         line = f"{link['url']} (the device's Licensing window; opens until {link['expires_at']})"
         screen.tell("window", "window", line, style="cyan", **link)
-        command = f"curl -H 'Authorization: Bearer {played.token}' {doors.url('device', played.path + '/license')}"
+        command = f"curl -H 'Authorization: Bearer {played.token}' {api.url('device', played.path + '/license')}"
         screen.tell("try", "try", command, style="cyan", command=command)
 
 
@@ -130,7 +130,7 @@ async def _follow(system: System, screen: Screen) -> None:
 
 def _show_event(seen: tail.Seen, screen: Screen) -> None:
     type_name, stream = seen.headers.get("ce_type", ""), seen.headers.get("ce_subject", "")
-    line = f"{seen.moment}  {type_name:<18} …{stream[-STREAM_CHARACTERS:]}  {facts_of(seen.data)}"
+    line = f"{seen.moment}  {type_name:<18} …{stream[-STREAM_CHARACTERS:]}  {summarize(seen.data)}"
     screen.tell(
         "event",
         seen.service,

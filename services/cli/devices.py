@@ -1,14 +1,14 @@
-"""`perennial device`: devices, through the device service's doors."""
+"""`perennial device`: devices, through the device service's api."""
 
 from typing import Annotated
 
 import typer
 
-from services.cli.doors import Doors, window_link
+from services.cli.api_client import ApiClient, window_link
+from services.cli.code_input import read_code_input
 from services.cli.examples import examples
-from services.cli.histories import After, At, Known, as_of, history_of
+from services.cli.histories import After, At, Known, as_of_params, show_history
 from services.cli.output import AsJson, say, show
-from services.cli.typed import typed_code
 from services.cli.why import why
 
 app = typer.Typer(no_args_is_help=True, help="Enroll devices, look at their licenses, add codes, open their windows.")
@@ -24,8 +24,8 @@ def enroll(
     as_json: AsJson = False,
 ) -> None:
     """Make a device known. Its token is shown here and never again."""
-    with Doors(ctx.obj) as doors:
-        show(doors.ask("device", "POST", "/v1/devices", json={"product": product, "region": region}), as_json=as_json)
+    with ApiClient(ctx.obj) as api:
+        show(api.call("device", "POST", "/v1/devices", json={"product": product, "region": region}), as_json=as_json)
     say("keep the token: only its hash is stored")
 
 
@@ -39,9 +39,9 @@ def show_device(
     ctx: typer.Context, device_id: Id, at: At = None, known: Known = False, as_json: AsJson = False
 ) -> None:
     """Show the license of a device, as its user sees it, or as it was."""
-    asked = as_of(at, known=known)
-    with Doors(ctx.obj) as doors:
-        show(doors.ask("device", "GET", f"/v1/devices/{device_id}/license", params=asked), as_json=as_json)
+    asked = as_of_params(at, known=known)
+    with ApiClient(ctx.obj) as api:
+        show(api.call("device", "GET", f"/v1/devices/{device_id}/license", params=asked), as_json=as_json)
 
 
 @app.command("add-code", epilog=examples("perennial device add-code 0199… < code.txt"))
@@ -52,9 +52,9 @@ def add_code(
     as_json: AsJson = False,
 ) -> None:
     """Add a code, asked for without an echo or read from stdin; the verdict follows in the history."""
-    typed = {"code": typed_code(), "replace": replace}
-    with Doors(ctx.obj) as doors:
-        show(doors.ask("device", "POST", f"/v1/devices/{device_id}/codes", json=typed), as_json=as_json)
+    typed = {"code": read_code_input(), "replace": replace}
+    with ApiClient(ctx.obj) as api:
+        show(api.call("device", "POST", f"/v1/devices/{device_id}/codes", json=typed), as_json=as_json)
 
 
 @app.command(epilog=examples("perennial device history 0199… --at 2027-03-12"))
@@ -67,9 +67,9 @@ def history(
     as_json: AsJson = False,
 ) -> None:
     """Show everything that happened to a device, oldest first."""
-    asked = as_of(at, known=known)
-    with Doors(ctx.obj) as doors:
-        history_of(doors, "device", f"/v1/devices/{device_id}", after=after, as_json=as_json, asked=asked)
+    asked = as_of_params(at, known=known)
+    with ApiClient(ctx.obj) as api:
+        show_history(api, "device", f"/v1/devices/{device_id}", after=after, as_json=as_json, asked=asked)
 
 
 @app.command(
@@ -77,15 +77,15 @@ def history(
 )
 def why_device(ctx: typer.Context, device_id: Id, at: At = None, known: Known = False, as_json: AsJson = False) -> None:
     """Explain where a device stands: the rules that were looked at, the evidence, and what would change it."""
-    with Doors(ctx.obj) as doors:
-        why(doors, device_id, as_of(at, known=known), as_json=as_json)
+    with ApiClient(ctx.obj) as api:
+        why(api, device_id, as_of_params(at, known=known), as_json=as_json)
 
 
 @app.command(epilog=examples("perennial device window 0199…", "perennial device window 0199… --json | jq -r .url"))
 def window(ctx: typer.Context, device_id: Id, as_json: AsJson = False) -> None:
     """Make a link that opens the device's Licensing window in a browser, within ten minutes."""
-    with Doors(ctx.obj) as doors:
-        link = window_link(doors, device_id)
+    with ApiClient(ctx.obj) as api:
+        link = window_link(api, device_id)
     if as_json:
         show(link, as_json=True)
     else:

@@ -18,14 +18,14 @@ from typing import IO, Annotated, Any, Literal, Protocol
 import typer
 
 from services.cli.bar import Bar
+from services.cli.code_input import parse_code_ref
 from services.cli.connections import Connections
 from services.cli.examples import examples
 from services.cli.failures import CommandFailed, ExitCode
-from services.cli.ledgers import Ledger, opened
-from services.cli.moments import moment
+from services.cli.ledgers import Ledger, open_ledger
 from services.cli.names import SERVICES, ServiceName
 from services.cli.output import AsJson, show
-from services.cli.typed import code_ref
+from services.cli.times import parse_time
 from shared.ledger.events import instant
 
 EXAMPLES = examples(
@@ -53,7 +53,7 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write the log's events to a file, filtered by when they happened and what they are about."""
-    wanted = Wanted.of(since=since, until=until, named=[*filter(None, [device, code and code_ref(code)])])
+    wanted = Wanted.of(since=since, until=until, named=[*filter(None, [device, code and parse_code_ref(code)])])
     if to.exists() and not force:
         raise CommandFailed(ExitCode.REFUSED, f"file_exists: {to}; say --force to replace it")
     services = (service,) if service else SERVICES
@@ -78,7 +78,7 @@ class Wanted:
     @classmethod
     def of(cls, *, since: str | None, until: str | None, named: list[str]) -> "Wanted":
         """Read what was typed. Raises `CommandFailed` (`malformed_time`, `since_after_until`)."""
-        first, end = since and moment(since), until and moment(until)
+        first, end = since and parse_time(since), until and parse_time(until)
         if first and end and first >= end:
             raise CommandFailed(ExitCode.REFUSED, f"since_after_until: {since} is not before {until}: nothing can be")
         return cls(since=first or None, until=end or None, named=named)
@@ -89,7 +89,7 @@ async def _export(
 ) -> None:
     done = total = 0
     for service in services:
-        async with opened(service, connections.database_url(service)) as ledger:
+        async with open_ledger(service, connections.database_url(service)) as ledger:
             heads = {row["slice"]: row["position"] for row in await ledger.pool.fetch(HEADS)}
             total += sum(heads.values())
             async for read, rows in _chunks(ledger, heads, wanted):

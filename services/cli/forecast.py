@@ -5,11 +5,11 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli.doors import Doors
+from services.cli.api_client import ApiClient
 from services.cli.examples import examples
-from services.cli.histories import pages_of
-from services.cli.moments import through
+from services.cli.histories import iter_pages
 from services.cli.output import AsJson, say, show_rows
+from services.cli.times import parse_end_time
 from shared.ledger.events import instant
 
 OUTCOMES = {"switches": "switches", "fails": "FAILS", "runs_on": "renewed meanwhile"}
@@ -28,8 +28,10 @@ def forecast(
     """Show when each device with a reserve will switch, and whether the recheck would pass with what is known now."""
     counted: Counter[str] = Counter()
     rows = []
-    with Doors(ctx.obj) as doors:
-        for switch in pages_of(doors, "activation", "/v1/forecast", "switches", {"until": instant(through(until))}):
+    with ApiClient(ctx.obj) as api:
+        for switch in iter_pages(
+            api, "activation", "/v1/forecast", "switches", {"until": instant(parse_end_time(until))}
+        ):
             counted[switch["outcome"]] += 1
             if switch["outcome"] == "fails" or not failing:
                 rows.append(switch if as_json else {**switch, **_words(switch)})

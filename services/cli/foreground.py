@@ -33,11 +33,11 @@ def interruptible() -> Iterator[None]:
 
 
 def _interrupt(*_: object) -> None:
-    settle()
+    ignore_signals()
     raise KeyboardInterrupt
 
 
-def settle() -> None:
+def ignore_signals() -> None:
     """Hear no signal any more: what is being stopped is stopped to the end."""
     for number in STOPS:
         signal.signal(number, _ignore)

@@ -35,7 +35,7 @@ class Ledger:
 
 
 @asynccontextmanager
-async def opened(service: ServiceName, database_url: str) -> AsyncIterator[Ledger]:
+async def open_ledger(service: ServiceName, database_url: str) -> AsyncIterator[Ledger]:
     """Yield the ledger at `database_url`.
 
     Raises `CommandFailed` if it is another service's, or another release's (`other_release`).

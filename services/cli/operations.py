@@ -7,9 +7,9 @@ from urllib.parse import quote
 
 import typer
 
-from services.cli.doors import Doors
+from services.cli.api_client import ApiClient
+from services.cli.code_input import parse_code_ref
 from services.cli.output import AsJson, say, show, show_rows
-from services.cli.typed import code_ref
 
 Ref = Annotated[
     str,
@@ -35,12 +35,12 @@ class Action:
 
 def block(ctx: typer.Context, ref: Ref, reason: Reason, preview: Preview = False, as_json: AsJson = False) -> None:
     """Allow no new activation of a code; where it is active it stops after the notice period."""
-    _act(ctx, _noted(code_ref(ref), "block", reason), preview=preview, as_json=as_json)
+    _act(ctx, _noted(parse_code_ref(ref), "block", reason), preview=preview, as_json=as_json)
 
 
 def unblock(ctx: typer.Context, ref: Ref, reason: Reason, preview: Preview = False, as_json: AsJson = False) -> None:
     """Allow activations of a code again; licenses that the block stopped go on."""
-    _act(ctx, _noted(code_ref(ref), "unblock", reason), preview=preview, as_json=as_json)
+    _act(ctx, _noted(parse_code_ref(ref), "unblock", reason), preview=preview, as_json=as_json)
 
 
 def _noted(ref: str, name: str, reason: str) -> Action:
@@ -59,7 +59,7 @@ def release(
     as_json: AsJson = False,
 ) -> None:
     """Take a device's seat on a code away, even if the device is lost."""
-    known = code_ref(ref)
+    known = parse_code_ref(ref)
     action = Action(
         code_ref=known,
         name="release",
@@ -81,7 +81,7 @@ def refund(
     as_json: AsJson = False,
 ) -> None:
     """Tell that a purchase was paid back: the license is shortened, not before the notice period is over."""
-    known, part = code_ref(ref), {"term": term} if term else {}
+    known, part = parse_code_ref(ref), {"term": term} if term else {}
     action = Action(
         code_ref=known,
         name="refund",
@@ -94,12 +94,12 @@ def refund(
 
 def _act(ctx: typer.Context, action: Action, *, preview: bool, as_json: bool) -> None:
     """Do it, or only tell what it would do."""
-    with Doors(ctx.obj) as doors:
+    with ApiClient(ctx.obj) as api:
         if not preview:
-            show(doors.ask("activation", action.method, action.path, **action.request), as_json=as_json)
+            show(api.call("activation", action.method, action.path, **action.request), as_json=as_json)
             return
         asked = {"action": action.name, **action.about}
-        seen = doors.ask("activation", "POST", f"/v1/codes/{action.code_ref}/preview", json=asked)
+        seen = api.call("activation", "POST", f"/v1/codes/{action.code_ref}/preview", json=asked)
     if as_json:
         show(seen, as_json=True)
     else:

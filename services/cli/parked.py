@@ -11,7 +11,7 @@ import typer
 from services.cli.completions import parking_words
 from services.cli.examples import examples
 from services.cli.failures import CommandFailed, ExitCode
-from services.cli.ledgers import CONSUMERS, opened
+from services.cli.ledgers import CONSUMERS, open_ledger
 from services.cli.names import SERVICES, ServiceName
 from services.cli.output import AsJson, say, show, show_rows
 from services.cli.sources import sources_of
@@ -100,7 +100,7 @@ def discard(
 
 
 async def _discard(database_url: str, parked: ParkedRecord, reason: str) -> list[str]:
-    async with opened(CONSUMERS[parked.consumer], database_url) as ledger:
+    async with open_ledger(CONSUMERS[parked.consumer], database_url) as ledger:
         try:
             return await discard_one(ledger.pool, parked, reason, outbox=ledger.outbox, clock=ledger.clock)
         except NotRedriven as refused:
@@ -109,7 +109,7 @@ async def _discard(database_url: str, parked: ParkedRecord, reason: str) -> list
 
 async def _redrive(database_url: str, parked: ParkedRecord) -> list[str]:
     service = CONSUMERS[parked.consumer]
-    async with opened(service, database_url) as ledger:
+    async with open_ledger(service, database_url) as ledger:
         source = sources_of(service, ledger).get(parked.consumer)
         if source is None:
             raise CommandFailed(ExitCode.REFUSED, f"{parked.consumer} is a projection: rebuild it")
@@ -120,7 +120,7 @@ async def _redrive(database_url: str, parked: ParkedRecord) -> list[str]:
 
 
 async def _fetch(service: ServiceName, database_url: str, statement: str, *values: object) -> list[asyncpg.Record]:
-    async with opened(service, database_url) as ledger:
+    async with open_ledger(service, database_url) as ledger:
         return await ledger.pool.fetch(statement, *values)
 
 

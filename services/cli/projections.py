@@ -14,7 +14,7 @@ from services.cli.bar import Bar
 from services.cli.connections import Connections
 from services.cli.examples import examples
 from services.cli.failures import CommandFailed, ExitCode
-from services.cli.ledgers import opened
+from services.cli.ledgers import open_ledger
 from services.cli.names import ServiceName
 from services.cli.output import AsJson, say, show, show_rows
 from services.device.projection import DEVICE, LICENSE_VIEW
@@ -133,7 +133,7 @@ def _subject(
 
 async def _acceptance(service: ServiceName, url: str) -> Acceptance:
     """Return how an order of now is recorded. Refuses another service's database, and one of another release."""
-    async with opened(service, url) as ledger:
+    async with open_ledger(service, url) as ledger:
         now = ledger.clock.now()
         return Acceptance(ledger.outbox, Cause(at=now, recorded_at=now, correlation_id=new_id()))
 
@@ -182,9 +182,9 @@ def _show(outcome: Outcome, facts: dict[str, Any], *, as_json: bool) -> None:
 
 async def _standing(connections: Connections, name: str) -> dict[str, Any]:
     service, projection = PROJECTIONS[name]
-    async with opened(LOGS[projection.topic], connections.database_url(LOGS[projection.topic])) as ledger:
+    async with open_ledger(LOGS[projection.topic], connections.database_url(LOGS[projection.topic])) as ledger:
         end = await ledger.pool.fetchval("select sum(position)::bigint from slice_head")
-    async with opened(service, connections.database_url(service)) as ledger:
+    async with open_ledger(service, connections.database_url(service)) as ledger:
         row = await ledger.pool.fetchrow(STANDING, name)
     if row is None:
         raise CommandFailed(ExitCode.REFUSED, f"other_release: {name} is not there; run `perennial migrate`")

@@ -14,7 +14,7 @@ from services.activation.store import CodeStore
 from services.cli.connections import Connections
 from services.cli.examples import examples
 from services.cli.failures import CommandFailed, ExitCode
-from services.cli.ledgers import Ledger, opened
+from services.cli.ledgers import Ledger, open_ledger
 from services.cli.names import ServiceName
 from services.cli.output import AsJson, say, show
 from services.device.consumer import COMMANDS_TOPIC, VERDICTS_TOPIC
@@ -53,7 +53,7 @@ def recover_ledger(
 
 
 async def _recover(service: ServiceName, connections: Connections) -> int:
-    async with opened(service, connections.database_url(service)) as ledger:
+    async with open_ledger(service, connections.database_url(service)) as ledger:
         async with ledger.pool.acquire() as connection:
             if workers := await connection.fetchval(WORKERS, LEASE_SECONDS):
                 raise CommandFailed(ExitCode.REFUSED, f"{workers} {service} workers run: stop them first")

@@ -88,7 +88,7 @@ class System:
         self.mode = mode
         self.partitions = partitions
         self.stack = LocalStack(self.folder, ports, partitions=partitions)
-        self.credentials = Credentials.kept_in(self.folder)
+        self.credentials = Credentials.load_or_create(self.folder)
         self._http_ports = http_ports or HTTP_PORTS
         self._environment = environment or {}
         self.workers: dict[str, Worker] = {}

@@ -9,7 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from services.cli.doors import Doors
+from services.cli.api_client import ApiClient
 from services.cli.failures import RefusedByService
 from services.cli.output import say, show, stdout_console
 
@@ -25,21 +25,21 @@ ABOUT = {
 INDENT = 2
 
 
-def why(doors: Doors, device_id: str, asked: Mapping[str, str], *, as_json: bool) -> None:
+def why(api: ApiClient, device_id: str, asked: Mapping[str, str], *, as_json: bool) -> None:
     """Show why the device stands where it stands, with what the activation service tells beside it."""
-    said = doors.ask("device", "GET", f"/v1/devices/{device_id}/why", params=asked)
+    said = api.call("device", "GET", f"/v1/devices/{device_id}/why", params=asked)
     for answer in said["answers"]:
-        answer["activation"] = list(_told_further(doors, answer.get("further", ())))
+        answer["activation"] = list(_told_further(api, answer.get("further", ())))
     if as_json:
         show(said, as_json=True)
     else:
         print_why(said, stdout_console())
 
 
-def _told_further(doors: Doors, further: Sequence[Said]) -> Iterator[Said]:
+def _told_further(api: ApiClient, further: Sequence[Said]) -> Iterator[Said]:
     for link in further:
         try:
-            yield doors.ask("activation", "GET", link["path"])
+            yield api.call("activation", "GET", link["path"])
         except RefusedByService as refused:
             say(f"the activation service does not tell: {refused.message}")
         except httpx.TransportError as away:

@@ -7,9 +7,9 @@ import typer
 
 from services.cli.connections import Connections
 from services.cli.doctor.diagnosis import Finding, Readings, of_reading
-from services.cli.doctor.doors import of_door
 from services.cli.doctor.ledgers import of_database
 from services.cli.doctor.machine import of_machine
+from services.cli.doctor.services import of_door
 from services.cli.doctor.topics import of_brokers
 from services.cli.examples import PARAGRAPH, examples
 from services.cli.failures import ExitCode

@@ -9,7 +9,7 @@ import typer
 
 from services.cli.examples import examples
 from services.cli.failures import CommandFailed, ExitCode
-from services.cli.ledgers import opened
+from services.cli.ledgers import open_ledger
 from services.cli.log.trust import KeysOption, SigningKeyOption, signing_keys, trusted_keys
 from services.cli.names import ServiceName
 from services.cli.output import AsJson, show
@@ -50,7 +50,7 @@ def checkpoint(
 
 
 async def _made(service: ServiceName, url: str, keys: KeyRing) -> Checkpoint:
-    async with opened(service, url) as ledger:
+    async with open_ledger(service, url) as ledger:
         try:
             return await new_checkpoint(ledger.pool, ledger=ledger.outbox.source, keys=keys)
         except HistoryBroken as broken:

@@ -11,7 +11,7 @@ import typer
 from services.cli.connections import Connections
 from services.cli.examples import examples
 from services.cli.failures import CommandFailed, ExitCode
-from services.cli.ledgers import opened
+from services.cli.ledgers import open_ledger
 from services.cli.log.trust import KeysOption, trusted_keys
 from services.cli.names import SERVICES, ServiceName
 from services.cli.output import AsJson, say, show
@@ -74,7 +74,10 @@ def check_proof(
 async def _proved(connections: Connections, event_id: UUID, folder: Path, keys: Path | None) -> dict[str, Any]:
     """Return the proof from the ledger that has the event."""
     for service in SERVICES:
-        async with opened(service, connections.database_url(service)) as ledger, ledger.pool.acquire() as connection:
+        async with (
+            open_ledger(service, connections.database_url(service)) as ledger,
+            ledger.pool.acquire() as connection,
+        ):
             try:
                 entry = await event_of(connection, event_id)
             except NotProved:

@@ -14,7 +14,7 @@ from services.cli.bar import Bar
 from services.cli.connections import Connections
 from services.cli.examples import examples
 from services.cli.failures import CommandFailed, ExitCode
-from services.cli.ledgers import Ledger, opened
+from services.cli.ledgers import Ledger, open_ledger
 from services.cli.names import SERVICES, ServiceName
 from services.cli.output import AsJson, say, show
 from shared.kafka.relay import SEND_SECONDS_MAX, STOP_SECONDS_MAX, Relay
@@ -98,7 +98,7 @@ def _check_options(
 
 
 async def _slice(connections: Connections, service: ServiceName, number: int, first: int) -> dict[str, Any]:
-    async with opened(service, connections.database_url(service)) as ledger:
+    async with open_ledger(service, connections.database_url(service)) as ledger:
         last = await send_again(ledger, number, from_position=first)
     return {"service": service, "slice": number, "from_position": first, "to_position": last}
 
@@ -238,7 +238,10 @@ async def _copied(connections: Connections, ledger: Ledger, connection: Connecti
 async def _all_opened(connections: Connections) -> AsyncIterator[dict[ServiceName, Ledger]]:
     """Open both ledgers: consumers of a service's topic live in both. Nothing is changed if one cannot be reached."""
     async with AsyncExitStack() as stack:
-        yield {name: await stack.enter_async_context(opened(name, connections.database_url(name))) for name in SERVICES}
+        yield {
+            name: await stack.enter_async_context(open_ledger(name, connections.database_url(name)))
+            for name in SERVICES
+        }
 
 
 async def _layout(

@@ -10,7 +10,7 @@ from services.cli.bar import Bar
 from services.cli.connections import Connections
 from services.cli.examples import examples
 from services.cli.failures import CommandFailed, ExitCode
-from services.cli.ledgers import opened
+from services.cli.ledgers import open_ledger
 from services.cli.log.trust import KeysOption, trusted_keys
 from services.cli.names import SERVICES, ServiceName
 from services.cli.output import AsJson, say, show
@@ -72,7 +72,7 @@ async def _verified(
     processes: int | None,
 ) -> tuple[Subject, Outcome, dict[str, Any]]:
     url = connections.database_url(service)
-    async with opened(service, url) as ledger:
+    async with open_ledger(service, url) as ledger:
         outbox = ledger.outbox
     findings = Findings(service)
     expectations = Expectations(outbox.source)

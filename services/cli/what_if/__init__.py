@@ -14,10 +14,10 @@ from services.cli.bar import Bar
 from services.cli.connections import Connections
 from services.cli.examples import examples
 from services.cli.failures import CommandFailed, ExitCode
-from services.cli.ledgers import opened
-from services.cli.moments import moment
+from services.cli.ledgers import open_ledger
 from services.cli.names import SERVICES
 from services.cli.output import AsJson, say, show_rows
+from services.cli.times import parse_time
 from services.cli.what_if.differences import Different
 from services.cli.what_if.reading import Together, opened_for_reading
 from services.cli.what_if.run import Answering, Question, Tally, answer_for, ask
@@ -52,7 +52,7 @@ def what_if(
 ) -> None:
     """Replay the recorded orders under another policy and under the present one, and list what differs."""
     other, ours = _read(policy), _read(present) if present else POLICY
-    begins_at = moment(since) if since else None
+    begins_at = parse_time(since) if since else None
     tally = Tally()
     different = asyncio.run(_ask(ctx.obj, other, ours, begins_at, device, tally))
     if as_json:
@@ -107,7 +107,7 @@ async def _now(connections: Connections) -> datetime:
     """Return the time of the services: what is recorded later is not replayed."""
     moments = []
     for service in SERVICES:
-        async with opened(service, connections.database_url(service)) as ledger:
+        async with open_ledger(service, connections.database_url(service)) as ledger:
             moments.append(ledger.clock.now())
     return max(moments)
 

@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from time import monotonic, sleep
 from typing import Any
 
-from services.cli.doors import Doors
+from services.cli.api_client import ApiClient
 from services.cli.failures import CommandFailed, ExitCode, RefusedByService
-from services.cli.histories import events_at
+from services.cli.histories import iter_events
 from services.cli.names import SERVICES
 from shared.ledger.identity import new_id
 
@@ -31,11 +31,11 @@ class Step:
     events: tuple[str, ...]
 
 
-class Article:
+class Walkthrough:
     """One device's way through the article, and two codes bought for it."""
 
-    def __init__(self, doors: Doors) -> None:
-        self._doors = doors
+    def __init__(self, api: ApiClient) -> None:
+        self._api = api
         self._version = 0
         self.device_id = ""
         self.token = ""
@@ -54,11 +54,11 @@ class Article:
 
     def _codes(self) -> tuple[dict[str, str], dict[str, str]]:
         wanted = {"product": PRODUCT, "term": TERM, "seats": 2, "count": 2}
-        first, second = self._doors.ask("activation", "POST", "/v1/codes", json=wanted)["codes"]
+        first, second = self._api.call("activation", "POST", "/v1/codes", json=wanted)["codes"]
         return first, second
 
     def _enroll(self) -> Step:
-        enrolled = self._doors.ask("device", "POST", "/v1/devices", json={"product": PRODUCT, "region": REGION})
+        enrolled = self._api.call("device", "POST", "/v1/devices", json={"product": PRODUCT, "region": REGION})
         self.device_id, self.token = enrolled["device_id"], enrolled["token"]
         self.path = f"/v1/devices/{self.device_id}"
         return self._step(f"device {self.device_id} is enrolled")
@@ -83,7 +83,7 @@ class Article:
         end = datetime.fromisoformat(self._license()["license"]["ends_at"])
         for service in reversed(SERVICES):
             later = {"set": (end + PAST_THE_END).isoformat()}
-            self._doors.ask(service, "POST", "/v1/sandbox/clock", json=later)
+            self._api.call(service, "POST", "/v1/sandbox/clock", json=later)
         seen = self._wait(lambda license_: _runs_on(license_, code))
         words = f"a year passes: the license expires, code …{code['last_group']} is checked again and takes over"
         return self._step(f"{words}, {_remaining(seen)}")
@@ -95,23 +95,23 @@ class Article:
     def _renew(self, code: dict[str, str]) -> Step:
         end = self._license()["license"]["ends_at"]
         purchase = {"code_ref": code["code_ref"], "order_id": f"demo-{new_id()}"}
-        self._doors.ask("activation", "POST", "/v1/purchases", json=purchase)
+        self._api.call("activation", "POST", "/v1/purchases", json=purchase)
         seen = self._wait(lambda license_: license_["license"]["ends_at"] != end)
         return self._step(f"a renewal is bought, nothing is entered, {_remaining(seen)}")
 
     def _add(self, code: dict[str, str]) -> None:
-        self._doors.ask("device", "POST", f"{self.path}/codes", token=self.token, json={"code": code["code"]})
+        self._api.call("device", "POST", f"{self.path}/codes", token=self.token, json={"code": code["code"]})
 
     def _activate_now(self) -> dict[str, Any]:
         """Press Activate now where it must be refused, and return the problem."""
         try:
-            self._doors.ask("device", "POST", f"{self.path}/activate-now", token=self.token)
+            self._api.call("device", "POST", f"{self.path}/activate-now", token=self.token)
         except RefusedByService as refused:
             return dict(refused.problem)
         raise CommandFailed(ExitCode.REFUSED, "Activate now was taken where it had to be refused")
 
     def _license(self) -> License:
-        return self._doors.ask("device", "GET", f"{self.path}/license", token=self.token)
+        return self._api.call("device", "GET", f"{self.path}/license", token=self.token)
 
     def _wait(self, reached: Callable[[License], bool]) -> License:
         deadline = monotonic() + STEP_SECONDS_MAX
@@ -123,7 +123,7 @@ class Article:
 
     def _step(self, words: str) -> Step:
         """Return the step with what the device's history has more than after the last one."""
-        fresh = list(events_at(self._doors, "device", self.path, after=self._version))
+        fresh = list(iter_events(self._api, "device", self.path, after=self._version))
         self._version += len(fresh)
         return Step(words, tuple(event["type"] for event in fresh))
 

@@ -11,7 +11,7 @@ from shared.rules.codes import TYPED_CHARACTERS_MAX, Code, MalformedCode, read_c
 REF = re.compile(r"[0-9a-f]{32}")
 
 
-def typed_code() -> str:
+def read_code_input() -> str:
     """Return a code as it was typed: asked for without an echo, or the first line of stdin."""
     if sys.stdin.isatty():
         typed: str = typer.prompt("code", hide_input=True, err=True)
@@ -19,7 +19,7 @@ def typed_code() -> str:
     return sys.stdin.readline(TYPED_CHARACTERS_MAX + 2).strip("\n")
 
 
-def code_ref(argument: str) -> str:
+def parse_code_ref(argument: str) -> str:
     """Return the reference that was given, or with `-` that of a whole code from stdin. Raises `CommandFailed`."""
     if argument == "-":
         return _read().ref
@@ -32,6 +32,6 @@ def code_ref(argument: str) -> str:
 
 def _read() -> Code:
     try:
-        return read_code(typed_code())
+        return read_code(read_code_input())
     except MalformedCode as malformed:
         raise CommandFailed(ExitCode.REFUSED, f"malformed: {malformed.message}") from None

@@ -30,7 +30,7 @@ SHOWN = (
 REF_CHARACTERS = 8
 
 
-def facts_of(data: Mapping[str, Any]) -> str:
+def summarize(data: Mapping[str, Any]) -> str:
     """Return the main facts of an event as words; of a code that shows its last group no reference is needed."""
     hidden = {"code_ref"} if data.get("last_group") else set()
     names = [name for name in SHOWN if data.get(name) not in (None, "") and name not in hidden]

@@ -11,7 +11,7 @@ from services.cli.names import ServiceName
 TIMEOUT_SECONDS = 35.0  # more than a read may wait for a change
 
 
-class Doors:
+class ApiClient:
     """The doors of both services. A context manager: it keeps its connections open."""
 
     def __init__(self, connections: Connections) -> None:
@@ -19,7 +19,7 @@ class Doors:
         # loopback and inner addresses: no proxy stands between
         self._client = httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False)
 
-    def __enter__(self) -> "Doors":
+    def __enter__(self) -> "ApiClient":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -29,7 +29,7 @@ class Doors:
         """Return the address of `path` at the service."""
         return self._connections.urls[service] + path
 
-    def ask(
+    def call(
         self, service: ServiceName, method: str, path: str, *, token: str | None = None, **request: Any
     ) -> dict[str, Any]:
         """Return the JSON answer, asked as the holder of `token` or as the operator.
@@ -44,10 +44,10 @@ class Doors:
         return body
 
 
-def window_link(doors: Doors, device_id: str, *, token: str | None = None) -> dict[str, str]:
+def window_link(api: ApiClient, device_id: str, *, token: str | None = None) -> dict[str, str]:
     """Return the address that opens a device's Licensing window, and until when it does (RFC 3339)."""
-    link = doors.ask("device", "POST", f"/v1/devices/{device_id}/licensing-link", token=token)
-    return {"url": doors.url("device", link["path"]), "expires_at": link["expires_at"]}
+    link = api.call("device", "POST", f"/v1/devices/{device_id}/licensing-link", token=token)
+    return {"url": api.url("device", link["path"]), "expires_at": link["expires_at"]}
 
 
 def _problem(answer: httpx.Response) -> dict[str, Any]:

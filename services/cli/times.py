@@ -7,13 +7,13 @@ from services.cli.failures import CommandFailed, ExitCode
 DAY = timedelta(days=1)
 
 
-def moment(typed: str) -> datetime:
+def parse_time(typed: str) -> datetime:
     """Return the time, UTC; of a day its beginning. Raises `CommandFailed`."""
     found = _read(typed)
     return found if isinstance(found, datetime) else datetime.combine(found, time(), UTC)
 
 
-def through(typed: str) -> datetime:
+def parse_end_time(typed: str) -> datetime:
     """Return the time, UTC; of a day its end, so that the day is part of it. Raises `CommandFailed`."""
     found = _read(typed)
     return found if isinstance(found, datetime) else datetime.combine(found, time(), UTC) + DAY

@@ -16,7 +16,7 @@ UNREACHABLE = (httpx.TransportError, KafkaError, *AWAY)
 REFUSED = (WrongTopic, SchemaError, WrongSetting, asyncpg.PostgresError)
 
 
-def told(error: Exception) -> typer.Exit | None:
+def report(error: Exception) -> typer.Exit | None:
     """Say an expected failure on stderr and return how the command ends; None if nobody expected it."""
     match error:
         case CommandFailed():
