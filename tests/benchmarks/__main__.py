@@ -1,4 +1,4 @@
-"""`make bench`: measures the system on this machine. `python -m tests.benchmarks --help` tells the options."""
+"""`make bench`: measures the system on this machine. `python -m tests.benchmarks --help` lists the options."""
 
 import argparse
 import asyncio
@@ -29,7 +29,7 @@ BATCH_OF_ONE = {"PERENNIAL_BATCH_RECORDS_MAX": "1"}
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much is measured."""
+    """How much to measure."""
 
     lives: int
     lives_in_batches_of_one: int
@@ -41,7 +41,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What the system in its usual setting showed."""
+    """The results of the system with its usual settings."""
 
     machine: Machine
     at_rest: dict[str, float]
@@ -53,12 +53,12 @@ class Found:
 
 
 def main() -> None:
-    """Run, print, and write the file that was asked for."""
+    """Run the benchmarks, print the results, and write them to a file if requested."""
     plan, file = _asked()
     say("starting PostgreSQL, Kafka and both services")
     with started({}) as system:
         found = uvloop.run(_measure(system, plan))
-    say("starting everything again, with batches of one")
+    say("restarting everything with batches of one")
     with started(BATCH_OF_ONE) as system:
         one = uvloop.run(_measure_batches_of_one(system, plan))
     results = Results(
@@ -79,10 +79,10 @@ def main() -> None:
 
 def _asked() -> tuple[Plan, Path | None]:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=main.__doc__)
-    parser.add_argument("--lives", type=int, help="lives at full speed (20000; 2000 with --quick)")
-    parser.add_argument("--quick", action="store_true", help="a short run, to see that everything works")
-    parser.add_argument("--seed", type=int, default=1, help="makes the device ids (1)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything to FILE too")
+    parser.add_argument("--lives", type=int, help="number of lives at full speed (default 20000; 2000 with --quick)")
+    parser.add_argument("--quick", action="store_true", help="do a short run to check that everything works")
+    parser.add_argument("--seed", type=int, default=1, help="seed for the device ids (default 1)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write all results to FILE")
     asked = parser.parse_args()
     plan = Plan(
         lives=asked.lives or (2_000 if asked.quick else 20_000),
@@ -98,12 +98,12 @@ def _asked() -> tuple[Plan, Path | None]:
 async def _measure(system: System, plan: Plan) -> Found:
     async with connected(system) as stand, sender(system.stack.kafka.bootstrap) as orders:
         machine = await describe(stand, seed=plan.seed)
-        say("watching the system at rest, then preparing devices for the light load")
+        say("measuring the idle system, then preparing devices for the light load")
         at_rest = await _at_rest(system)
         with watched(roots(system)) as memory:
             latency_found = await _measure_latency(stand, plan)
             throughput = await _measure_throughput(stand, orders, plan.lives, plan.seed)
-        say("measuring the limits: a bare producer, a bare insert")
+        say("measuring the limits: a bare producer and a bare insert")
         return Found(
             machine=machine,
             at_rest=at_rest,
@@ -116,7 +116,7 @@ async def _measure(system: System, plan: Plan) -> Found:
 
 
 async def _at_rest(system: System) -> dict[str, float]:
-    """Return the share of one core, in percent, that each part uses while nothing happens."""
+    """Return the CPU use of each part while the system is idle, in percent of one core."""
     await asyncio.sleep(SETTLE_SECONDS)
     meter = Meter(system)
     await asyncio.sleep(REST_SECONDS)
@@ -132,7 +132,7 @@ async def _measure_latency(stand: Stand, plan: Plan) -> Latency:
 
 
 async def _measure_throughput(stand: Stand, orders: Sender, count: int, seed: int) -> Throughput:
-    with step("preparing: licenses in force", count) as progress:
+    with step("preparing: active licenses", count) as progress:
         prepared = await lives.prepare(stand, orders, count, seed=seed, progress=progress)
     with step("A: codes added and verified", count) as progress:
         add = await lives.add(stand, orders, prepared, progress=progress)
@@ -147,7 +147,7 @@ async def _measure_batches_of_one(system: System, plan: Plan) -> Throughput:
 
 
 def _ended(*_: object) -> None:
-    # the way out removes what was started
+    # exiting stops and removes everything that was started
     sys.exit(128 + signal.SIGTERM)
 
 

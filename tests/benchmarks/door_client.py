@@ -1,6 +1,6 @@
-"""A small HTTP client with keep-alive connections, for the load alone.
+"""A small HTTP client with keep-alive connections, only for the load generator.
 
-The usual client took more processor time per request than the door that it measured, on the same cores.
+On the same cores, the usual client took more CPU time per request than the API that it measured.
 """
 
 import asyncio
@@ -12,18 +12,18 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-# the services close a connection that was idle for 5 s: one that is used just then would break
+# the services close connections after 5 s idle; a request at that moment would fail
 IDLE_SECONDS_MAX = 3.0
 REQUEST_SECONDS_MAX = 30.0
 
 
 class Unexpected(Exception):
-    """The door answered something else than was hoped for; the message repeats it."""
+    """The service returned another status than expected; the message contains the response."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A status, the headers in lower case, and the body."""
+    """The status, headers with lower-case names, and body of a response."""
 
     status: int
     headers: Mapping[str, str]
@@ -42,7 +42,7 @@ class _Connection:
 
 
 class DoorClient:
-    """Asks one service; as many connections as there are requests at once."""
+    """A client of one service, with one connection per concurrent request."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -50,11 +50,11 @@ class DoorClient:
         self._idle: list[_Connection] = []
 
     async def get(self, path: str, headers: Mapping[str, str], *, hoped: tuple[int, ...]) -> Reply:
-        """Read. Raises `Unexpected` unless the status is one of `hoped`."""
+        """Send a GET request. Raises `Unexpected` unless the status is one of `hoped`."""
         return await self._ask("GET", path, headers, b"", hoped)
 
     async def post(self, path: str, headers: Mapping[str, str], body: Mapping[str, Any], *, hoped: int) -> Reply:
-        """Send an order. Raises `Unexpected` unless the status is `hoped`."""
+        """Send a POST request. Raises `Unexpected` unless the status is `hoped`."""
         return await self._ask("POST", path, headers, json.dumps(body).encode(), (hoped,))
 
     async def close(self) -> None:
@@ -81,7 +81,7 @@ class DoorClient:
 
     async def _connection(self) -> _Connection:
         while self._idle:
-            # the one that was used last, so that the others can go
+            # take the most recently used one, so that the others time out
             connection = self._idle.pop()
             if time.monotonic() - connection.used_at < IDLE_SECONDS_MAX:
                 return connection

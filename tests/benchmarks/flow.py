@@ -1,6 +1,6 @@
-"""How far what was asked for has come: recorded, on Kafka, heard by the other service, and shown.
+"""The progress of the work: recorded, sent to Kafka, consumed by the other service, and shown in the view.
 
-Read from positions alone. They are counts, so a look costs a few hundred short rows, whatever the ledgers hold.
+It is read from positions. They are counts, so a query reads only a few hundred short rows, however long the logs are.
 """
 
 import asyncio
@@ -17,12 +17,12 @@ STILL_SECONDS_MAX = 60.0
 
 
 class Stuck(Exception):
-    """Nothing moves any more, or not all that was asked for happened; the message says how far it came."""
+    """The work made no progress, or was not done completely; the message says how far it got."""
 
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """Counts of events since the ledgers were made."""
+    """Counts of events since the ledgers were created."""
 
     device_recorded: int
     device_published: int
@@ -34,13 +34,13 @@ class Flow:
 
     @property
     def drained(self) -> bool:
-        """Whether every event is on Kafka, heard by the other service, and in the view."""
+        """Whether every event is on Kafka, consumed by the other service, and in the view."""
         device = {self.device_recorded, self.device_published, self.device_heard, self.shown}
         return len(device) == 1 and (self.activation_recorded == self.activation_published == self.activation_heard)
 
 
 async def look(stand: Stand) -> Flow:
-    """Return how far both services are."""
+    """Return the current progress of both services."""
     device, activation = await asyncio.gather(*(stand.ledgers[service].fetchrow(POSITIONS) for service in SERVICES))
     assert device
     assert activation
@@ -56,7 +56,7 @@ async def look(stand: Stand) -> Flow:
 
 
 async def drained(stand: Stand, *, device_events_min: int, watch: Callable[[Flow], None]) -> Flow:
-    """Return when the device ledger has that many events and all is drained. Raises `Stuck` when nothing moves."""
+    """Wait until the device ledger has that many events and everything is drained. Raises `Stuck` without progress."""
     last, moved_at = None, time.monotonic()
     while True:
         flow = await look(stand)
@@ -66,12 +66,14 @@ async def drained(stand: Stand, *, device_events_min: int, watch: Callable[[Flow
         if flow != last:
             last, moved_at = flow, time.monotonic()
         if time.monotonic() - moved_at > STILL_SECONDS_MAX:
-            raise Stuck(f"nothing moved for {STILL_SECONDS_MAX:.0f} s, {device_events_min} events awaited: {flow}")
+            raise Stuck(
+                f"no progress for {STILL_SECONDS_MAX:.0f} s while waiting for {device_events_min} events: {flow}"
+            )
         await asyncio.sleep(POLL_SECONDS)
 
 
 async def events_by_type(stand: Stand) -> Counter[str]:
-    """Return how many events of each type there are, named `device CodeAdded`. It reads all: not while timing."""
+    """Return the number of events per type, with keys like `device CodeAdded`. Reads all events: not for timed runs."""
     counts: Counter[str] = Counter()
     for service in SERVICES:
         for row in await stand.ledgers[service].fetch("select type, count(*) from event group by type"):

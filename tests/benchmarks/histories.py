@@ -1,7 +1,7 @@
-"""Years of license history, made by the real deciders in memory: the same seed makes the same events, byte for byte.
+"""Years of license history, made in memory by the real deciders. The same seed makes the same events, byte for byte.
 
-Each service's rules are asked as in the services, through its `CommandHandler`; what they answer goes straight to the
-other one. A cohort is a crowd of devices whose lives run side by side. No database, no Kafka and no clock.
+Each service's decider is called through its `CommandHandler`, as in the service; its events go straight to the other
+service's. A cohort is a group of devices whose lives run in parallel. No database, no Kafka and no clock is used.
 """
 
 import heapq
@@ -28,34 +28,34 @@ type Act = Callable[["Cohort", datetime], None]
 
 EPOCH = datetime(2018, 1, 1, tzinfo=UTC)
 COHORT_DAYS = 400
-"""Within so many days all devices of a cohort are bought."""
+"""All devices of a cohort are bought within this many days."""
 TERM_DAYS = 365
 MOMENT = timedelta(milliseconds=40)
 NOBODYS_CONNECTION: Any = None
 DEVICE_EVENTS_PER_LIFE = 9
-"""About so many, of all devices of a life."""
+"""The approximate number of events per life, over all its devices."""
 LIVES: Mapping[str, int] = {"switched": 5, "late": 1, "bought": 2, "mistyped": 1, "family": 1}
-"""How often each kind of life is lived."""
+"""The relative frequency of each kind of life."""
 
 
 class Memory[Command, State]:
-    """A store that only remembers."""
+    """A store in memory."""
 
     def __init__(self) -> None:
         self.states: dict[str, Stored[State]] = {}
 
     async def load(self, _: Any, commands: Sequence[Command], ids: Sequence[str]) -> Mapping[str, Stored[State]]:
-        """Return what is known."""
+        """Return the states that are stored."""
         return {stream: self.states[stream] for stream in ids if stream in self.states}
 
     async def save(self, _: Any, before: Mapping[str, Stored[State]], after: Mapping[str, Stored[State]]) -> None:
-        """Remember."""
+        """Store the states."""
         self.states |= after
 
 
 @dataclass(slots=True)
 class Written:
-    """What a cohort wrote: both logs in the order of time, and where its devices and codes stand at the end."""
+    """The output of a cohort: both logs in order of time, and the final states of its devices and codes."""
 
     device: list[NewEvent] = field(default_factory=list)
     activation: list[NewEvent] = field(default_factory=list)
@@ -64,7 +64,7 @@ class Written:
 
 
 class Cohort:
-    """A crowd of devices, whose ids lie in slices that `owns` says are ours: cohorts can be made side by side."""
+    """A group of devices with ids only in the slices that `owns` accepts, so that cohorts can be made in parallel."""
 
     def __init__(self, seed: str, *, begins_at: datetime, owns: Callable[[int], bool] = lambda _: True) -> None:
         self.chance = random.Random(seed)
@@ -78,14 +78,14 @@ class Cohort:
         self._device_rules = CommandHandler(devices.DECIDER, self._devices, self._named(device_outbox.SANDBOX_OUTBOX))
         self._code_rules = CommandHandler(codes.DECIDER, self._codes, self._named(activation_outbox.SANDBOX_OUTBOX))
 
-    # --- what happens -------------------------------------------------------------------------
+    # --- events ------------------------------------------------------------------------------
 
     def later(self, at: datetime, act: Act) -> None:
-        """Note what happens when."""
+        """Schedule an action."""
         heapq.heappush(self._agenda, (at, next(self._numbers), act))
 
     def pass_time(self) -> Written:
-        """Let everything happen, in the order of time, and return what was written."""
+        """Run all scheduled actions in order of time, and return the output."""
         while self._agenda:
             at, _, act = heapq.heappop(self._agenda)
             act(self, at)
@@ -93,7 +93,7 @@ class Cohort:
         return self.written
 
     def on_device(self, command: devices.Command, at: datetime) -> None:
-        """Ask the device service; what it says is heard by the other."""
+        """Send a command to the device service, and its events to the activation service."""
         facts, packed = _decided(self._device_rules, command, self._cause(at))
         self.written.device += packed
         for fact in facts:
@@ -101,7 +101,7 @@ class Cohort:
                 self.on_code(asked, at + MOMENT)
 
     def on_code(self, command: codes.Command, at: datetime) -> None:
-        """Ask the activation service; its verdicts are heard by the devices."""
+        """Send a command to the activation service, and its verdicts to the devices."""
         facts, packed = _decided(self._code_rules, command, self._cause(at))
         self.written.activation += packed
         for fact in facts:
@@ -120,15 +120,15 @@ class Cohort:
     # --- ids and times ------------------------------------------------------------------------
 
     def new_uuid(self) -> UUID:
-        """Return an id by chance."""
+        """Return a random id."""
         return UUID(int=self.chance.getrandbits(128), version=4)
 
     def new_device(self) -> str:
-        """Return a device's id, in one of our slices."""
+        """Return a device id in one of our slices."""
         return self._ours(lambda: str(self.new_uuid()))
 
     def new_code(self) -> str:
-        """Return a code's reference, in one of our slices."""
+        """Return a code reference in one of our slices."""
         return self._ours(lambda: self.new_uuid().hex)
 
     def _ours(self, make: Callable[[], str]) -> str:
@@ -149,12 +149,12 @@ def _decided(
 
 
 def _at_once[Answer](asked: Coroutine[Any, Any, Answer]) -> Answer:
-    """Return what a coroutine answers that waits for nothing."""
+    """Return the result of a coroutine that never waits."""
     try:
         asked.send(None)
     except StopIteration as done:
         return cast("Answer", done.value)
-    raise RuntimeError("it waits for something")
+    raise RuntimeError("the coroutine waits for something")
 
 
 # --- lives ----------------------------------------------------------------------------------
@@ -163,7 +163,7 @@ def _at_once[Answer](asked: Coroutine[Any, Any, Answer]) -> Answer:
 def cohort(
     seed: str, lives: int, *, begins_at: datetime = EPOCH, owns: Callable[[int], bool] = lambda _: True
 ) -> Written:
-    """Return what so many lives wrote."""
+    """Return the output of this many lives."""
     crowd = Cohort(seed, begins_at=begins_at, owns=owns)
     for _ in range(lives):
         bought_at = begins_at + timedelta(seconds=crowd.chance.randrange(COHORT_DAYS * 86_400))
@@ -246,8 +246,9 @@ def _last_group(code: str) -> str:
 
 
 def cohorts(seed: int, device_events: int, *, lives: int, part: int = 0, parts: int = 1) -> Iterator[Written]:
-    """Yield cohorts of up to so many lives until they have about so many events of devices, all in the slices of one
-    of `parts` parts.
+    """Yield cohorts of up to `lives` lives until they have about `device_events` device events.
+
+    All their ids are in the slices of part `part` of `parts`.
     """
     left, begins_at = device_events, EPOCH
     for number in count():

@@ -1,4 +1,4 @@
-"""How long one added code takes at a light load, over HTTP, each on a device of its own with a license in force."""
+"""Measures how long adding a code takes at a light load over HTTP, each on its own device with an active license."""
 
 import asyncio
 import math
@@ -18,9 +18,9 @@ from tests.benchmarks.usage import Meter, Used
 
 ADDS_PER_SECOND = 50
 AT_ONCE = 100
-# a reader that waits costs as much as the add itself: few suffice to see when a verdict is shown
+# a waiting reader costs as much as the add itself; a few are enough to see when verdicts are shown
 WATCHED_EVERY = 10
-# Java compiles what runs often: the first adds measure the compiler
+# Java compiles hot code, so the first adds would measure the compiler
 WARM_UP_SHARE = 0.25
 SHOWN_SECONDS_MAX = 30.0
 WAIT = "wait=5"
@@ -30,7 +30,7 @@ TERM = "P10Y"
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """A device, what it may say to the door, and the code that it will add."""
+    """A device, its credentials, and the code that it will add."""
 
     device_id: str
     headers: dict[str, str]
@@ -43,9 +43,9 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """One added code as its client saw it, in milliseconds from the request; `asked_at` by the machine's clock.
+    """One added code as its client saw it, in milliseconds from the request; `asked_at` is from the machine's clock.
 
-    `shown_ms` is known where a client waited for it.
+    `shown_ms` is set only if the client waited for it.
     """
 
     device_id: str
@@ -56,7 +56,7 @@ class Added:
 
 @dataclass(frozen=True, slots=True)
 class Percentiles:
-    """Of one measure, in milliseconds."""
+    """The percentiles of one measurement, in milliseconds."""
 
     p50: float
     p99: float
@@ -65,9 +65,9 @@ class Percentiles:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Milliseconds from the request to each answer; `decided` is between the two facts in the ledger.
+    """Milliseconds from the request to each result; `decided` is from one event to the other in the ledger.
 
-    `adds_per_second` is the pace at which the load asked.
+    `adds_per_second` is the actual rate of requests.
     """
 
     adds: int
@@ -80,7 +80,7 @@ class Latency:
 
 
 async def prepare(stand: Stand, door: DoorClient, count: int) -> list[Owner]:
-    """Return owners of devices with a license in force."""
+    """Return owners of devices with an active license."""
     codes = [each["code"] for each in await issue(stand, 2 * count, term=TERM)]
     operator = {"Authorization": f"Bearer {stand.system.credentials.operator_key}"}
     start = await look(stand)
@@ -97,7 +97,7 @@ async def prepare(stand: Stand, door: DoorClient, count: int) -> list[Owner]:
 
 async def _enroll(door: DoorClient, operator: Mapping[str, str], codes: Sequence[str]) -> Owner:
     first, second = codes
-    # without the operator's key one address may enroll only so many a minute
+    # without the operator key, the enrollments per minute from one address are limited
     device = (await door.post("/v1/devices", operator, {"product": "antivirus", "region": "DE"}, hoped=201)).json()
     owner = Owner(device["device_id"], {"Authorization": f"Bearer {device['token']}"}, second)
     await door.post(owner.path("/codes"), owner.headers, {"code": first}, hoped=202)
@@ -107,7 +107,7 @@ async def _enroll(door: DoorClient, operator: Mapping[str, str], codes: Sequence
 async def measure(
     stand: Stand, door: DoorClient, owners: Sequence[Owner], *, progress: Callable[[int], None]
 ) -> Latency:
-    """Add one code per owner at an even pace, whatever the answers take, and return the percentiles."""
+    """Add one code per owner at a constant rate, however slow the responses are, and return the percentiles."""
     start = await look(stand)
     meter, tasks, done = Meter(stand.system), list[asyncio.Task[Added]](), 0
 
@@ -148,7 +148,7 @@ async def _shown_as_ready(door: DoorClient, owner: Owner) -> None:
         etag = reply.headers["etag"]
         if reply.body and reply.json().get("reserve", {}).get("status") == "ready":
             return
-    raise Stuck(f"device {owner.device_id} does not show its reserve as ready after {SHOWN_SECONDS_MAX:.0f} s")
+    raise Stuck(f"device {owner.device_id} did not show its reserve as ready within {SHOWN_SECONDS_MAX:.0f} s")
 
 
 async def _percentiles(stand: Stand, adds: Sequence[Added], pace: float, used: Used) -> Latency:
@@ -178,7 +178,7 @@ def _nearest(ordered: Sequence[float], share: float) -> float:
     return ordered[math.ceil(share * len(ordered)) - 1]
 
 
-# the first code of a device was tried at once: its answer is an activation, so there is one verdict of this type
+# the first code of each device was activated at once, so there is only one verdict of this type
 VERDICTS = """
 select stream_id as device_id,
        max(recorded_at) filter (where type = 'CodeAdded') as added_at,

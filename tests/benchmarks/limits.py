@@ -1,6 +1,6 @@
-"""What this machine can do at most: the same records by a bare producer, the same rows by a bare insert.
+"""The limits of this machine: the same records sent by a bare producer, the same rows written by a bare insert.
 
-Both take events that the run itself recorded, with their headers, bytes and indexes, and do nothing else.
+Both use events that the run itself has recorded, with their headers, bytes and indexes, and do nothing else.
 """
 
 import time
@@ -23,7 +23,7 @@ ROWS_PER_TRANSACTION = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """How many were done in which time."""
+    """How many were done, and how long it took."""
 
     count: int
     seconds: float
@@ -35,7 +35,7 @@ class Limit:
 
 
 async def bare_producer(stand: Stand, sender: Sender, *, records: int) -> Limit:
-    """Send `records` recorded events to a topic of their own."""
+    """Send `records` recorded events to a separate topic."""
     await _make_topic(stand.system.stack.kafka.bootstrap)
     events = [from_row(row) for row in await _events(stand, records)]
     messages = [
@@ -53,14 +53,14 @@ async def bare_producer(stand: Stand, sender: Sender, *, records: int) -> Limit:
 
 
 async def bare_insert(stand: Stand, *, rows: int) -> Limit:
-    """Insert up to `rows` recorded events into a table of their own that has the same indexes."""
+    """Insert up to `rows` recorded events into a separate table with the same indexes."""
     events = await _events(stand, rows)
     batches = [list(zip(*batch, strict=True)) for batch in batched(events, ROWS_PER_TRANSACTION, strict=False)]
     async with stand.ledgers["device"].acquire() as connection:
         await connection.execute("create table bare_insert (like event including all)")
         began = time.perf_counter()
         for columns in batches:
-            # a statement on its own is a transaction
+            # a single statement is its own transaction
             await connection.execute(INSERT, *columns)
         seconds = time.perf_counter() - began
         await connection.execute("drop table bare_insert")
@@ -68,7 +68,7 @@ async def bare_insert(stand: Stand, *, rows: int) -> Limit:
 
 
 async def _events(stand: Stand, count: int) -> list[asyncpg.Record]:
-    # in the order in which they were written, or nearly so
+    # roughly in the order in which they were written
     return await stand.ledgers["device"].fetch("select * from event limit $1", count)
 
 

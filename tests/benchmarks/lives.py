@@ -1,4 +1,4 @@
-"""Drives whole lives, thousands at once: prepared untimed, then added and verified (A), then switched (B)."""
+"""Runs thousands of lives at once: prepared (not timed), then added and verified (A), then switched (B)."""
 
 import random
 from collections.abc import Awaitable, Callable, Sequence
@@ -13,16 +13,16 @@ from tests.benchmarks.usage import Meter, Used
 
 CODES_PER_REQUEST = 1_000
 EVENTS_PER_LIFE = 6
-"""Added, expired, and both verdicts in both ledgers. A switch frees a seat too, which is recorded but not counted."""
+"""Added, expired, and both verdicts in both ledgers. The seat freed by a switch is recorded too, but not counted."""
 PAST_ALL_ENDS = "P1YT1H"
 
 type Progress = Callable[[int], None]
-"""Takes how many lives are through."""
+"""Called with the number of completed lives."""
 
 
 @dataclass(frozen=True, slots=True)
 class IssuedCode:
-    """A code as orders name it."""
+    """A code as commands refer to it."""
 
     ref: str
     last_group: str
@@ -37,17 +37,17 @@ class Life:
     second: IssuedCode
 
     def enroll(self) -> Message:
-        """Return the order that makes the device known."""
+        """Return the command that enrolls the device."""
         return order(self.device_id, "EnrollDevice", product="antivirus", region="DE")
 
     def add(self, code: IssuedCode) -> Message:
-        """Return the order that adds a code."""
+        """Return the command that adds a code."""
         return order(self.device_id, "AddCode", code_ref=code.ref, last_group=code.last_group)
 
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """What a phase took, and the events that it made, by ledger and type."""
+    """The resources that a phase used, and the events it recorded, by ledger and type."""
 
     lives: int
     used: Used
@@ -55,7 +55,7 @@ class Phase:
 
 
 async def issue(stand: Stand, count: int, *, term: str) -> list[dict[str, str]]:
-    """Return new codes of one seat; each has `code_ref`, `last_group` and the whole `code`."""
+    """Return new codes with one seat; each has `code_ref`, `last_group` and the whole `code`."""
     codes: list[dict[str, str]] = []
     while len(codes) < count:
         wanted = {"product": "antivirus", "term": term, "count": min(CODES_PER_REQUEST, count - len(codes))}
@@ -65,7 +65,7 @@ async def issue(stand: Stand, count: int, *, term: str) -> list[dict[str, str]]:
 
 
 async def prepare(stand: Stand, sender: Sender, count: int, *, seed: int, progress: Progress) -> list[Life]:
-    """Return lives whose devices have a first license in force."""
+    """Return lives whose devices have their first license active."""
     chance = random.Random(seed)
     codes = [IssuedCode(each["code_ref"], each["last_group"]) for each in await issue(stand, 2 * count, term="P1Y")]
     lives = [
@@ -80,7 +80,7 @@ async def prepare(stand: Stand, sender: Sender, count: int, *, seed: int, progre
 
 
 async def add(stand: Stand, sender: Sender, lives: Sequence[Life], *, progress: Progress) -> Phase:
-    """Phase A: a second code is added to every device; ends when all are verified, published and shown."""
+    """Phase A: add a second code to every device. Ends when all are verified, published and shown."""
 
     async def go() -> None:
         await sender.send(TOPIC, [life.add(life.second) for life in lives])
@@ -89,7 +89,7 @@ async def add(stand: Stand, sender: Sender, lives: Sequence[Life], *, progress: 
 
 
 async def switch(stand: Stand, lives: Sequence[Life], *, progress: Progress) -> Phase:
-    """Phase B: all first licenses end at once; ends when all switches are recorded, published and shown."""
+    """Phase B: let all first licenses expire at once. Ends when all switches are recorded, published and shown."""
 
     async def go() -> None:
         await stand.advance_clocks(PAST_ALL_ENDS)
@@ -113,7 +113,7 @@ async def _phase(
     used = meter.read()
     events = dict(await events_by_type(stand) - counts)
     if any(events.get(name) != len(lives) for name in happens):
-        raise Stuck(f"not every one of {len(lives)} lives went through: {events}")
+        raise Stuck(f"not all of {len(lives)} lives were completed: {events}")
     return Phase(len(lives), used, events)
 
 

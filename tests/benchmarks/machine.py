@@ -1,4 +1,4 @@
-"""What a run was made on and with: numbers without it mean nothing."""
+"""Describes the machine and versions of a run: without them its numbers mean nothing."""
 
 import os
 import platform
@@ -17,7 +17,7 @@ PACKAGES = ("faststream", "aiokafka", "asyncpg", "pydantic", "uvloop")
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """The machine, the versions, and the command. `load_average` of the last minute tells what else ran before."""
+    """The machine, the versions and the command. `load_average`, of the last minute, shows what else was running."""
 
     cores: int
     memory_gib: float
@@ -29,7 +29,7 @@ class Machine:
 
 
 async def describe(stand: Stand, *, seed: int) -> Machine:
-    """Return what this run is made on."""
+    """Return the machine and versions of this run."""
     postgres = await stand.ledgers["device"].fetchval("show server_version")
     return Machine(
         cores=len(psutil.Process().cpu_affinity()) if sys.platform == "linux" else os.cpu_count() or 1,

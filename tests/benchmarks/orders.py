@@ -1,4 +1,4 @@
-"""Orders to devices as a fleet tool sends them: CloudEvents on `device.commands.v1`, whole batches at a time."""
+"""Sends commands to devices as a fleet tool does: CloudEvents on `device.commands.v1`, in whole batches."""
 
 import asyncio
 import json
@@ -32,7 +32,7 @@ class Message:
 
 
 def order(device_id: str, name: str, **fields: str) -> Message:
-    """Return the order `name` for a device."""
+    """Return the command `name` for a device."""
     return Message(
         slice_number=slice_of(device_id),
         key=device_id.encode(),
@@ -49,13 +49,13 @@ def order(device_id: str, name: str, **fields: str) -> Message:
 
 
 class Sender:
-    """A producer as careful as the services' own: idempotent, every copy acknowledged, zstd."""
+    """A producer with the same settings as the services': idempotent, acks from all replicas, zstd."""
 
     def __init__(self, producer: AIOKafkaProducer) -> None:
         self._producer = producer
 
     async def send(self, topic: str, messages: Iterable[Message]) -> None:
-        """Send all, in their order per partition, and return when all are acknowledged."""
+        """Send all messages, in order per partition, and return when all are acknowledged."""
         partition_count = len(await self._producer.partitions_for(topic))
         by_partition: dict[int, list[Message]] = defaultdict(list)
         for message in messages:

@@ -1,7 +1,7 @@
-"""How fast a projection is made anew from a long log, what it takes, and where the time goes.
+"""Measures how fast a projection is rebuilt from a long log, what resources it uses, and where the time goes.
 
-`python -m tests.benchmarks.rebuild --data FOLDER` works on a local system that `make seed-log` filled and whose
-services do not run. Both copies of the log are folded, compared with the live table and swapped in.
+`python -m tests.benchmarks.rebuild --data FOLDER` uses a local system that `make seed-log` has filled and whose
+services are stopped. It rebuilds from both copies of the log, compares with the live table and swaps the new one in.
 """
 
 import argparse
@@ -43,7 +43,7 @@ SAMPLE_EVENTS = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One rebuild: from which log, how many events and rows, how long, and what it used."""
+    """One rebuild: its source, the number of events and rows, the time and the resources used."""
 
     source: str
     events: int
@@ -64,17 +64,17 @@ class Run:
 
 @dataclass(slots=True)
 class Peak:
-    """The most memory that this process and its children had together, and had until half of the work was done."""
+    """The peak memory of this process and its children together, over the whole run and over the first half."""
 
     bytes: int = 0
     half_way_bytes: int = 0
 
     def look(self) -> None:
-        """Look once."""
+        """Take one sample."""
         total = 0
         for process in (psutil.Process(), *psutil.Process().children(recursive=True)):
             with suppress(psutil.NoSuchProcess):
-                # the stack's servers are our children too
+                # the servers of the stack are child processes too
                 if process.name().startswith("python"):
                     total += process.memory_info().rss
         self.bytes = max(self.bytes, total)
@@ -82,7 +82,7 @@ class Peak:
 
 @contextmanager
 def peak() -> Iterator[Peak]:
-    """Yield the peak, looked at until the end."""
+    """Yield the peak, sampled until the end."""
     seen, ended = Peak(), Event()
 
     def watch() -> None:
@@ -99,7 +99,7 @@ def peak() -> Iterator[Peak]:
 
 
 def run(system: System, source: LogName, processes: int | None) -> Run:
-    """Make the license view anew."""
+    """Rebuild the license view."""
     url = system.database_url("device")
     subject = Subject(
         projection=LICENSE_VIEW,
@@ -144,12 +144,12 @@ def _children_seconds() -> float:
 
 @dataclass(slots=True)
 class Parts:
-    """Microseconds of one core per event, by what they are spent on."""
+    """Microseconds of one core per event, by step."""
 
     of: dict[str, float] = field(default_factory=dict)
 
     def time(self, name: str, events: int, work: Callable[[], Any]) -> Any:
-        """Do something and note what it took."""
+        """Do the work and record how long it took."""
         began = time.process_time()
         answer = work()
         self.of[name] = 1e6 * (time.process_time() - began) / events
@@ -157,7 +157,7 @@ class Parts:
 
 
 async def parts(system: System) -> Parts:
-    """Take the first events of the log through each step alone, in this process."""
+    """Run each step by itself on the first events of the log, in this process."""
     found = Parts()
     gc.disable()
     entries = await _from_kafka(system, found)
@@ -200,13 +200,13 @@ def _total(heads: Sequence[Any]) -> int:
     return sum(row["position"] for row in heads)
 
 
-# --- what is shown ----------------------------------------------------------------------------
+# --- output -----------------------------------------------------------------------------------
 
 
 def show(runs: Sequence[Run], found: Parts) -> None:
     """Print the tables."""
     table = Table(
-        "log", "events", "rows", "fold, s", "events/s", "all, s", "CPU, s", "MiB at most (half-way)", "others"
+        "log", "events", "rows", "fold, s", "events/s", "total, s", "CPU, s", "peak MiB (halfway)", "other CPU"
     )
     for each in runs:
         cpu = ", ".join(f"{name} {seconds:.0f}" for name, seconds in each.cpu_seconds.items() if seconds >= 1)
@@ -230,12 +230,14 @@ def show(runs: Sequence[Run], found: Parts) -> None:
 
 
 def main() -> None:
-    """Measure, print, and write the file that was asked for."""
+    """Run the measurements, print the results, and write them to a file if requested."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.rebuild", description=main.__doc__)
-    parser.add_argument("--data", type=Path, default=Path(".data"), help="the folder of a system that was seeded")
-    parser.add_argument("--processes", type=int, help="how many at once (one per core)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything to FILE too")
-    parser.add_argument("--times", type=int, default=2, help="how often from each log (2)")
+    parser.add_argument(
+        "--data", type=Path, default=Path(".data"), help="data folder of a seeded system (default .data)"
+    )
+    parser.add_argument("--processes", type=int, help="number of parallel processes (default: one per core)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write all results to FILE")
+    parser.add_argument("--times", type=int, default=2, help="number of rebuilds from each log (default 2)")
     asked = parser.parse_args()
     system = local_system(asked.data)
     system.stack.start()

@@ -1,4 +1,4 @@
-"""The tables that a run ends with, on standard output: coloured at a terminal, plain elsewhere."""
+"""The result tables of a run, on standard output: in color at a terminal, plain elsewhere."""
 
 from collections.abc import Iterable
 
@@ -12,17 +12,17 @@ from tests.benchmarks.results import Results, Throughput
 
 PLAIN_COLUMNS = 100
 MIB = 2**20
-OBVIOUS_LIVES_PER_SECOND = "178 to 194"
-OBVIOUS_ADD_TO_VERDICT_MS = (24, 36)
+NAIVE_LIVES_PER_SECOND = "178 to 194"
+NAIVE_ADD_TO_VERDICT_MS = (24, 36)
 OTHERS_SHARE_WORTH_SAYING = 0.05
 SOURCE = (
-    "obvious pair: one FastStream message per call, one transaction each, at 50 adds/s; two cores; lives of 4 events."
-    " Source: our earlier measurement of the obvious FastStream pair"
+    "naive pair: one FastStream message per call, one transaction each, at 50 adds/s; two cores; lives of 4 events."
+    " Source: our earlier measurement of this pair"
 )
 
 
 def show(results: Results) -> None:
-    """Print everything."""
+    """Print all tables."""
     console = Console()
     if not console.is_terminal:
         console = Console(width=PLAIN_COLUMNS)
@@ -45,7 +45,7 @@ def _warn_of_others(console: Console, results: Results) -> None:
         ("batches of one", results.batch_of_one.others_share),
     ):
         if share > OTHERS_SHARE_WORTH_SAYING:
-            text = f"{name}: other programs took {share:.0%} of the cores meanwhile; compare CPU per life, not rates"
+            text = f"{name}: other programs used {share:.0%} of the CPU meanwhile; compare CPU per life, not rates"
             console.print(text, style="yellow")
 
 
@@ -64,8 +64,8 @@ def _show_machine(console: Console, results: Results) -> None:
     machine = results.machine
     versions = ", ".join(f"{name} {number}" for name, number in machine.versions.items())
     console.print(
-        f"{machine.cores} cores, {machine.memory_gib:.0f} GiB, {machine.system}, load average before"
-        f" {machine.load_average:.1f}; servers, services and load share the cores",
+        f"{machine.cores} cores, {machine.memory_gib:.0f} GiB, {machine.system}, load average at start"
+        f" {machine.load_average:.1f}; servers, services and load generator share the cores",
     )
     console.print(f"{versions}\n{machine.command} (seed {machine.seed})", style="dim")
 
@@ -85,11 +85,11 @@ def _throughput(results: Results) -> Table:
     ]
     rows += [
         ("whole lives", f"{run.lives:,}", f"{run.seconds:.2f}", f"{run.lives_per_second:,.0f}", _recorded(run.events)),
-        ("obvious pair", "", "", OBVIOUS_LIVES_PER_SECOND, ""),
+        ("naive pair", "", "", NAIVE_LIVES_PER_SECOND, ""),
     ]
     title = f"Throughput: {run.lives_per_second:,.0f} lives/s, {run.events_per_second:,.0f} events/s"
     return _table(
-        f"{title} ({EVENTS_PER_LIFE} per life, in the ledgers, on Kafka and shown)",
+        f"{title} ({EVENTS_PER_LIFE} per life: in the ledgers, on Kafka and in the view)",
         "phase", "lives", "seconds", "lives/s", "events recorded", rows=rows,
     )  # fmt: skip
 
@@ -104,10 +104,10 @@ def _latency(latency: Latency) -> Table:
         ("request → verdict in the device ledger", *_percentiles(latency.recorded)),
         ("request → verdict shown (long poll)", *_percentiles(latency.shown)),
         ("added → verdict, both in the device ledger", *_percentiles(latency.decided)),
-        ("obvious pair, add → verdict", *map(str, OBVIOUS_ADD_TO_VERDICT_MS), ""),
+        ("naive pair, add → verdict", *map(str, NAIVE_ADD_TO_VERDICT_MS), ""),
     ]
     title = f"Latency of {latency.adds:,} adds at {latency.adds_per_second:.0f}/s over HTTP, ms"
-    return _table(title, "from → to", "p50", "p99", "most", rows=rows)
+    return _table(title, "from → to", "p50", "p99", "max", rows=rows)
 
 
 def _percentiles(of: Percentiles) -> tuple[str, str, str]:
@@ -130,8 +130,8 @@ def _usage(results: Results) -> Table:
     rows.append(
         ("all", f"{sum(per_life.values()):.3f}", "", f"{sum(results.cpu_percent_at_rest.values()):.1f}", "", "")
     )
-    columns = ("per life", "per light add", "at rest, %", "MiB at most", "MiB at end")
-    return _table("Processes: CPU in ms, memory", "process", *columns, rows=rows)
+    columns = ("per life", "per add, light load", "idle, %", "peak MiB", "final MiB")
+    return _table("Processes: CPU in ms, and memory", "process", *columns, rows=rows)
 
 
 def _limits(results: Results) -> Table:
@@ -145,7 +145,7 @@ def _limits(results: Results) -> Table:
             f"×{run.lives_per_second / one.lives_per_second:.1f}",
         ),
     ]
-    return _table("Limits in the same run", "limit", "rate", "this system", rows=rows)
+    return _table("Limits, measured in the same run", "limit", "rate", "this system", rows=rows)
 
 
 def _row(name: str, per_second: float, run: Throughput) -> tuple[str, str, str]:

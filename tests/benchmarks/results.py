@@ -1,4 +1,4 @@
-"""What a run found. Plain data: the tables and the JSON file show the same."""
+"""The results of a run as plain data, for both the tables and the JSON file."""
 
 import json
 from collections import Counter
@@ -14,24 +14,24 @@ from tests.benchmarks.machine import Machine
 
 @dataclass(frozen=True, slots=True)
 class Throughput:
-    """Whole lives: both phases. The time between them is not counted."""
+    """Both phases of whole lives. The time between the phases is not counted."""
 
     add: Phase
     switch: Phase
 
     @property
     def lives(self) -> int:
-        """Return how many lives went through."""
+        """Return the number of completed lives."""
         return self.add.lives
 
     @property
     def seconds(self) -> float:
-        """Return what both phases took."""
+        """Return the duration of both phases."""
         return self.add.used.seconds + self.switch.used.seconds
 
     @property
     def others_share(self) -> float:
-        """Return the share of all cores that other programs took meanwhile."""
+        """Return the share of all cores that other programs used meanwhile."""
         return sum(phase.used.seconds * phase.used.others_share for phase in (self.add, self.switch)) / self.seconds
 
     @property
@@ -41,16 +41,16 @@ class Throughput:
 
     @property
     def events_per_second(self) -> float:
-        """Return the rate of the six events that make a life."""
+        """Return the rate of the six events of a life."""
         return EVENTS_PER_LIFE * self.lives_per_second
 
     @property
     def events(self) -> dict[str, int]:
-        """Return all that was recorded, by ledger and type."""
+        """Return the number of recorded events, by ledger and type."""
         return dict(Counter(self.add.events) + Counter(self.switch.events))
 
     def cpu_ms_per_life(self) -> dict[str, float]:
-        """Return the processor time of each part."""
+        """Return the CPU time of each part."""
         return {name: _per_life(self.add, name) + _per_life(self.switch, name) for name in self.add.used.cpu_seconds}
 
 
@@ -60,7 +60,7 @@ def _per_life(phase: Phase, name: str) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """One run."""
+    """The results of one run."""
 
     machine: Machine
     cpu_percent_at_rest: dict[str, float]
@@ -73,7 +73,7 @@ class Results:
     batch_of_one: Throughput
 
     def as_json(self) -> dict[str, Any]:
-        """Return everything, with the rates."""
+        """Return all results with the rates."""
         return {
             **asdict(self),
             "others_share": self.throughput.others_share,
@@ -86,5 +86,5 @@ class Results:
         }
 
     def write(self, file: Path) -> None:
-        """Write everything as JSON."""
+        """Write all results as JSON."""
         file.write_text(json.dumps(self.as_json(), indent=2) + "\n")

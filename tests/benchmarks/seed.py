@@ -1,9 +1,8 @@
-"""`make seed-log N=3000000`: fills a new local system with years of history, as both services would have written it.
+"""`make seed-log N=3000000`: fills a local system with years of history, as both services would have written it.
 
-The real deciders make the events, side by side in one process per core. They are copied into both ledgers and sent to
-both topics, with the state rows beside them; each service has heard the other. The projections are still empty: their
-consumers catch up by themselves, or `perennial projection rebuild` fills them. A log that has events already gets more,
-if the seed is another one.
+The real deciders make the events, in one process per core. The events are copied to both ledgers with their state rows
+and sent to both topics, and each service counts as having consumed the other's. The projections stay empty: their
+consumers catch up later, or `perennial projection rebuild` fills them. With another seed, a log gets more events.
 """
 
 import argparse
@@ -39,9 +38,9 @@ OTHER: Mapping[ServiceName, ServiceName] = {"device": "activation", "activation"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """One process's part: its slices, of a log of so many events of devices, in cohorts of so many lives.
+    """The share of one process: its slices, for this many device events, in cohorts of this many lives.
 
-    Each cohort is written with so many `twins`, of whose lives the rules are not asked again.
+    Each cohort is written with this many `twins`, whose events are copies that need no decisions.
     """
 
     dsns: Mapping[ServiceName, str]
@@ -55,11 +54,11 @@ class Task:
     parts: int
 
     def owns(self, slice_number: int) -> bool:
-        """Tell whether a slice is one of its own."""
+        """Return whether a slice belongs to this process."""
         return slice_number % self.parts == self.part
 
     def written(self) -> Iterator[Written]:
-        """Yield what its cohorts and their twins write."""
+        """Yield the output of its cohorts and their twins."""
         asked = self.device_events // (1 + self.twins)
         for original in cohorts(self.seed, asked, lives=self.lives, part=self.part, parts=self.parts):
             yield original
@@ -69,7 +68,7 @@ class Task:
 
 @dataclass(slots=True)
 class Log:
-    """One service's ledger and topic, as far as this process writes them."""
+    """The part of one service's ledger and topic that this process writes."""
 
     service: ServiceName
     connection: Connection
@@ -78,12 +77,12 @@ class Log:
     heads: dict[int, tuple[int, bytes]] = field(default_factory=dict)
 
     async def begin(self, owns: Callable[[int], bool]) -> None:
-        """Go on where the ledger ends, in our slices."""
+        """Continue at the end of the ledger, in our slices."""
         rows = await self.connection.fetch("select slice, position, hash from slice_head where position > 0")
         self.heads = {row["slice"]: (row["position"], row["hash"]) for row in rows if owns(row["slice"])}
 
     async def write(self, events: Sequence[NewEvent]) -> None:
-        """Copy events into the ledger and send them to the topic, both in their order."""
+        """Copy events to the ledger and send them to the topic, both in order."""
         recorded = [self._chained(event) for event in events]
         await self.connection.copy_records_to_table("event", records=[_row(entry) for entry in recorded])
         by_partition: dict[int, list[RecordedEvent]] = {}
@@ -121,7 +120,7 @@ class Log:
         await asyncio.gather(*waiting)
 
     async def end(self) -> None:
-        """Note where the slices stand, in the ledger and for the relay."""
+        """Store the head positions of the slices, and mark them as published."""
         columns = [
             list(column) for column in zip(*((number, *head) for number, head in self.heads.items()), strict=True)
         ]
@@ -134,7 +133,7 @@ def _row(entry: RecordedEvent) -> tuple[Any, ...]:
 
 
 def fill(task: Task) -> int:
-    """Write one part and return how many events of devices it has."""
+    """Write one part and return its number of device events."""
     return asyncio.run(_fill(task))
 
 
@@ -153,7 +152,7 @@ async def _fill(task: Task) -> int:
         await logs["activation"].write(written.activation)
         await _write_states(connections, written)
         count += len(written.device)
-        print(f"part {task.part + 1} of {task.parts}: {count:,} events of devices", flush=True)
+        print(f"part {task.part + 1} of {task.parts}: {count:,} device events", flush=True)
     for log in logs.values():
         await log.end()
         await log.connection.close()
@@ -176,7 +175,7 @@ async def _write_states(connections: Mapping[ServiceName, Any], written: Written
 
 
 async def hear(system: System) -> None:
-    """Let each service have heard the other up to the end."""
+    """Mark the events of each service as consumed by the other."""
     for service in SERVICES:
         here = await asyncpg.connect(system.stack.postgres.dsn(service))
         there = await asyncpg.connect(system.stack.postgres.dsn(OTHER[service]))
@@ -205,7 +204,7 @@ async def _ends(system: System, topic: str) -> Mapping[int, int]:
 
 
 def seed(system: System, *, device_events: int, lives: int, seed: int, parts: int, twins: int = 0) -> int:
-    """Write into a system whose servers run and whose services do not; return how many events of devices are new."""
+    """Seed a system with running servers and stopped services; return the number of new device events."""
     dsns = {name: system.stack.postgres.dsn(name) for name in SERVICES}
     tasks = [
         Task(
@@ -238,13 +237,22 @@ update slice_published p set position = heads.position from heads where p.slice 
 
 
 def main() -> None:
-    """Fill the local system of a folder, whose servers do not run."""
+    """Seed the local system in a folder. Its servers must be stopped."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.seed", description=main.__doc__)
-    parser.add_argument("device_events", type=int, help="how many events of devices (those of codes come on top)")
-    parser.add_argument("--data", type=Path, default=Path(".data"), help="the system's folder")
-    parser.add_argument("--seed", type=int, default=1, help="the same seed makes the same events, another one more (1)")
-    parser.add_argument("--lives", type=int, default=20_000, help="how many lives run side by side (20000)")
-    parser.add_argument("--twins", type=int, default=0, help="how often each life is lived again by others (0)")
+    parser.add_argument("device_events", type=int, help="number of device events (code events are extra)")
+    parser.add_argument("--data", type=Path, default=Path(".data"), help="data folder of the system (default .data)")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=1,
+        help="the same seed makes the same events, another seed adds new ones (default 1)",
+    )
+    parser.add_argument(
+        "--lives", type=int, default=20_000, help="number of lives that run in parallel (default 20000)"
+    )
+    parser.add_argument(
+        "--twins", type=int, default=0, help="number of copies of each life, with other ids (default 0)"
+    )
     asked = parser.parse_args()
     system = local_system(asked.data)
     system.stack.start()
@@ -261,7 +269,7 @@ def main() -> None:
         )
     finally:
         system.stack.stop()
-    print(f"{count:,} more events of devices lie in {asked.data}")
+    print(f"added {count:,} device events to {asked.data}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""The stand of one run: a whole system of its own, in a temporary folder, on free ports, in sandbox time.
+"""The test stand of one run: a separate system in a temporary folder, on free ports, in sandbox time.
 
-Nothing is measured in here.
+Nothing is measured here.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ PARTITIONS = 8
 def started(environment: Mapping[str, str]) -> Iterator[System]:
     """Yield a running system with `environment` for both services.
 
-    Its data is removed at the end. After a failure it stays, for the logs in it, and the error says where.
+    Its data is removed at the end. After a failure the data is kept for its logs, and the error says where it is.
     """
     folder = Path(tempfile.mkdtemp(prefix="perennial-bench-"))
     system = System(
@@ -44,7 +44,7 @@ def started(environment: Mapping[str, str]) -> Iterator[System]:
             _wait_until_ready(system)
             yield system
     except Exception as failure:
-        failure.add_note(f"the services' logs are kept in {folder / 'workers'}")
+        failure.add_note(f"the logs of the services are in {folder / 'workers'}")
         raise
     except BaseException:
         _remove(system)
@@ -67,7 +67,7 @@ def _wait_until_ready(system: System) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Stand:
-    """A running system, and the ways to drive and watch it."""
+    """A running system, with clients to drive and observe it."""
 
     system: System
     client: httpx.AsyncClient
@@ -75,15 +75,15 @@ class Stand:
 
     @property
     def operator(self) -> dict[str, str]:
-        """The headers of an operator's request."""
+        """The HTTP headers of an operator."""
         return {"Authorization": f"Bearer {self.system.credentials.operator_key}"}
 
     def url(self, service: ServiceName, path: str) -> str:
-        """Return the address of a route."""
+        """Return the URL of a route."""
         return f"{self.system.worker(service).url}{path}"
 
     async def advance_clocks(self, step: str) -> None:
-        """Move the time of both services forward by an ISO 8601 duration."""
+        """Move the clocks of both services forward by an ISO 8601 duration."""
         moves = [
             self.client.post(self.url(service, "/v1/sandbox/clock"), json={"advance": step}, headers=self.operator)
             for service in SERVICES
@@ -94,7 +94,7 @@ class Stand:
 
 @asynccontextmanager
 async def connected(system: System) -> AsyncIterator[Stand]:
-    """Yield the stand of a running system, with a client and a look into both ledgers."""
+    """Yield the stand of a running system, with an HTTP client and connections to both ledgers."""
     async with (
         httpx.AsyncClient(trust_env=False, timeout=30) as client,
         asyncpg.create_pool(system.stack.postgres.dsn("device"), min_size=1, max_size=2) as device,

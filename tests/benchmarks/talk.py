@@ -1,4 +1,4 @@
-"""What is said while a run goes on, on standard error: bars at a terminal, a line per step elsewhere."""
+"""Shows progress during a run, on standard error: bars at a terminal, one line per step elsewhere."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,17 +20,17 @@ console = Console(stderr=True)
 
 
 class Rate(ProgressColumn):
-    """How many per second lately."""
+    """The current rate per second."""
 
     def render(self, task: Task) -> Text:
-        """Return the rate, or nothing before there is one."""
+        """Return the rate, or an empty text before it is known."""
         speed = task.finished_speed or task.speed
         return Text(f"{speed:,.0f}/s" if speed else "", style="cyan")
 
 
 @contextmanager
 def step(name: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Yield what takes the count that is done, of `total`."""
+    """Yield a function that takes the number done so far, out of `total`."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate())
     clocks = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
     if not console.is_terminal:
@@ -42,5 +42,5 @@ def step(name: str, total: int) -> Iterator[Callable[[int], None]]:
 
 
 def say(text: str) -> None:
-    """Say one line."""
+    """Print one line."""
     console.print(text)

@@ -1,7 +1,7 @@
-"""Twins of a crowd: what it wrote, once more, by others who lived the same.
+"""Twins of a cohort: copies of its output with other ids.
 
-The rules take a hundred microseconds for an event, and decide alike for two lives that differ in nothing but their ids:
-a long log need not ask them about every life. Every id in a twin's events and states is another one, and nothing else.
+The deciders take a hundred microseconds per event, and decide the same for two lives that differ only in their ids. So
+a long log does not need their decision for every life. In a twin's events and states, only the ids are different.
 """
 
 import random
@@ -17,11 +17,11 @@ from tests.benchmarks.histories import Written
 
 ID = re.compile(r'"([0-9a-f-]{32,36})"')
 MASKS = 2_000
-"""So many tries to find a stream's id in one of our slices never fail: one of two or four is ours."""
+"""With this many tries, an id in one of our slices is always found: every second or fourth slice is ours."""
 
 
 class Twin:
-    """One twin of a crowd, told from the others by its number; all its streams lie in slices that `owns` calls ours."""
+    """One twin of a cohort, identified by its number, with ids only in the slices that `owns` accepts."""
 
     def __init__(self, number: int, *, owns: Callable[[int], bool] = lambda _: True) -> None:
         chance = random.Random(f"twin {number}")
@@ -30,7 +30,7 @@ class Twin:
         self._streams: dict[str, str] = {}
 
     def written(self, original: Written) -> Written:
-        """Return what the twin wrote."""
+        """Return the output of the twin."""
         for event in (*original.device, *original.activation):
             if event.stream_id not in self._streams:
                 self._streams[event.stream_id] = self._stream(event.stream_id)
@@ -58,7 +58,7 @@ class Twin:
         return {self._streams[stream_id]: twin_of(stored) for stream_id, stored in states.items()}
 
     def _code(self, stored: Stored[Any]) -> Stored[Any]:
-        """Return the code with its seats, which have a table of their own and are not in its document."""
+        """Return the code with its seats, which are stored in a separate table and not in its document."""
         holders = frozenset(self._id(holder) for holder in stored.state.holders)
         return Stored(stored.version, self._stored(stored).state.but(holders=holders))
 
@@ -81,7 +81,7 @@ class Twin:
 
 
 def _masked(original: str, mask: int) -> str:
-    """Return another id in the same form."""
+    """Return another id of the same format."""
     digits = f"{int(original.replace('-', ''), 16) ^ mask:032x}"
     if "-" not in original:
         return digits

@@ -1,4 +1,4 @@
-"""What the processes use: processor time, and memory while a run goes on."""
+"""Measures the CPU time and memory of the processes during a run."""
 
 import os
 import threading
@@ -16,7 +16,7 @@ SAMPLE_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """What was used in `seconds`: processor seconds by part, and the share of all cores that other programs took."""
+    """The usage over `seconds`: CPU seconds by part, and the share of all cores that other programs used."""
 
     seconds: float
     cpu_seconds: dict[str, float]
@@ -24,7 +24,7 @@ class Used:
 
 
 class Meter:
-    """Measures from its making on."""
+    """Measures CPU usage from its creation on."""
 
     def __init__(self, system: System) -> None:
         self.pids = roots(system)
@@ -33,11 +33,11 @@ class Meter:
 
     @property
     def seconds(self) -> float:
-        """Return the time since then."""
+        """Return the time since its creation."""
         return time.perf_counter() - self._began
 
     def read(self) -> Used:
-        """Return what was used since then."""
+        """Return the usage since its creation."""
         seconds, now = self.seconds, _cpu_seconds_by_part(self.pids)
         used = {name: now[name] - before for name, before in self._cpu_seconds.items()}
         others = _busy_seconds() - self._busy_seconds - sum(used.values())
@@ -45,7 +45,7 @@ class Meter:
 
 
 def roots(system: System) -> dict[str, int]:
-    """Return the process of each part, by the name under which it is reported."""
+    """Return the process id of each part, by the name used in reports."""
     workers = {name.removesuffix(".1"): worker.pid for name, worker in system.workers.items()}
     stack = system.stack
     return {**workers, "PostgreSQL": stack.postgres.pid, "Kafka": stack.kafka.pid, "load": os.getpid()}
@@ -59,9 +59,9 @@ def _cpu_seconds(name: str, pid: int) -> float:
     root = psutil.Process(pid)
     times = root.cpu_times()
     if name == "load":
-        # the servers are this process's children too
+        # the servers are child processes of this one too
         return times.user + times.system
-    # what ended children used stands in their parent's books
+    # the usage of ended children is in their parent's figures
     total = times.user + times.system + times.children_user + times.children_system
     for child in root.children(recursive=True):
         with suppress(psutil.NoSuchProcess):
@@ -71,23 +71,23 @@ def _cpu_seconds(name: str, pid: int) -> float:
 
 
 def _busy_seconds() -> float:
-    """Return how long all cores together were not idle since the machine started."""
+    """Return the busy time of all cores since the machine started."""
     times = psutil.cpu_times()
     waiting = getattr(times, "iowait", 0.0)
-    # what guests use is in the time of their users too
+    # guest time is part of user time too
     guests = getattr(times, "guest", 0.0) + getattr(times, "guest_nice", 0.0)
     return float(sum(times) - times.idle - waiting - guests)
 
 
 @dataclass(slots=True)
 class Memory:
-    """Resident bytes by part: the most that was seen, and the last look."""
+    """Resident bytes by part: the peak and the last sample."""
 
     peak: dict[str, int] = field(default_factory=dict)
     last: dict[str, int] = field(default_factory=dict)
 
     def look(self, pids: Mapping[str, int]) -> None:
-        """Look once."""
+        """Take one sample."""
         for name, pid in pids.items():
             with suppress(psutil.NoSuchProcess):
                 self.last[name] = _resident_bytes(name, pid)
@@ -101,7 +101,7 @@ def _resident_bytes(name: str, pid: int) -> int:
     total = 0
     for process in (root, *root.children(recursive=True)):
         with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-            # its processes share their buffers: the sum of their resident sets would count them many times
+            # its processes share their buffers, which the sum of their resident sets would count many times
             full = process.memory_full_info()
             total += getattr(full, "pss", full.uss)
     return total
@@ -109,7 +109,7 @@ def _resident_bytes(name: str, pid: int) -> int:
 
 @contextmanager
 def watched(pids: Mapping[str, int]) -> Iterator[Memory]:
-    """Yield the memory of the parts, looked at every second until the end."""
+    """Yield the memory of the parts, sampled every second until the end."""
     memory, ended = Memory(), threading.Event()
 
     def watch() -> None:

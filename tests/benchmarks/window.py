@@ -1,7 +1,7 @@
-"""How fast the Licensing window's first view is, and what it weighs: `python -m tests.benchmarks.window`.
+"""Measures the response time and size of the Licensing window's first view: `python -m tests.benchmarks.window`.
 
-A light load: a few people open their windows, ten times in a second. A time is the service's own answer over loopback,
-measured by whoever asks; the weight is what a browser without any cache is sent.
+The load is light: a few people open their windows, ten times per second in total. The time is that of one response over
+loopback, measured by the client; the size is everything that a browser with an empty cache downloads.
 """
 
 import re
@@ -24,15 +24,15 @@ PER_SECOND = 10.0
 
 
 def main() -> None:
-    """Measure, and print one line per figure."""
+    """Run the measurements and print one line per figure."""
     with tempfile.TemporaryDirectory() as folder, running_system(Path(folder)) as system:
         browsers = _open_windows(system)
         milliseconds = _measured(browsers)
         weight = _weight(browsers[0])
     cuts = quantiles(milliseconds, n=100)
-    print(f"first view, {VIEWS} of them at {PER_SECOND:.0f}/s: ", end="")
+    print(f"first view, {VIEWS} requests at {PER_SECOND:.0f}/s: ", end="")
     print(", ".join(f"p{part} {cuts[part - 1]:.1f} ms" for part in (50, 95, 99)))
-    print(f"weight without a cache: {weight:,} bytes")
+    print(f"size with an empty cache: {weight:,} bytes")
 
 
 def _open_windows(system: System) -> list[Browser]:
@@ -46,7 +46,7 @@ def _open_windows(system: System) -> list[Browser]:
 
 
 def _measured(browsers: list[Browser]) -> list[float]:
-    """Return how long each view took, in milliseconds."""
+    """Return the time of each view, in milliseconds."""
     times = []
     for number in track(range(WARM_UP + VIEWS), description="opening windows"):
         browser = browsers[number % len(browsers)]
@@ -59,7 +59,7 @@ def _measured(browsers: list[Browser]) -> list[float]:
 
 
 def _weight(browser: Browser) -> int:
-    """Return the bytes of the page and of the files that it names."""
+    """Return the size in bytes of the page and the files it links to."""
     page = browser.http.get(browser.addresses[-1])
     files = re.findall(r'(?:href|src)="(/[\w-]*assets/[^"]+)"', page.text)
     return sum(len(answer.content) for answer in (page, *map(browser.http.get, files)))
