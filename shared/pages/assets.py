@@ -1,4 +1,4 @@
-"""Goes out: the static files of pages, named by their content, so that browsers may keep them for ever."""
+"""Goes out: the static files of the pages. Names contain a content hash, so browsers may cache them forever."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from fastapi import APIRouter, Response
 from shared.doors.problems import Problem
 
 MEDIA_TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
-FOR_EVER = "public, max-age=31536000, immutable"
+CACHE_FOREVER = "public, max-age=31536000, immutable"
 
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """One file, and where it is served."""
+    """A file and the path it is served at."""
 
     content: bytes
     media_type: str
@@ -23,7 +23,7 @@ class Asset:
 
 
 def read_assets(folders: Iterable[Path], *, prefix: str) -> dict[str, Asset]:
-    """Return the files by the names they have in their folders."""
+    """Return the files by their names in their folders."""
     files = [file for folder in folders for file in sorted(folder.iterdir()) if file.suffix in MEDIA_TYPES]
     return {file.name: _read(file, prefix) for file in files}
 
@@ -39,8 +39,8 @@ def add_assets(router: APIRouter, assets: Mapping[str, Asset], *, prefix: str) -
     by_path = {asset.path: asset for asset in assets.values()}
 
     @router.get(prefix + "/{name}", include_in_schema=False)
-    async def asset(name: str) -> Response:
-        if (found := by_path.get(f"{prefix}/{name}")) is None:
+    async def asset_file(name: str) -> Response:
+        if (asset := by_path.get(f"{prefix}/{name}")) is None:
             raise Problem(404, "not_found", "There is nothing at this address")
-        headers = {"Cache-Control": FOR_EVER, "Cross-Origin-Resource-Policy": "same-origin"}
-        return Response(found.content, headers=headers, media_type=found.media_type)
+        headers = {"Cache-Control": CACHE_FOREVER, "Cross-Origin-Resource-Policy": "same-origin"}
+        return Response(asset.content, headers=headers, media_type=asset.media_type)

@@ -1,4 +1,4 @@
-"""Times as the reader writes them: in the language of the request, in UTC; scripts make them local. Pure."""
+"""Times in the reader's language and in UTC; a script converts them to local time. Pure."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -7,42 +7,42 @@ from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_time, get_datetime_format
 from markupsafe import Markup
 
-from shared.pages.texts import Masked, Moment, Text
+from shared.pages.texts import MaskedCode, Moment, Text
 
 HEADER_CHARACTERS_MAX = 200
 LANGUAGES_MAX = 10
-USUAL = Locale("en", "GB")
+DEFAULT_LOCALE = Locale("en", "GB")
 
 
 @dataclass(frozen=True, slots=True)
 class Dates:
-    """How one reader writes dates."""
+    """Formats dates for one reader."""
 
     locale: Locale
 
     @classmethod
-    def asked(cls, accept_language: str | None) -> "Dates":
-        """Return the first language of an Accept-Language header whose dates are known."""
+    def for_languages(cls, accept_language: str | None) -> "Dates":
+        """Return the formatter for the first supported language of an Accept-Language header."""
         return cls(_locale((accept_language or "")[:HEADER_CHARACTERS_MAX]))
 
     def of(self, at: datetime) -> str:
-        """Return the time as `1 March 2027, 12:00 UTC` in the reader's language."""
+        """Return the time like `1 March 2027, 12:00 UTC`, in the reader's language."""
         moment = at.astimezone(UTC)
         day, time = format_date(moment, "long", self.locale), format_time(moment, "short", locale=self.locale)
         both = str(get_datetime_format("medium", locale=self.locale))
         return both.replace("'", "").replace("{0}", f"{time} UTC").replace("{1}", day)
 
-    def html(self, told: Text) -> Markup:
+    def html(self, sentence: Text) -> Markup:
         """Return the text as HTML."""
-        return Markup("").join(self._part(part) for part in told)
+        return Markup("").join(self._part(part) for part in sentence)
 
-    def _part(self, part: str | Moment | Masked) -> Markup:
+    def _part(self, part: str | Moment | MaskedCode) -> Markup:
         match part:
             case Moment():
                 return TIME.format(
                     exact=_exact(part.at), language=str(self.locale).replace("_", "-"), at=self.of(part.at)
                 )
-            case Masked():
+            case MaskedCode():
                 return CODE.format(masked=str(part), last_group=part.last_group)
             case _:
                 return Markup.escape(part)
@@ -53,15 +53,15 @@ def _exact(at: datetime) -> str:
 
 
 def _locale(accept_language: str) -> Locale:
-    asked = [entry.partition(";") for entry in accept_language.split(",")[:LANGUAGES_MAX]]
-    by_wish = sorted(asked, key=lambda entry: -_weight(entry[2]))
-    return next((locale for tag, _, _ in by_wish if (locale := _known(tag.strip()))), USUAL)
+    languages = [entry.partition(";") for entry in accept_language.split(",")[:LANGUAGES_MAX]]
+    by_preference = sorted(languages, key=lambda entry: -_weight(entry[2]))
+    return next((locale for tag, _, _ in by_preference if (locale := _parsed(tag.strip()))), DEFAULT_LOCALE)
 
 
-def _known(tag: str) -> Locale | None:
-    # plain English would write the month first, which half of its readers misread
+def _parsed(tag: str) -> Locale | None:
+    # American English puts the month first, which half of the readers would misread
     if tag == "en":
-        return USUAL
+        return DEFAULT_LOCALE
     try:
         return Locale.parse(tag, sep="-")
     except (UnknownLocaleError, ValueError):

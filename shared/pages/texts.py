@@ -1,4 +1,4 @@
-"""Sentences that carry times and codes: what a template shows in the reader's own way. Pure."""
+"""Texts that contain times and codes, which a template formats for the reader. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,14 +7,14 @@ from string import Formatter
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A time, to be told in the reader's zone and language."""
+    """A time to show in the reader's zone and language."""
 
     at: datetime
 
 
 @dataclass(frozen=True, slots=True)
-class Masked:
-    """A code of which the last group is readable (R-10)."""
+class MaskedCode:
+    """A code with only its last group visible (R-10)."""
 
     last_group: str
 
@@ -22,32 +22,32 @@ class Masked:
         return f"•••••-•••••-•••••-{self.last_group}"
 
 
-type Text = tuple[str | Moment | Masked, ...]
-"""A sentence or several, in parts."""
+type Text = tuple[str | Moment | MaskedCode, ...]
+"""One or more sentences, in parts."""
 
 _FORMATTER = Formatter()
 
 
-def text(words: str, **parts: datetime | Masked | int | str | None) -> Text:
-    """Return `words` with its `{names}` replaced by the parts of these names."""
-    told: list[str | Moment | Masked] = []
+def text(words: str, **parts: datetime | MaskedCode | int | str | None) -> Text:
+    """Return `words` with each `{name}` replaced by the part of that name."""
+    found: list[str | Moment | MaskedCode] = []
     for literal, name, _, _ in _FORMATTER.parse(words):
-        told.append(literal)
+        found.append(literal)
         if name is not None:
-            told.append(_part(parts[name]))
-    return tuple(part for part in told if part != "")
+            found.append(_part(parts[name]))
+    return tuple(part for part in found if part != "")
 
 
-def _part(value: datetime | Masked | int | str | None) -> str | Moment | Masked:
+def _part(value: datetime | MaskedCode | int | str | None) -> str | Moment | MaskedCode:
     match value:
         case datetime():
             return Moment(value)
-        case Masked():
+        case MaskedCode():
             return value
         case _:
             return "" if value is None else str(value)
 
 
-def plain(told: Text) -> str:
-    """Return the text for those who only hear it or read it in a title: times in UTC."""
-    return "".join(f"{part.at:%Y-%m-%d %H:%M} UTC" if isinstance(part, Moment) else str(part) for part in told)
+def plain(sentence: Text) -> str:
+    """Return the text as a plain string, for titles and screen readers: times in UTC."""
+    return "".join(f"{part.at:%Y-%m-%d %H:%M} UTC" if isinstance(part, Moment) else str(part) for part in sentence)

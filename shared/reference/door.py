@@ -8,7 +8,7 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
 
-from shared.pages import HEADERS, Drawing, add_assets
+from shared.pages import HEADERS, Renderer, add_assets
 from shared.reference.asyncapi import Application, asyncapi_of
 from shared.reference.described import Routes
 from shared.reference.everywhere import EVERYWHERE
@@ -25,15 +25,15 @@ def reference_door(app: FastAPI, application: Application, routes: Routes) -> AP
 
     The documents are made when they are first asked for: by then the app has all its routes.
     """
-    drawing = Drawing(Path(__file__).parent, prefix=PREFIX)
+    renderer = Renderer(Path(__file__).parent, prefix=PREFIX)
     openapi = cache(lambda: openapi_of(app, {**EVERYWHERE, **routes}))
     asyncapi = cache(lambda: asyncapi_of(application, version=app.version))
     # FastAPI's own way to hand in another document
     app.openapi = openapi  # type: ignore[method-assign]
     router = APIRouter(include_in_schema=False)
-    _add_page(router, "/docs/api", drawing, "api.html", lambda: api_page(openapi()))
-    _add_page(router, "/docs/messages", drawing, "messages.html", lambda: messages_page(asyncapi()))
-    add_assets(router, drawing.assets, prefix=PREFIX)
+    _add_page(router, "/docs/api", renderer, "api.html", lambda: api_page(openapi()))
+    _add_page(router, "/docs/messages", renderer, "messages.html", lambda: messages_page(asyncapi()))
+    add_assets(router, renderer.assets, prefix=PREFIX)
 
     @router.get("/asyncapi.json")
     async def asyncapi_document() -> Response:
@@ -42,8 +42,8 @@ def reference_door(app: FastAPI, application: Application, routes: Routes) -> AP
     return router
 
 
-def _add_page(router: APIRouter, path: str, drawing: Drawing, template: str, shown: Callable[[], Any]) -> None:
-    drawn = cache(lambda: drawing.text(template, accept_language=None, page=shown()))
+def _add_page(router: APIRouter, path: str, renderer: Renderer, template: str, shown: Callable[[], Any]) -> None:
+    drawn = cache(lambda: renderer.html(template, accept_language=None, page=shown()))
 
     @router.get(path)
     async def page(_: Request) -> Response:

@@ -6,21 +6,21 @@ from typing import Any
 
 from playwright.sync_api import Page, Route
 
-from services.device.window.adding import Asked
-from services.device.window.forms import Typed, Wrong
-from services.device.window.opening import ASSETS, ROOM, window_path
+from services.device.window.code_entry import EntryOptions
+from services.device.window.forms import Mistake, TypedCode
 from services.device.window.routes import SENT_TWICE
-from services.device.window.sentences import closed, not_opened
-from services.device.window.sentences.closed import CLOSED, LINKS, Closed
+from services.device.window.sentences import error_page, not_opened_page
+from services.device.window.sentences.errors import ERROR_PAGES, LINKS, ErrorPage
 from services.device.window.values import Page as Shown
-from shared.pages import HEADERS, Drawing
+from services.device.window.window import ASSETS, FOLDER, window_path
+from shared.pages import HEADERS, Renderer
 from tests.device import histories
 from tests.device.window.samples import NAMED, page, state
 from tests.scenarios import END, NOON, B, D, rejected, verified
 
 ORIGIN = "http://window.test"
-DRAWING = Drawing(ROOM, prefix=ASSETS)
-BY_PATH = {asset.path: asset for asset in DRAWING.assets.values()}
+RENDERER = Renderer(FOLDER, prefix=ASSETS)
+BY_PATH = {asset.path: asset for asset in RENDERER.assets.values()}
 
 ADD_ON = {"device_id": "other", "version": 1, "product": "vpn", "status": "active", "works_until": END.isoformat()}
 UNUSUAL: Mapping[str, Callable[[], Shown]] = {
@@ -36,9 +36,9 @@ UNUSUAL: Mapping[str, Callable[[], Shown]] = {
     "with an add-on": lambda: state("active", add_ons=[ADD_ON]),
     "last day": lambda: page(histories.ACTIVE, END),
 }
-WRONG = Wrong("The 2nd group contains Cyrillic 'А', which looks like the Latin A; type it on a Latin keyboard.", (2,))
-SHORT = Wrong("A code has 20 symbols; this one has 19. Look at the fourth group.", (4,))
-TYPED = Typed(("7KQ2M", "XА4TP", "9R3WD", "H6VN1"))
+WRONG = Mistake("The 2nd group contains Cyrillic 'А', which looks like the Latin A; type it on a Latin keyboard.", (2,))
+SHORT = Mistake("A code has 20 symbols; this one has 19. Check the fourth group.", (4,))
+TYPED = TypedCode(("7KQ2M", "XА4TP", "9R3WD", "H6VN1"))
 
 
 def _windows() -> Mapping[str, Shown]:
@@ -46,16 +46,22 @@ def _windows() -> Mapping[str, Shown]:
 
 
 def _entries() -> dict[str, str]:
-    empty = {"typed": Typed().groups, "said": Asked(), "wrong": None, "prior_wrong": None, "problem": None}
-    wrong = {**empty, "typed": TYPED.shown(), "wrong": WRONG}
-    prior = {**empty, "said": Asked(prior="7KQ2M-XA4TP"), "prior_wrong": SHORT}
+    empty = {
+        "typed": TypedCode().groups,
+        "options": EntryOptions(),
+        "mistake": None,
+        "prior_mistake": None,
+        "problem": None,
+    }
+    mistake = {**empty, "typed": TYPED.shown(), "mistake": WRONG}
+    prior = {**empty, "options": EntryOptions(prior="7KQ2M-XA4TP"), "prior_mistake": SHORT}
     return {
-        "enter a code": _drawn("code.html", page=state("active"), **empty),
-        "enter another code": _drawn("code.html", page=state("active, ready"), **empty),
-        "enter a code on a trial": _drawn("code.html", page=state("trial"), **empty),
-        "enter a code, wrong": _drawn("code.html", page=state("active"), **wrong),
-        "enter a code, prior wrong": _drawn("code.html", page=state("active"), **prior),
-        "enter a code, sent twice": _drawn("code.html", page=state("active"), **{**empty, "problem": SENT_TWICE}),
+        "enter a code": _drawn("code_entry.html", page=state("active"), **empty),
+        "enter another code": _drawn("code_entry.html", page=state("active, ready"), **empty),
+        "enter a code on a trial": _drawn("code_entry.html", page=state("trial"), **empty),
+        "enter a code, wrong": _drawn("code_entry.html", page=state("active"), **mistake),
+        "enter a code, prior wrong": _drawn("code_entry.html", page=state("active"), **prior),
+        "enter a code, sent twice": _drawn("code_entry.html", page=state("active"), **{**empty, "problem": SENT_TWICE}),
     }
 
 
@@ -65,27 +71,27 @@ def _added() -> dict[str, str]:
     return {f"added: {name}": _drawn("added.html", page=shown) for name, shown in pages.items()}
 
 
-def _closed() -> dict[str, str]:
-    told: dict[str, Closed] = {word: closed(word) for word in CLOSED}
-    told |= {f"link {why}": not_opened("link", why) for why in LINKS}
-    told |= {f"session {why}": not_opened("session", why) for why in ("missing", "over")}
-    again = window_path(D)
+def _errors() -> dict[str, str]:
+    pages: dict[str, ErrorPage] = {word: error_page(word) for word in ERROR_PAGES}
+    pages |= {f"link {reason}": not_opened_page("link", reason) for reason in LINKS}
+    pages |= {f"session {reason}": not_opened_page("session", reason) for reason in ("missing", "expired")}
+    retry = window_path(D)
     return {
-        f"closed: {word}": _drawn("closed.html", closed=page, again=again if page.may_retry else None)
-        for word, page in told.items()
+        f"error: {word}": _drawn("error.html", error=page, retry=retry if page.may_retry else None)
+        for word, page in pages.items()
     }
 
 
 def _drawn(template: str, **shown: Any) -> str:
     more = {"form_token": "0" * 64, "order": lambda name: f"{name}-1"}
-    return DRAWING.text(template, accept_language="en-GB", **more, **shown)
+    return RENDERER.html(template, accept_language="en-GB", **more, **shown)
 
 
 def every_page() -> dict[str, str]:
     """Return the HTML of every page by its name."""
     windows = {name: _drawn("licensing.html", page=shown) for name, shown in _windows().items()}
-    arrived = {"arrived": _drawn("arrived.html", here=window_path(D))}
-    return {**windows, **_entries(), **_added(), **_closed(), **arrived}
+    opening = {"opening": _drawn("opening.html", here=window_path(D))}
+    return {**windows, **_entries(), **_added(), **_errors(), **opening}
 
 
 def slug(name: str) -> str:

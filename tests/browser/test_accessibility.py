@@ -59,7 +59,7 @@ def test_the_tabulator_follows_the_page(stage: Stage) -> None:
     """From the skip link down; what cannot be pressed is passed over."""
     stage.shows("active, ready")
     down = order(stage.page, 4)
-    assert down == ["Skip to the content", "Remove this code", "Enter another code", "Check now"]
+    assert down == ["Skip to content", "Remove this code", "Enter another code", "Check now"]
     stage.shows("expired, refused")
     assert order(stage.page, 3)[1:] == ["Activate now", "Remove this code"]
 
@@ -87,7 +87,7 @@ def test_the_field_that_is_wrong_has_the_focus_and_is_described_by_the_message(s
 def test_the_skip_link_leads_to_the_content(stage: Stage) -> None:
     stage.shows("active")
     stage.page.keyboard.press("Tab")
-    expect(stage.page.get_by_text("Skip to the content")).to_be_in_viewport()
+    expect(stage.page.get_by_text("Skip to content")).to_be_in_viewport()
     stage.page.keyboard.press("Enter")
     expect(stage.page.locator("main")).to_be_focused()
 

@@ -59,14 +59,14 @@ def test_the_articles_steps(
     hand.presses(page, "Enter activation code")
     types(page, new, scripts=scripts)
     hand.presses(page, "Add")
-    expect(said(page, "Verified, waits in reserve")).to_be_visible()
+    expect(said(page, "Verified, in reserve")).to_be_visible()
     hand.presses(page, "Done")
     expect(said(page, masked(new))).to_be_visible()
     waiting = device.license()["reserve"]
     tells(page, end_of_license(shown))
     tells(page, moment(waiting["predicted_ends_at"]))
     expect(pressable(page, "Activate now")).to_be_disabled()
-    expect(said(page, "Activate now is possible from")).to_be_visible()
+    expect(said(page, "Activate now becomes available at")).to_be_visible()
     time.reaches_the_end_of(shown)
     device.sees(runs_on(new))
     if not scripts:
@@ -97,7 +97,7 @@ def test_an_open_page_follows_what_happens_elsewhere_and_says_it_aloud(
     expect(said(page, masked(new))).to_have_count(0)
     device.add(new)
     expect(said(page, masked(new))).to_be_visible()
-    spoken = page.get_by_role("status").filter(has_text="New activation code: Verified, waits in reserve.")
+    spoken = page.get_by_role("status").filter(has_text="New activation code: Verified, in reserve.")
     expect(spoken).to_have_count(1)
 
 

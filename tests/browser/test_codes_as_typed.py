@@ -110,7 +110,7 @@ def test_add_waits_for_a_code_that_is_complete_and_right(entry: tuple[Page, Owne
     code = vendor.issue()
     expect(pressable(page, "Add")).to_be_disabled()
     page.keyboard.type(code.text[:-1].replace("-", ""))
-    expect(said(page, "Add is available when the code is complete and right.")).to_be_visible()
+    expect(said(page, "You can press Add once the code is complete and correct.")).to_be_visible()
     expect(page.get_by_role("alert").filter(has_text=re.compile(r"\w"))).to_have_count(0)
     page.keyboard.type("A" if code.text[-1] != "A" else "B")
     expect(page.locator("#group-error")).to_have_text("One symbol is wrong, or two are swapped.")

@@ -15,7 +15,7 @@ type NewDevice = Callable[[], OwnedDevice]
 
 SILENCE_MILLISECONDS = 45_000
 BROWSERS_OWN_ERROR = "chrome-error://chromewebdata/"
-LOST = "The connection is lost, so this page may be old."
+LOST = "The connection is lost, so this page may be out of date."
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def is_lost(page: Page) -> None:
 def follows(page: Page, device: OwnedDevice, code: IssuedCode) -> None:
     """A code that is added elsewhere comes to the page, which no longer speaks of a lost connection."""
     device.keeps_in_reserve(code)
-    expect(said(page, "Verified, waits in reserve")).to_be_visible()
+    expect(said(page, "Verified, in reserve")).to_be_visible()
     expect(page.get_by_text(LOST)).to_have_count(0)
 
 
@@ -72,7 +72,7 @@ def test_a_connection_that_was_lost_is_said_and_found_again(
     device.keeps_in_reserve(new)
     expect(said(page, new.last_group)).to_have_count(0)
     page.context.set_offline(False)
-    expect(said(page, "Verified, waits in reserve")).to_be_visible()
+    expect(said(page, "Verified, in reserve")).to_be_visible()
     expect(page.get_by_text(LOST)).to_have_count(0)
 
 
@@ -101,7 +101,7 @@ def test_add_can_be_pressed_again_after_the_connection_failed_under_it(
     page.goto(f"/devices/{device.device_id}/licensing/code")
     field(page).fill(new.text)
     pressable(page, "Add").click()
-    expect(said(page, "Verified, waits in reserve")).to_be_visible()
+    expect(said(page, "Verified, in reserve")).to_be_visible()
 
 
 def test_without_the_activation_service_the_code_is_being_verified_until_it_is_back(
@@ -112,5 +112,5 @@ def test_without_the_activation_service_the_code_is_being_verified_until_it_is_b
     with away(system, "activation"):
         enters(page, new.text)
         expect(said(page, "Being verified")).to_be_visible()
-    expect(said(page, "Verified, waits in reserve")).to_be_visible()
+    expect(said(page, "Verified, in reserve")).to_be_visible()
     device.sees(reserve_is(new, "ready"))

@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from services.cli.system import System
-from services.device.window.links import LINK_VALID, Key, new_link, new_session
-from services.device.window.opening import COOKIE
+from services.device.window.links import LINK_VALID, DeviceCredential, new_link, new_session
+from services.device.window.window import COOKIE
 from shared.keys.signing import KeyRing
 from shared.ledger.clock import machine_now
 from shared.ledger.identity import hash_of, new_secret
@@ -67,11 +67,11 @@ def test_a_link_that_is_over_and_one_of_another_device_say_so(
     """R-109: a clear sentence, and nothing of the device."""
     other, page = new_device(), visitor.starts()
     keys = KeyRing.read(system.signing_key_file("device"))
-    old, _ = new_link(keys, Key(device.device_id, hash_of(device.token)), now=machine_now() - LINK_VALID)
+    old, _ = new_link(keys, DeviceCredential(device.device_id, hash_of(device.token)), now=machine_now() - LINK_VALID)
     page.goto(f"{window_of(device)}?link={old}")
     says_nothing_of_the_license(page, "The link is too old")
     page.goto(link_to(other).replace(other.device_id, device.device_id))
-    says_nothing_of_the_license(page, "The link belongs to the window of another device.")
+    says_nothing_of_the_license(page, "The link is for another device.")
     assert page.context.cookies() == []
 
 
@@ -89,7 +89,7 @@ def test_a_cookie_that_was_made_for_something_else_opens_nothing(
     page.context.add_cookies([{"name": COOKIE, "value": cookie, "url": visitor.home}])
     for behind in ("", "/code", "/added"):
         page.goto(window_of(device) + behind)
-        says_nothing_of_the_license(page, "Open the Licensing window from the application again")
+        says_nothing_of_the_license(page, "Open the Licensing window again from the application")
     stream = page.goto(f"{window_of(device)}/stream")
     assert stream is not None
     assert stream.status in (401, 403)
@@ -97,9 +97,9 @@ def test_a_cookie_that_was_made_for_something_else_opens_nothing(
 
 def session_cookie(keys: KeyRing, device: OwnedDevice) -> str:
     """Return the cookie of a session of this device, signed with these keys."""
-    key, now = Key(device.device_id, hash_of(device.token)), machine_now()
-    link, _ = new_link(keys, key, now=now)
-    return new_session(keys, link, key, now=now, chance=new_secret()).cookie
+    credential, now = DeviceCredential(device.device_id, hash_of(device.token)), machine_now()
+    link, _ = new_link(keys, credential, now=now)
+    return new_session(keys, link, credential, now=now, chance=new_secret()).cookie
 
 
 def says_nothing_of_the_license(page: Page, sentence: str) -> None:
@@ -214,7 +214,7 @@ def test_a_field_that_is_longer_than_any_code_is_not_taken(visitor: Visitor, dev
     page.evaluate("document.getElementById('group1').removeAttribute('maxlength')")
     field(page).fill("X" * 20_000)
     pressable(page, "Add").click()
-    expect(page.get_by_role("heading", name="The form was not taken")).to_be_visible()
+    expect(page.get_by_role("heading", name="The form was not accepted")).to_be_visible()
     pressable(page, "Open the window").click()
     expect(page.get_by_role("heading", name="days remaining")).to_be_visible()
     assert device.event_names() == before
@@ -229,7 +229,7 @@ def test_a_code_is_in_no_address_no_store_and_no_log(
     assert page.locator("form[autocomplete=off] input:not([type]):not([autocomplete=off])").count() == 0
     pressable(page, "Cancel").click()
     enters(page, new.text)
-    expect(said(page, "Verified, waits in reserve")).to_be_visible()
+    expect(said(page, "Verified, in reserve")).to_be_visible()
     assert page.evaluate("localStorage.length + sessionStorage.length") == 0
     assert page.evaluate("caches.keys()") == []
     content, log = page.content(), system.worker("device").log.read_text()

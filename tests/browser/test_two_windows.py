@@ -123,7 +123,7 @@ def test_the_same_code_entered_in_two_windows_is_added_once(
     for window in windows:
         window.evaluate("document.getElementById('add').form.requestSubmit()")
     for window in windows:
-        expect(said(window, "Verified, waits in reserve")).to_be_visible()
+        expect(said(window, "Verified, in reserve")).to_be_visible()
     assert _adds_of(device, new) == 1
 
 
@@ -139,14 +139,14 @@ def test_a_double_click_on_add_and_back_and_the_form_once_more(
     field(page).fill(new.text)
     expect(pressable(page, "Add")).to_be_enabled()
     pressable(page, "Add").dblclick()
-    expect(said(page, "Verified, waits in reserve")).to_be_visible()
+    expect(said(page, "Verified, in reserve")).to_be_visible()
     page.go_back()
     # the page is a new one: it knows of the code that waits, which is this very code
     page.get_by_label("Replace the code").check()
     expect(field(page)).to_have_value("")
     field(page).fill(new.text)
     pressable(page, "Add").click()
-    expect(said(page, "Verified, waits in reserve")).to_be_visible()
+    expect(said(page, "Verified, in reserve")).to_be_visible()
     assert _adds_of(device, new) == 1
 
 
@@ -163,9 +163,9 @@ def test_reloading_the_answer_to_a_form_sends_it_twice_with_one_effect(
     expect(page.locator("#group-error")).to_contain_text("A code has 20 symbols; this one has 19.")
     field(page).fill(new.text)
     pressable(page, "Add").click()
-    expect(said(page, "Verified, waits in reserve")).to_be_visible()
+    expect(said(page, "Verified, in reserve")).to_be_visible()
     page.reload()
-    expect(said(page, "Verified, waits in reserve")).to_be_visible()
+    expect(said(page, "Verified, in reserve")).to_be_visible()
     assert _adds_of(device, new) == 1
 
 

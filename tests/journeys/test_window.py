@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from services.cli.system import System
-from services.device.window.links import LINK_VALID, Key, new_link
+from services.device.window.links import LINK_VALID, DeviceCredential, new_link
 from shared.keys.signing import KeyRing
 from shared.ledger.clock import machine_now
 from shared.ledger.events import instant
@@ -58,13 +58,13 @@ def test_the_articles_steps(system: System, vendor: Vendor, device: OwnedDevice,
     verified = browser.presses(
         "Add", **dict(zip(("group1", "group2", "group3", "group4"), new.text.split("-"), strict=True))
     )
-    assert "Verified, waits in reserve" in verified.text
+    assert "Verified, in reserve" in verified.text
     window = browser.presses("Done")
     assert masked(new) in window.text
     predicted = moment(device.license()["reserve"]["predicted_ends_at"])
     assert {instant(ends_at), instant(predicted)} <= set(window.instants)
     assert not window.offers("Activate now")
-    assert "Activate now is possible from" in window.text
+    assert "Activate now becomes available at" in window.text
     time.reaches_the_end_of(shown)
     device.sees(runs_on(new))
     renewed = browser.goes_to(f"/devices/{device.device_id}/licensing")
@@ -198,7 +198,7 @@ def test_a_link_that_is_over_and_one_for_another_device_open_nothing(system: Sys
     """R-109."""
     mine, yours = new_device(), new_device()
     keys = KeyRing.read(system.signing_key_file("device"))
-    old, _ = new_link(keys, Key(mine.device_id, hash_of(mine.token)), now=machine_now() - LINK_VALID)
+    old, _ = new_link(keys, DeviceCredential(mine.device_id, hash_of(mine.token)), now=machine_now() - LINK_VALID)
     browser = Browser(system)
     assert "too old" in browser.goes_to(f"/devices/{mine.device_id}/licensing?link={old}").text
     assert browser.status == 401
@@ -307,5 +307,5 @@ def test_too_many_unknown_codes_make_the_device_wait_and_say_until_when(system: 
         browser.presses("Add", group1=new_code().reveal())
     device.sees(lambda seen: seen["adding_available_at"] is not None or was_refused("throttled")(seen))
     waits = browser.goes_to(f"/devices/{device.device_id}/licensing")
-    assert "The next code can be entered at" in waits.text
+    assert "You can enter the next code at" in waits.text
     assert not waits.offers("Enter activation code")

@@ -112,7 +112,8 @@ def test_a_rebuild_is_listed_as_running_while_its_session_lasts_and_as_interrupt
 
     def listed() -> str | None:
         rows = [json.loads(line) for line in run(environment, "list", "--json").stdout.splitlines()]
-        return next(row["rebuild"] for row in rows if row["name"] == "license_view")
+        rebuild: str | None = next(row["rebuild"] for row in rows if row["name"] == "license_view")
+        return rebuild
 
     assert listed() is None
     with asyncio.Runner() as runner:

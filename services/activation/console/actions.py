@@ -23,7 +23,7 @@ from shared.doors.idempotency import Answer
 from shared.doors.problems import Problem
 from shared.ledger.identity import hash_of
 from shared.messages import CodeRef
-from shared.pages import Form, NotOurForm, order_of
+from shared.pages import Form, NotOurForm, idempotency_key_of
 
 REASON_CHARACTERS_MAX = 400
 SHOWN_MAX = 50
@@ -124,7 +124,7 @@ async def _ordered(console: Console, action: Action, form: Form) -> Answer:
         action,
         now=action.at,
         scope="console",
-        key=order_of(form),
+        key=idempotency_key_of(form),
         request_hash=hash_of(f"{type(action).__name__}\n{said}"),
         expected_version=int(version),
         to_answer=lambda outcome: answer_to(outcome, {"code_ref": action.code_ref}),

@@ -18,7 +18,7 @@ from shared.doors.throttle import Throttle
 from shared.ledger.clock import machine_now
 from shared.ledger.identity import new_secret
 from shared.operations import Operations
-from shared.pages import HEADERS, Drawing, Form, form_token_of, read_form
+from shared.pages import HEADERS, Form, Renderer, form_token_of, read_form
 
 PAGES = "/console"
 """Where the console's pages are: only there a body may be a form."""
@@ -38,7 +38,7 @@ class Console:
     login: Login
     now: Callable[[], datetime] = machine_now
     guesses: Throttle = field(default_factory=lambda: Throttle(per_minute=GUESSES_PER_MINUTE))
-    drawing: Drawing = field(default_factory=lambda: Drawing(Path(__file__).parent, prefix=ASSETS))
+    renderer: Renderer = field(default_factory=lambda: Renderer(Path(__file__).parent, prefix=ASSETS))
 
     @property
     def sessions(self) -> Sessions:
@@ -58,7 +58,7 @@ class Console:
         self, template: str, request: Request, session: Session, *, entry: str = "", status: int = 200, **more: Any
     ) -> Response:
         """Return a page of the session; `entry` is its name in the bar. Every form on it is done once (R-09)."""
-        return self.drawing.response(
+        return self.renderer.response(
             template,
             accept_language=request.headers.get("accept-language"),
             status=status,

@@ -60,7 +60,7 @@ def login(
     visit = request.cookies.get(VISIT) or new_secret()
     # a link on another site's page brings no strict cookie, though there may be one: the page asks again by itself
     again = request.url.path if request.method == "GET" and _from_elsewhere(request) else None
-    response = console.drawing.response(
+    response = console.renderer.response(
         "login.html",
         accept_language=request.headers.get("accept-language"),
         status=status,

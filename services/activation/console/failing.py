@@ -67,7 +67,7 @@ def failed_page(console: Console) -> Callable[[Request, Exception], Response]:
             to_path = own_path(asked) if request.method == "GET" else PAGES
             return login(console, request, to_path=to_path, status=UNAUTHORIZED)
         told, language = _told(error), request.headers.get("accept-language")
-        return console.drawing.response("failed.html", accept_language=language, status=told.status, failed=told)
+        return console.renderer.response("failed.html", accept_language=language, status=told.status, failed=told)
 
     return failed
 

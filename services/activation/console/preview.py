@@ -14,7 +14,7 @@ from services.activation.decider import evolve as evolve_code
 from services.activation.forecast import Foreseen, Switchover, foresee
 from services.activation.forecast import evolve as evolve_device
 from shared.messages import CodeRef, DeviceId, PurchaseRefused, SeatReleased
-from shared.pages import Masked, Text, text
+from shared.pages import MaskedCode, Text, text
 from shared.rules.decider import Refused
 from shared.rules.policy import Policy
 
@@ -108,7 +108,7 @@ def _told(row: Switchover, foreseen: Foreseen | None) -> Text:
     """Return what comes after the license, in a sentence."""
     if row.reserve is None:
         return text("nothing waits")
-    code = Masked(row.reserve.last_group)
+    code = MaskedCode(row.reserve.last_group)
     if foreseen is None:
         return text("{code} waits", code=code)
     match foreseen.outcome:

@@ -15,7 +15,7 @@ from services.activation.console.searching import add_search
 from services.activation.console.system import add_system
 from shared.doors.problems import Problem
 from shared.pages import add_assets
-from shared.pages.failing import page_route
+from shared.pages.error_pages import page_route
 
 
 def routes(console: Console) -> APIRouter:
@@ -32,7 +32,7 @@ def routes(console: Console) -> APIRouter:
     add_rebuilds(pages, console)
     _add_nothing(pages, console)
     router = APIRouter()
-    add_assets(router, console.drawing.assets, prefix=ASSETS)
+    add_assets(router, console.renderer.assets, prefix=ASSETS)
     router.include_router(pages)
     return router
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from shared.pages import Masked, Moment, Text, text
+from shared.pages import MaskedCode, Moment, Text, text
 from shared.reasons import EXPLAINED_REASONS
 
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|\+00:00)")
@@ -76,12 +76,12 @@ def told_of(type_name: str, data: Mapping[str, Any]) -> Text:
 
 def _value(  # noqa: PLR0911 - one line per kind of value
     name: str, value: Any
-) -> datetime | Masked | str | None:
+) -> datetime | MaskedCode | str | None:
     match name, value:
         case _, None | "":
             return "" if name == "note" else "–"
         case "last_group", str():
-            return Masked(value)
+            return MaskedCode(value)
         case "code_ref", str():
             return f"{value[:REF_CHARACTERS]}…"
         case "note", str():

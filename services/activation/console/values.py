@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Literal
 
 from services.activation.decider import Code
-from shared.pages import Masked, Text, text
+from shared.pages import MaskedCode, Text, text
 
 Tone = Literal["calm", "warn", "bad"]
 
@@ -15,7 +15,7 @@ class Fact:
     """One line of a list of facts."""
 
     label: str
-    told: Text
+    value: Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ def moment(at: datetime | None, otherwise: str = "–") -> Text:
 
 def masked(last_group: str) -> Text:
     """Return a code as people may see it."""
-    return (Masked(last_group),)
+    return (MaskedCode(last_group),)
 
 
 def standing_of(code: Code, now: datetime) -> Pill:

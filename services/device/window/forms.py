@@ -1,4 +1,4 @@
-"""What the window's forms say: a code as it was typed, or what is wrong with it. No rule may come in here."""
+"""The window's form fields: a code as it was typed, or what is wrong with it. No rule here."""
 
 from dataclasses import dataclass, field
 
@@ -6,7 +6,7 @@ from shared.pages.forms import Form
 from shared.rules.codes import TYPED_CHARACTERS_MAX, Code, MalformedCode, read_code
 
 PAGES = "/devices/"
-"""Where the window's pages are: only there a body may be a form."""
+"""Path prefix of the window's pages; only there may a request body be a form."""
 GROUP_COUNT = 4
 GROUP_LENGTH = 5
 ALL_FIELDS = (1, 2, 3, 4)
@@ -14,10 +14,10 @@ ORDINALS = ("first", "second", "third", "fourth")
 
 
 @dataclass(frozen=True, slots=True)
-class Wrong:
-    """What is wrong with what was typed (R-06), for people, and the fields to look at (from 1).
+class Mistake:
+    """What is wrong with a typed code (R-06), in a sentence, and the fields to check (from 1).
 
-    `foreign`: no more typing makes it right.
+    `foreign`: it has a symbol of another alphabet, so more typing cannot make it right.
     """
 
     message: str
@@ -26,40 +26,40 @@ class Wrong:
 
 
 @dataclass(frozen=True, slots=True)
-class Typed:
-    """A code as it was typed or pasted into the four fields. It shows nothing of itself."""
+class TypedCode:
+    """A code as typed or pasted into the four fields. Its repr is empty."""
 
     groups: tuple[str, ...] = field(default=("",) * GROUP_COUNT, repr=False)
 
     @classmethod
-    def of(cls, form: Form) -> "Typed":
-        """Return what a form has in its fields."""
+    def of(cls, form: Form) -> "TypedCode":
+        """Return the code fields of a form."""
         return cls(tuple(form.get(f"group{number}", "") for number in range(1, GROUP_COUNT + 1)))
 
     def shown(self) -> tuple[str, ...]:
-        """Return the groups as they may be shown again in the same answer: no longer than any code is typed."""
+        """Return the groups to show again in the same answer, cut to the longest that a code can be typed."""
         return tuple(group[:TYPED_CHARACTERS_MAX] for group in self.groups)
 
-    def read(self) -> Code | Wrong:
+    def read(self) -> Code | Mistake:
         """Return the code, or what is wrong with it."""
-        return read_typed(self._text(), group_fields=not self._pasted)
+        return read_typed_code(self._text(), group_fields=not self._pasted)
 
     @property
     def _pasted(self) -> bool:
         return any(len(group.strip()) > GROUP_LENGTH for group in self.groups)
 
     def _text(self) -> str:
-        # a whole code in one field is the code; else an empty field is a group that is missing
+        # a whole code pasted into one field is the code; otherwise an empty field is a missing group
         return "-".join(group for group in self.groups if group.strip() or not self._pasted)
 
 
-def read_typed(text: str, *, group_fields: bool = False) -> Code | Wrong:
-    """Return the code that a text is, or what is wrong with it; groups have fields of their own, or share the first."""
+def read_typed_code(text: str, *, group_fields: bool = False) -> Code | Mistake:
+    """Return the code in a text, or what is wrong with it. `group_fields`: each group has a field of its own."""
     try:
         return read_code(text)
     except MalformedCode as error:
         groups = error.groups if 0 < len(error.groups) < GROUP_COUNT else ()
-        named = " and ".join(ORDINALS[number - 1] for number in groups)
-        hint = f" Look at the {named} group." if named and error.problem == "length" else ""
+        ordinals = " and ".join(ORDINALS[number - 1] for number in groups)
+        hint = f" Check the {ordinals} group." if ordinals and error.problem == "length" else ""
         fields = (error.groups or ALL_FIELDS) if group_fields else (1,)
-        return Wrong(f"{error.message}{hint}", fields, foreign=error.problem == "alphabet")
+        return Mistake(f"{error.message}{hint}", fields, foreign=error.problem == "alphabet")

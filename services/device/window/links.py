@@ -1,8 +1,8 @@
-"""Who may open the window: a short-lived signed link, made with the device's token, becomes a session's cookie. Pure.
+"""Who may open the window: a short-lived signed link, created with the device's token, becomes a session cookie. Pure.
 
-Both name the device and its token's hash: a link opens one device's window, and a token that was replaced opens none.
-A window is never opened by the id of its device alone (R-109). Times are the machine's: that a sandbox goes a year
-ahead closes no window.
+Link and cookie name the device and a fingerprint of its token: a link opens one device's window, and nothing made with
+a replaced token opens any. A device id alone never opens a window (R-109). Times are the machine's, so moving a
+sandbox a year ahead closes no window.
 """
 
 from dataclasses import dataclass, field
@@ -19,21 +19,21 @@ LINK_VALID = timedelta(minutes=10)
 SESSION_VALID = timedelta(hours=8)
 SIGNED_CHARACTERS_MAX = 2_000
 
-Why = Literal["missing", "forged", "other_device", "over", "replaced"]
+NotOpenedReason = Literal["missing", "forged", "other_device", "expired", "replaced"]
 
 
 class NotOpened(Exception):
-    """The link or the session opens nothing; `why` is one of few words."""
+    """The link or session is not valid for this window."""
 
-    def __init__(self, what: Literal["link", "session"], why: Why) -> None:
-        super().__init__(f"{what} {why}")
+    def __init__(self, what: Literal["link", "session"], reason: NotOpenedReason) -> None:
+        super().__init__(f"{what} {reason}")
         self.what: Literal["link", "session"] = what
-        self.why: Why = why
+        self.reason: NotOpenedReason = reason
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
-    """What a window is opened for: a device, and its token as it is now (None if there is no such device)."""
+class DeviceCredential:
+    """A device and the hash of its current token (None if the device does not exist)."""
 
     device_id: DeviceId
     token_hash: bytes | None = field(repr=False)
@@ -41,56 +41,56 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A window that is open."""
+    """An open window."""
 
     device_id: DeviceId
     cookie: str = field(repr=False)
 
     @property
     def form_token(self) -> str:
-        """What every form of this session carries."""
+        """The CSRF token in every form of this session."""
         return form_token_of(self.cookie)
 
 
-def new_link(keys: KeyRing, key: Key, *, now: datetime) -> tuple[str, datetime]:
-    """Return what is signed for the link, and when it is over."""
-    return _signed(keys, key, LINK, until=now + LINK_VALID), now + LINK_VALID
+def new_link(keys: KeyRing, credential: DeviceCredential, *, now: datetime) -> tuple[str, datetime]:
+    """Return a signed link token and when it expires."""
+    return _signed(keys, credential, LINK, until=now + LINK_VALID), now + LINK_VALID
 
 
-def new_session(keys: KeyRing, link: str, key: Key, *, now: datetime, chance: str) -> Session:
-    """Return the session that a link opens; `chance` tells it from all others. Raises `NotOpened`."""
-    _check(keys, link, key, kind=LINK, now=now)
-    return Session(key.device_id, _signed(keys, key, SESSION, until=now + SESSION_VALID, chance=chance))
+def new_session(keys: KeyRing, link: str, credential: DeviceCredential, *, now: datetime, chance: str) -> Session:
+    """Return the session that a link opens; `chance` is random and makes it unique. Raises `NotOpened`."""
+    _check(keys, link, credential, kind=LINK, now=now)
+    return Session(credential.device_id, _signed(keys, credential, SESSION, until=now + SESSION_VALID, chance=chance))
 
 
-def session_of(keys: KeyRing, cookie: str | None, key: Key, *, now: datetime) -> Session:
+def session_of(keys: KeyRing, cookie: str | None, credential: DeviceCredential, *, now: datetime) -> Session:
     """Return the session of a cookie. Raises `NotOpened`."""
     if not cookie:
         raise NotOpened("session", "missing")
-    _check(keys, cookie, key, kind=SESSION, now=now)
-    return Session(key.device_id, cookie)
+    _check(keys, cookie, credential, kind=SESSION, now=now)
+    return Session(credential.device_id, cookie)
 
 
-def _signed(keys: KeyRing, key: Key, kind: str, *, until: datetime, **more: str) -> str:
-    said = {"sub": key.device_id, "token": _fingerprint(key), "exp": until.timestamp(), **more}
-    return keys.sign(said, kind=kind)
+def _signed(keys: KeyRing, credential: DeviceCredential, kind: str, *, until: datetime, **more: str) -> str:
+    claims = {"sub": credential.device_id, "token": _fingerprint(credential), "exp": until.timestamp(), **more}
+    return keys.sign(claims, kind=kind)
 
 
-def _check(keys: KeyRing, signed: str, key: Key, *, kind: str, now: datetime) -> None:
+def _check(keys: KeyRing, signed: str, credential: DeviceCredential, *, kind: str, now: datetime) -> None:
     what: Literal["link", "session"] = "link" if kind == LINK else "session"
-    said = _said(keys, signed, kind)
-    if said is None:
+    claims = _claims(keys, signed, kind)
+    if claims is None:
         raise NotOpened(what, "forged")
-    if said["sub"] != key.device_id:
+    if claims["sub"] != credential.device_id:
         raise NotOpened(what, "other_device")
-    if now.timestamp() >= said["exp"]:
-        raise NotOpened(what, "over")
-    # after a reinstallation the old token opens nothing, and neither does what was made with it (R-83)
-    if key.token_hash is None or said["token"] != _fingerprint(key):
+    if now.timestamp() >= claims["exp"]:
+        raise NotOpened(what, "expired")
+    # after a reinstallation neither the old token nor anything made with it opens the window (R-83)
+    if credential.token_hash is None or claims["token"] != _fingerprint(credential):
         raise NotOpened(what, "replaced")
 
 
-def _said(keys: KeyRing, signed: str, kind: str) -> dict[str, Any] | None:
+def _claims(keys: KeyRing, signed: str, kind: str) -> dict[str, Any] | None:
     if len(signed) > SIGNED_CHARACTERS_MAX:
         return None
     try:
@@ -99,5 +99,5 @@ def _said(keys: KeyRing, signed: str, kind: str) -> dict[str, Any] | None:
         return None
 
 
-def _fingerprint(key: Key) -> str:
-    return (key.token_hash or b"").hex()[:16]
+def _fingerprint(credential: DeviceCredential) -> str:
+    return (credential.token_hash or b"").hex()[:16]

@@ -1,8 +1,8 @@
-"""What a page is made of: frozen values that a template draws. Pure."""
+"""The content of the window as frozen values for the templates. Pure."""
 
 from dataclasses import dataclass
 
-from services.device.window.sentences import Said
+from services.device.window.sentences import Message
 from shared.messages import CodeRef, DeviceId
 from shared.pages.texts import Text, plain
 
@@ -12,12 +12,12 @@ class Fact:
     """One line of a list of facts."""
 
     label: str
-    told: Text
+    value: Text
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One station of the way from this license to the next: when, and what."""
+    """One step on the way from this license to the next: when, and what."""
 
     when: Text
     what: str
@@ -25,18 +25,18 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
-    """A code that waits (R-10): masked, with what is said of it, and the way to its end."""
+    """A waiting code (R-10): masked, with its message and the steps to its predicted end."""
 
     code: Text
-    said: Said
-    notices: tuple[Said, ...]
+    message: Message
+    notices: tuple[Message, ...]
     facts: tuple[Fact, ...]
-    road: tuple[Step, ...]
+    steps: tuple[Step, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActivateNow:
-    """The button, and why it is unavailable (R-55, R-62). It names the code that the page shows (R-61)."""
+    """The button and why it is unavailable (R-55, R-62). It names the code that the page shows (R-61)."""
 
     allowed: bool
     why: Text
@@ -45,7 +45,7 @@ class ActivateNow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """The way to enter a code, and what has to be asked: shall it replace the one that waits, and when is its turn."""
+    """The way to enter a code, and what to ask: whether it replaces the waiting one, and when it takes over."""
 
     label: str
     intro: Text
@@ -57,24 +57,24 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class AddOn:
-    """A further product on the device, which has a window of its own (R-42)."""
+    """Another product on the device, which has its own window (R-42)."""
 
     product: str
-    told: Text
+    status: Text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """The whole window."""
+    """The content of the whole window."""
 
     device_id: DeviceId
     device_name: str
     product: str
     headline: str
-    said: Said
+    message: Message
     facts: tuple[Fact, ...]
-    noticed: tuple[Said, ...]
-    refused: Said | None
+    warnings: tuple[Message, ...]
+    refusal: Message | None
     reserve: Slot | None
     incoming: Slot | None
     activate_now: ActivateNow | None
@@ -86,8 +86,8 @@ class Page:
     pending: bool
 
     @property
-    def announced(self) -> str:
-        """What a live region says when it changes."""
+    def announcement(self) -> str:
+        """What the live region says when it changes."""
         slots = [slot for slot in (self.reserve, self.incoming) if slot is not None]
-        told = [f"{self.headline}.", *(f"New activation code: {slot.said.label}." for slot in slots)]
-        return " ".join([*told, plain(self.refused.happened) if self.refused else ""]).strip()
+        states = [f"{self.headline}.", *(f"New activation code: {slot.message.label}." for slot in slots)]
+        return " ".join([*states, plain(self.refusal.happened) if self.refusal else ""]).strip()

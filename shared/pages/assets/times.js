@@ -1,13 +1,13 @@
-// Tells the times of a page in the reader's zone and language; the exact instant stays in the tooltip.
+// Shows the times of a page in the reader's zone and language; the exact instant stays in the tooltip.
 "use strict";
 
 const local = new Intl.DateTimeFormat(undefined, { dateStyle: "long", timeStyle: "short" });
 
-function tellTimes(where) {
+function showLocalTimes(where) {
   for (const time of where.querySelectorAll("time[datetime]")) {
     time.textContent = local.format(new Date(time.dateTime));
     time.removeAttribute("lang");
   }
 }
 
-tellTimes(document);
+showLocalTimes(document);

@@ -1,1 +1,1 @@
-"""The Licensing window without a server: its words, its page values, its links and forms."""
+"""The Licensing window without a server: its texts, page values, links and forms."""

@@ -1,4 +1,4 @@
-"""What the window is shown of a device in each of its states: told by events, as the projection and the API tell it."""
+"""Devices in each of their states, built from events the way the projection and the API do it."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -12,12 +12,12 @@ from services.device.window.values import Page
 from tests.device.table import STATES
 from tests.scenarios import D
 
-NAMED = {name: told for name, told in STATES.items() if told[0]}
-"""Every state of a device that somebody enrolled."""
+NAMED = {name: sample for name, sample in STATES.items() if sample[0]}
+"""Every state of an enrolled device."""
 
 
 def shown(events: list[DeviceEvent], at: datetime, *, current: bool = True, **more: Any) -> Representation:
-    """Return what the API shows of a device with this life at that time; `more` goes over what it would say."""
+    """Return what the API shows of a device with these events at that time; `more` overrides fields of the answer."""
     view = LicenseView()
     for event in events:
         view = project(view, event, occurred_at=at, recorded_at=at)

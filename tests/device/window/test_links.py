@@ -9,7 +9,7 @@ import pytest
 from services.device.window.links import (
     LINK_VALID,
     SESSION_VALID,
-    Key,
+    DeviceCredential,
     NotOpened,
     Session,
     new_link,
@@ -17,10 +17,10 @@ from services.device.window.links import (
     session_of,
 )
 from shared.keys.signing import KeyRing
-from shared.pages import has_made
+from shared.pages import form_token_matches
 from tests.scenarios import NOON
 
-MINE, YOURS = Key("mine", b"a" * 32), Key("yours", b"b" * 32)
+MINE, YOURS = DeviceCredential("mine", b"a" * 32), DeviceCredential("yours", b"b" * 32)
 MILLISECOND = timedelta(milliseconds=1)
 
 
@@ -37,14 +37,14 @@ def opened(keys: KeyRing) -> Session:
 def why_not(attempt: Callable[[], object]) -> tuple[str, str]:
     with pytest.raises(NotOpened) as refused:
         attempt()
-    return refused.value.what, refused.value.why
+    return refused.value.what, refused.value.reason
 
 
-def test_a_link_opens_the_window_of_its_device_until_it_is_over(keys: KeyRing) -> None:
+def test_a_link_opens_the_window_of_its_device_until_it_expires(keys: KeyRing) -> None:
     link, until = new_link(keys, MINE, now=NOON)
     assert until == NOON + LINK_VALID
     assert new_session(keys, link, MINE, now=until - MILLISECOND, chance="1").device_id == "mine"
-    assert why_not(lambda: new_session(keys, link, MINE, now=until, chance="1")) == ("link", "over")
+    assert why_not(lambda: new_session(keys, link, MINE, now=until, chance="1")) == ("link", "expired")
 
 
 def test_a_link_opens_no_other_devices_window(keys: KeyRing) -> None:
@@ -53,20 +53,23 @@ def test_a_link_opens_no_other_devices_window(keys: KeyRing) -> None:
     assert why_not(lambda: new_session(keys, link, YOURS, now=NOON, chance="1")) == ("link", "other_device")
 
 
-def test_a_session_is_of_one_device_and_is_over_some_day(keys: KeyRing) -> None:
+def test_a_session_is_for_one_device_and_expires(keys: KeyRing) -> None:
     cookie = opened(keys).cookie
     end = NOON + SESSION_VALID
     assert session_of(keys, cookie, MINE, now=end - MILLISECOND).device_id == "mine"
-    assert why_not(lambda: session_of(keys, cookie, MINE, now=end)) == ("session", "over")
+    assert why_not(lambda: session_of(keys, cookie, MINE, now=end)) == ("session", "expired")
     assert why_not(lambda: session_of(keys, cookie, YOURS, now=NOON)) == ("session", "other_device")
     assert why_not(lambda: session_of(keys, None, MINE, now=NOON)) == ("session", "missing")
 
 
-def test_a_new_token_closes_what_the_old_one_opened(keys: KeyRing) -> None:
+def test_a_new_token_invalidates_what_the_old_one_opened(keys: KeyRing) -> None:
     """R-83."""
-    cookie, replaced = opened(keys).cookie, Key("mine", b"c" * 32)
+    cookie, replaced = opened(keys).cookie, DeviceCredential("mine", b"c" * 32)
     assert why_not(lambda: session_of(keys, cookie, replaced, now=NOON)) == ("session", "replaced")
-    assert why_not(lambda: session_of(keys, cookie, Key("mine", None), now=NOON)) == ("session", "replaced")
+    assert why_not(lambda: session_of(keys, cookie, DeviceCredential("mine", None), now=NOON)) == (
+        "session",
+        "replaced",
+    )
 
 
 def test_a_link_is_no_session_and_a_session_is_no_link(keys: KeyRing) -> None:
@@ -77,7 +80,9 @@ def test_a_link_is_no_session_and_a_session_is_no_link(keys: KeyRing) -> None:
 
 
 @pytest.mark.parametrize("forge", [lambda link: link[:-4] + "AAAA", lambda _: "mine", lambda _: "x" * 5_000])
-def test_what_is_not_signed_here_opens_nothing(forge: Callable[[str], str], keys: KeyRing, tmp_path: Path) -> None:
+def test_what_this_service_did_not_sign_opens_nothing(
+    forge: Callable[[str], str], keys: KeyRing, tmp_path: Path
+) -> None:
     link, _ = new_link(keys, MINE, now=NOON)
     assert why_not(lambda: new_session(keys, forge(link), MINE, now=NOON, chance="1")) == ("link", "forged")
     strangers, _ = new_link(KeyRing.load_or_create(tmp_path / "other.pem"), MINE, now=NOON)
@@ -87,7 +92,7 @@ def test_what_is_not_signed_here_opens_nothing(forge: Callable[[str], str], keys
 def test_a_form_belongs_to_one_session(keys: KeyRing) -> None:
     link, _ = new_link(keys, MINE, now=NOON)
     one, other = (new_session(keys, link, MINE, now=NOON, chance=chance) for chance in "12")
-    assert has_made(one.cookie, one.form_token)
-    assert not has_made(one.cookie, other.form_token)
-    assert not has_made(one.cookie, "é")
+    assert form_token_matches(one.cookie, one.form_token)
+    assert not form_token_matches(one.cookie, other.form_token)
+    assert not form_token_matches(one.cookie, "é")
     assert one.cookie not in repr(one)

@@ -18,7 +18,7 @@ from services.device.api import routes as api_routes
 from services.device.decider import DECIDER
 from services.device.outbox import SANDBOX_OUTBOX
 from services.device.store import DeviceStore
-from services.device.window import FORM_BYTES_MAX, PAGES, Window, opening, routes
+from services.device.window import FORM_BYTES_MAX, PAGES, Window, routes, window
 from shared.doors.app import new_app
 from shared.doors.command_queue import CommandQueue
 from shared.doors.limits import allow_forms
@@ -73,7 +73,7 @@ class Owner:
 @pytest.fixture(autouse=True)
 def no_verdict_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody keeps the view here, nor answers."""
-    monkeypatch.setattr(opening, "SETTLE_SECONDS_MAX", 0.0)
+    monkeypatch.setattr(window, "SETTLE_SECONDS_MAX", 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -298,7 +298,7 @@ async def test_a_form_that_comes_back_with_another_code_asks_again(stand: Stand)
         form = fields((await browser.get(f"{owner.page}/code")).text, "/code")
         await browser.post(f"{owner.page}/code", data=form | {"group1": new_code().reveal()})
         again = await browser.post(f"{owner.page}/code", data=form | {"group1": new_code().reveal()})
-        assert (again.status_code, "was sent before" in again.text) == (422, True)
+        assert (again.status_code, "already sent" in again.text) == (422, True)
         assert fields(again.text, "/code")["order"] != form["order"]
     assert await history(stand, owner) == ["DeviceEnrolled", "CodeAdded"]
 

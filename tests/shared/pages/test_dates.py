@@ -4,13 +4,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from shared.pages import Dates, Masked, Moment
+from shared.pages import Dates, MaskedCode, Moment
 
 AT = datetime(2027, 3, 1, 12, 30, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
-    ("asked", "words"),
+    ("accept_language", "words"),
     [
         (None, "1 March 2027, 12:30 UTC"),
         ("en", "1 March 2027, 12:30 UTC"),
@@ -23,17 +23,19 @@ AT = datetime(2027, 3, 1, 12, 30, tzinfo=UTC)
         ("a" * 10_000, "1 March 2027, 12:30 UTC"),
     ],
 )
-def test_in_the_language_of_the_request_and_said_to_be_utc(asked: str | None, words: str) -> None:
-    assert Dates.asked(asked).of(AT).replace("\u202f", " ") == words
+def test_a_time_is_written_in_the_language_of_the_request_and_marked_as_utc(
+    accept_language: str | None, words: str
+) -> None:
+    assert Dates.for_languages(accept_language).of(AT).replace("\u202f", " ") == words
 
 
 def test_the_exact_instant_is_in_the_page() -> None:
-    drawn = str(Dates.asked("de").html(("Am ", Moment(AT), ".")))
-    assert 'datetime="2027-03-01T12:30:00.000Z"' in drawn
-    assert 'title="2027-03-01T12:30:00.000Z"' in drawn
-    assert 'lang="de"' in drawn
+    html = str(Dates.for_languages("de").html(("Am ", Moment(AT), ".")))
+    assert 'datetime="2027-03-01T12:30:00.000Z"' in html
+    assert 'title="2027-03-01T12:30:00.000Z"' in html
+    assert 'lang="de"' in html
 
 
-def test_whatever_is_told_is_escaped() -> None:
-    assert str(Dates.asked(None).html(("<b>&",))) == "&lt;b&gt;&amp;"
-    assert "•••••-•••••-•••••-7QX2M" in str(Dates.asked(None).html((Masked("7QX2M"),)))
+def test_every_part_of_a_text_is_escaped() -> None:
+    assert str(Dates.for_languages(None).html(("<b>&",))) == "&lt;b&gt;&amp;"
+    assert "•••••-•••••-•••••-7QX2M" in str(Dates.for_languages(None).html((MaskedCode("7QX2M"),)))

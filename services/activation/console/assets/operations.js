@@ -7,7 +7,7 @@ const connection = document.getElementById("connection");
 function replace(now, then) {
   if (now && then && now.innerHTML !== then.innerHTML) {
     now.innerHTML = then.innerHTML;
-    tellTimes(now);
+    showLocalTimes(now);
   }
 }
 

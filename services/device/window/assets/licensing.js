@@ -1,39 +1,39 @@
-// Makes the window better where scripts run; every page works without. It holds no words and no rule of licensing.
+// Enhances the window where scripts run; every page works without. It contains no texts and no licensing rule.
 "use strict";
 
-// --- the page follows the log --------------------------------------------------------------------
+// --- live updates --------------------------------------------------------------------------------
 
 const RETRY_MILLISECONDS = 5000;
 const ANSWER_MILLISECONDS = 10000;
-// the service speaks every 15 seconds
+// the service sends something every 15 seconds
 const SILENCE_MILLISECONDS = 40000;
 const connection = document.getElementById("connection");
-let looking = false;
-let again = false;
-let over = false;
+let refreshing = false;
+let refreshAgain = false;
+let sessionOver = false;
 
-function say(element, words) {
-  if (element && element.textContent !== words) element.textContent = words;
+function setText(element, text) {
+  if (element && element.textContent !== text) element.textContent = text;
 }
 
-async function look() {
-  if (looking) { again = true; return; }
-  looking = true;
+async function refresh() {
+  if (refreshing) { refreshAgain = true; return; }
+  refreshing = true;
   try {
     const answer = await fetch(location.pathname, {
       credentials: "same-origin", cache: "no-store", signal: AbortSignal.timeout(ANSWER_MILLISECONDS),
     });
     if (answer.status === 401 || answer.status === 403) {
-      over = true;
-      say(connection, connection.dataset.over);
+      sessionOver = true;
+      setText(connection, connection.dataset.over);
       return;
     }
     if (answer.ok) show(new DOMParser().parseFromString(await answer.text(), "text/html"));
   } catch {
-    say(connection, connection.dataset.lost);
+    setText(connection, connection.dataset.lost);
   } finally {
-    looking = false;
-    if (again) { again = false; look(); }
+    refreshing = false;
+    if (refreshAgain) { refreshAgain = false; refresh(); }
   }
 }
 
@@ -42,74 +42,74 @@ function show(page) {
   const after = page.getElementById("live");
   if (!after || after.dataset.etag === before.dataset.etag) return;
   const focused = before.contains(document.activeElement) ? document.activeElement.id : null;
-  const told = before.dataset.announced;
-  tellTimes(after);
+  const announced = before.dataset.announced;
+  showLocalTimes(after);
   before.replaceWith(document.adoptNode(after));
   document.title = page.title;
   if (focused !== null) {
     const same = focused && document.getElementById(focused);
     (same && !same.disabled ? same : document.getElementById("main")).focus({ preventScroll: true });
   }
-  if (after.dataset.announced !== told) say(document.getElementById("verdict"), after.dataset.announced);
+  if (after.dataset.announced !== announced) setText(document.getElementById("verdict"), after.dataset.announced);
 }
 
 function follow(url) {
   const stream = new EventSource(url);
   const ended = new AbortController();
-  let watch = setTimeout(giveUp, SILENCE_MILLISECONDS);
+  let watchdog = setTimeout(giveUp, SILENCE_MILLISECONDS);
 
-  function hear() {
-    say(connection, "");
-    clearTimeout(watch);
-    watch = setTimeout(giveUp, SILENCE_MILLISECONDS);
+  function onActivity() {
+    setText(connection, "");
+    clearTimeout(watchdog);
+    watchdog = setTimeout(giveUp, SILENCE_MILLISECONDS);
   }
 
-  // refused, or lost without a word, as when a cable is pulled: the page itself tells whether the window is over
+  // refused, or silently lost, as when a cable is pulled: refreshing the page tells whether the session is over
   function giveUp() {
-    clearTimeout(watch);
+    clearTimeout(watchdog);
     ended.abort();
     stream.close();
-    say(connection, connection.dataset.lost);
-    look().then(() => { if (!over) setTimeout(() => follow(url), RETRY_MILLISECONDS); });
+    setText(connection, connection.dataset.lost);
+    refresh().then(() => { if (!sessionOver) setTimeout(() => follow(url), RETRY_MILLISECONDS); });
   }
 
-  stream.addEventListener("open", hear);
-  stream.addEventListener("here", hear);
+  stream.addEventListener("open", onActivity);
+  stream.addEventListener("here", onActivity);
   stream.addEventListener("shown", (event) => {
-    hear();
-    if (event.data !== document.getElementById("live").dataset.etag) look();
+    onActivity();
+    if (event.data !== document.getElementById("live").dataset.etag) refresh();
   });
   stream.addEventListener("error", () => {
-    say(connection, connection.dataset.lost);
+    setText(connection, connection.dataset.lost);
     if (stream.readyState === EventSource.CLOSED) giveUp();
   });
   window.addEventListener("offline", giveUp, { signal: ended.signal });
 }
 
-// --- the code's fields -----------------------------------------------------------------------------
+// --- the code fields ------------------------------------------------------------------------------
 
 const GROUP_LENGTH = 5;
-const ASK_MILLISECONDS = 250;
+const READ_DELAY_MILLISECONDS = 250;
 const SEPARATORS = /[\s\-\u2010-\u2015\u2212]+/u;
 
-function takeCodes(form) {
+function enableCodeEntry(form) {
   const fields = [...form.querySelectorAll("[data-groups] input")];
   const add = form.querySelector("#add");
   const why = form.querySelector("#add-why");
   const error = form.querySelector("#group-error");
-  let asked = 0;
+  let requests = 0;
   let timer;
 
-  function available(yes) {
-    add.disabled = !yes;
-    why.hidden = yes;
+  function allowAdd(allowed) {
+    add.disabled = !allowed;
+    why.hidden = allowed;
   }
 
   function spread(index, text) {
     const groups = text.trim().split(SEPARATORS).filter(Boolean);
     const whole = groups.join("");
     const fits = groups.length === fields.length ? groups : whole.match(new RegExp(`.{1,${GROUP_LENGTH}}`, "gsu")) || [];
-    // what does not fit stays together in one field, for the service to read
+    // what does not fit stays in one field, for the service to parse
     if (fits.length > fields.length - index || fits.length < 2) return false;
     fits.forEach((group, offset) => { fields[index + offset].value = group; });
     fields[Math.min(index + fits.length, fields.length) - 1].focus();
@@ -117,25 +117,25 @@ function takeCodes(form) {
   }
 
   async function read() {
-    const question = ++asked;
+    const request = ++requests;
     const full = fields.reduce((count, field) => count + field.value.trim().length, 0) >= GROUP_LENGTH * fields.length;
     try {
       const answer = await fetch(form.dataset.reading, {
         method: "POST", credentials: "same-origin", body: new URLSearchParams(new FormData(form)),
       });
-      if (question !== asked) return;
-      if (!answer.ok) { available(true); return; }
+      if (request !== requests) return;
+      if (!answer.ok) { allowAdd(true); return; }
       const reading = await answer.json();
-      available(reading.complete);
-      tell(reading, full);
+      allowAdd(reading.complete);
+      showReading(reading, full);
     } catch {
-      available(true); // the service itself says what is wrong
+      allowAdd(true); // then the service says what is wrong
     }
   }
 
-  function tell(reading, full) {
+  function showReading(reading, full) {
     const wrong = !reading.complete && (full || reading.foreign);
-    say(error, wrong ? reading.message : "");
+    setText(error, wrong ? reading.message : "");
     fields.forEach((field, index) => {
       if (wrong && reading.fields.includes(index + 1)) field.setAttribute("aria-invalid", "true");
       else field.removeAttribute("aria-invalid");
@@ -151,7 +151,7 @@ function takeCodes(form) {
       }
     });
     field.addEventListener("beforeinput", (event) => {
-      // who types the hyphens too is in the next field already, or goes there now
+      // a typed hyphen moves on to the next field, unless the focus is already there
       if (event.inputType !== "insertText" || event.data?.replace(SEPARATORS, "") !== "") return;
       event.preventDefault();
       if (field.value !== "" && index + 1 < fields.length) fields[index + 1].focus();
@@ -170,21 +170,21 @@ function takeCodes(form) {
 
   form.addEventListener("input", () => {
     clearTimeout(timer);
-    available(false);
-    timer = setTimeout(read, ASK_MILLISECONDS);
+    allowAdd(false);
+    timer = setTimeout(read, READ_DELAY_MILLISECONDS);
   });
   form.addEventListener("submit", () => {
-    // after the fields are read: a second click has nothing to press
+    // after the browser has read the fields: a second click finds the button disabled
     setTimeout(() => { add.disabled = true; });
   });
-  // a page that comes back from the browser's memory shows no code
+  // a page restored from the browser's cache must not show the code
   window.addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
-  if (fields.some((field) => field.value)) read(); else available(false);
+  if (fields.some((field) => field.value)) read(); else allowAdd(false);
 }
 
-// --- begin ---------------------------------------------------------------------------------------------
+// --- start ---------------------------------------------------------------------------------------------
 
 const live = document.getElementById("live");
 if (live) follow(live.dataset.stream);
-const codes = document.querySelector("form[data-reading]");
-if (codes) takeCodes(codes);
+const codeForm = document.querySelector("form[data-reading]");
+if (codeForm) enableCodeEntry(codeForm);

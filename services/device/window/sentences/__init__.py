@@ -1,34 +1,40 @@
-"""What the window says of every state, notice and refusal: what happened, what happens next, what to do.
+"""The window's texts for every state, notice and refusal: what happened, what happens next, what to do.
 
-Pure words, no rule. Why something was refused, and what a notice warns of, stands in the catalogue `shared.reasons`:
-here is only what it means in this window.
+Pure texts, no rule. Why something was refused and what a notice warns of is in the catalogue `shared.reasons`; here is
+only what it means in this window.
 """
 
-from services.device.window.sentences.closed import Closed, Closing, closed, not_opened
-from services.device.window.sentences.license import Standing, headline, of_license
-from services.device.window.sentences.noticed import of_clock, of_clone, of_old, of_recorded, of_throttling
-from services.device.window.sentences.refused import of_notices, of_refusal, why_unavailable
-from services.device.window.sentences.said import Said, Tone
-from services.device.window.sentences.waiting import of_incoming, of_slot
+from services.device.window.sentences.device_warnings import (
+    clock_warning,
+    clone_warning,
+    stale_warning,
+    throttling_warning,
+    unshown_change_message,
+)
+from services.device.window.sentences.errors import ErrorPage, Failure, error_page, not_opened_page
+from services.device.window.sentences.license import LicenseState, headline, license_message
+from services.device.window.sentences.message import Message, Tone
+from services.device.window.sentences.refusals import notice_messages, refusal_message, why_unavailable
+from services.device.window.sentences.reserve import incoming_message, reserve_message
 
 __all__ = [
-    "Closed",
-    "Closing",
-    "Said",
-    "Standing",
+    "ErrorPage",
+    "Failure",
+    "LicenseState",
+    "Message",
     "Tone",
-    "closed",
+    "clock_warning",
+    "clone_warning",
+    "error_page",
     "headline",
-    "not_opened",
-    "of_clock",
-    "of_clone",
-    "of_incoming",
-    "of_license",
-    "of_notices",
-    "of_old",
-    "of_recorded",
-    "of_refusal",
-    "of_slot",
-    "of_throttling",
+    "incoming_message",
+    "license_message",
+    "not_opened_page",
+    "notice_messages",
+    "refusal_message",
+    "reserve_message",
+    "stale_warning",
+    "throttling_warning",
+    "unshown_change_message",
     "why_unavailable",
 ]

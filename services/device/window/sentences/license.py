@@ -1,17 +1,17 @@
-"""What the window says of the license, in each of its states. Pure words, no rule."""
+"""The window's texts for the license, in each of its states. Pure texts, no rule."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
 
 from services.device.decider import License, LicenseStatus, Reserve
-from services.device.window.sentences.said import NOTHING_TO_DO, ON_ITS_WAY, Said
+from services.device.window.sentences.message import NOTHING_TO_DO, RENEWAL_DELAY, Message
 from shared.pages.texts import Text, text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """What the API says of the license, as far as a sentence depends on it."""
+class LicenseState:
+    """The part of the API's answer that the texts depend on."""
 
     status: LicenseStatus
     days_remaining: int
@@ -21,11 +21,11 @@ class Standing:
     renewal_expected_by: datetime | None
 
 
-def headline(standing: Standing) -> str:
+def headline(state: LicenseState) -> str:
     """Return the line that the article calls "License: N days remaining" (R-12)."""
-    match standing.status:
+    match state.status:
         case "active":
-            return f"License: {_days(standing.days_remaining)} remaining"
+            return f"License: {_days(state.days_remaining)} remaining"
         case "grace" | "expired":
             return "License expired"
         case "blocked":
@@ -33,7 +33,7 @@ def headline(standing: Standing) -> str:
         case "unlicensed":
             return "No license"
         case _:
-            assert_never(standing.status)
+            assert_never(state.status)
 
 
 def _days(count: int) -> str:
@@ -46,136 +46,138 @@ def _days(count: int) -> str:
             return f"{count} days"
 
 
-def of_license(standing: Standing) -> Said:
-    """Return what is said of the license."""
-    current = standing.license
+def license_message(state: LicenseState) -> Message:
+    """Return the message about the license."""
+    current = state.license
     if current is None:
-        return _unlicensed(standing)
-    match standing.status:
+        return _unlicensed(state)
+    match state.status:
         case "active":
-            return _active(standing, current)
+            return _active(state, current)
         case "grace":
-            return _grace(standing, current)
+            return _grace(state, current)
         case "expired":
-            return _expired(standing, current)
+            return _expired(state, current)
         case "blocked":
-            return _blocked(standing, current)
+            return _blocked(state, current)
         case "unlicensed":
-            return _unlicensed(standing)
+            return _unlicensed(state)
         case _:
-            assert_never(standing.status)
+            assert_never(state.status)
 
 
-def _unlicensed(standing: Standing) -> Said:
-    return Said(
+def _unlicensed(state: LicenseState) -> Message:
+    return Message(
         tone="warn",
         label="No license",
         happened=text("This device has no license."),
-        follows=_then_the_code(standing, text("A code that you add now is activated at once.")),
-        to_do=_look_below(standing, text("Enter an activation code.")),
+        follows=_unless_new_code(state, text("A code you add now is activated right away.")),
+        to_do=_or_see_below(state, text("Enter an activation code.")),
     )
 
 
-def _active(standing: Standing, current: License) -> Said:
+def _active(state: LicenseState, current: License) -> Message:
     if current.stops_at is not None:
-        return _to_be_stopped(standing, current.stops_at)
-    if standing.renewal_expected_by is not None:
-        return Said(
+        return _to_be_stopped(state, current.stops_at)
+    if state.renewal_expected_by is not None:
+        return Message(
             tone="calm",
             label="Renewal on its way",
-            happened=text("A renewal of this license was bought. It is on its way."),
-            follows=text(f"It prolongs this license; the code does not change. {ON_ITS_WAY}"),
+            happened=text("A renewal of this license has been bought and is on its way."),
+            follows=text(f"It extends this license; the code stays the same. {RENEWAL_DELAY}"),
             to_do=NOTHING_TO_DO,
         )
     if current.auto_renews:
-        return Said(
+        return Message(
             tone="calm",
             label="Subscription",
-            happened=text("This subscription is in force until {ends}.", ends=current.ends_at),
-            follows=text("It renews itself before that; the code does not change."),
+            happened=text("This subscription runs until {ends}.", ends=current.ends_at),
+            follows=text("It renews automatically before then; the code stays the same."),
             to_do=NOTHING_TO_DO,
         )
-    return Said(tone="calm", label="In force", happened=text("The license is in force."), **_next(standing.reserve))
+    return Message(tone="calm", label="Active", happened=text("The license is active."), **_next(state.reserve))
 
 
 def _next(reserve: Reserve | None) -> dict[str, Text]:
     if reserve is None:
         return {
-            "follows": text("When it ends, nothing takes over."),
-            "to_do": text("Add a new activation code before that, or buy a renewal, which needs no code."),
+            "follows": text("When it ends, no code takes over."),
+            "to_do": text("Add a new activation code before then, or buy a renewal, which needs no code."),
         }
     match reserve.status:
         case "ready":
-            return {"follows": text("When it ends, the new code takes over by itself."), "to_do": NOTHING_TO_DO}
+            return {"follows": text("When it ends, the new code takes over automatically."), "to_do": NOTHING_TO_DO}
         case "refused":
             return {
                 "follows": text("When it ends, the new code, which was refused before, is checked again."),
-                "to_do": text("Look at the reason below, and enter another code if it will not go away."),
+                "to_do": text("See the reason below. If you cannot fix it, enter another code."),
             }
         case "verifying" | "activating" | "retrying":
-            return {"follows": text("What becomes of the new code is told below."), "to_do": NOTHING_TO_DO}
+            return {"follows": text("The status of the new code is shown below."), "to_do": NOTHING_TO_DO}
         case _:
             assert_never(reserve.status)
 
 
-def _to_be_stopped(standing: Standing, stops_at: datetime) -> Said:
-    waits = standing.reserve is not None
-    follows = "The new code is tried then, by itself." if waits else "Nothing takes over then."
-    return Said(
+def _to_be_stopped(state: LicenseState, stops_at: datetime) -> Message:
+    waiting = state.reserve is not None
+    follows = "The new code is then tried automatically." if waiting else "After that, no code takes over."
+    return Message(
         tone="bad",
         label="Blocked",
         happened=text("The vendor has blocked the code of this license. It still works until {stops}.", stops=stops_at),
         follows=text(follows),
-        to_do=text("Ask the vendor's support for the reason{or}.", **{"or": "" if waits else ", or add another code"}),
+        to_do=text(f"Ask the vendor's support for the reason{'' if waiting else ', or add another code'}."),
     )
 
 
-def _grace(standing: Standing, current: License) -> Said:
+def _grace(state: LicenseState, current: License) -> Message:
     works = text(
-        "It ended on {over}. The product works until {until}.", over=current.over_at, until=standing.works_until
+        "It ended on {over}. The product still works until {until}.",
+        over=current.over_at,
+        until=state.works_until,
     )
-    if standing.renewal_expected_by is not None:
-        return Said(
+    if state.renewal_expected_by is not None:
+        return Message(
             tone="warn",
             label="Renewal on its way",
             happened=works,
-            follows=text(f"A renewal was bought, and is on its way. {ON_ITS_WAY}"),
+            follows=text(f"A renewal has been bought and is on its way. {RENEWAL_DELAY}"),
             to_do=NOTHING_TO_DO,
         )
-    return Said(
+    return Message(
         tone="warn",
         label="Grace period",
         happened=works,
-        follows=_then_the_code(standing, text("After that it does not. A code that you add now is activated at once.")),
-        to_do=_look_below(standing, text("Enter an activation code, or buy a renewal before that day.")),
+        follows=_unless_new_code(state, text("After that it stops. A code you add now is activated right away.")),
+        to_do=_or_see_below(state, text("Enter an activation code, or buy a renewal before then.")),
     )
 
 
-def _expired(standing: Standing, current: License) -> Said:
-    return Said(
+def _expired(state: LicenseState, current: License) -> Message:
+    return Message(
         tone="bad",
         label="Expired",
-        happened=text("It ended on {over}. Since then this device has no license.", over=current.over_at),
-        follows=_then_the_code(standing, text(f"A code that you add now is activated at once. {ON_ITS_WAY}")),
-        to_do=_look_below(standing, text("Enter an activation code, or buy a renewal.")),
+        happened=text("It ended on {over}. Since then this device has had no license.", over=current.over_at),
+        follows=_unless_new_code(state, text(f"A code you add now is activated right away. {RENEWAL_DELAY}")),
+        to_do=_or_see_below(state, text("Enter an activation code, or buy a renewal.")),
     )
 
 
-def _blocked(standing: Standing, current: License) -> Said:
-    return Said(
+def _blocked(state: LicenseState, current: License) -> Message:
+    return Message(
         tone="bad",
         label="Blocked",
-        happened=text("The vendor has blocked the code of this license. It stopped on {over}.", over=current.over_at),
-        follows=_then_the_code(
-            standing, text("If the vendor unblocks it before its end, the license goes on by itself.")
+        happened=text("The vendor has blocked the code of this license. It ended on {over}.", over=current.over_at),
+        follows=_unless_new_code(
+            state, text("If the vendor unblocks it before its end date, the license continues automatically.")
         ),
-        to_do=_look_below(standing, text("Ask the vendor's support for the reason, or enter another activation code.")),
+        to_do=_or_see_below(state, text("Ask the vendor's support for the reason, or enter another activation code.")),
     )
 
 
-def _then_the_code(standing: Standing, otherwise: Text) -> Text:
-    return otherwise if standing.reserve is None else text("The new activation code decides what comes next.")
+def _unless_new_code(state: LicenseState, otherwise: Text) -> Text:
+    return otherwise if state.reserve is None else text("What happens next depends on the new activation code.")
 
 
-def _look_below(standing: Standing, otherwise: Text) -> Text:
-    return otherwise if standing.reserve is None else text("Look at it below.")
+def _or_see_below(state: LicenseState, otherwise: Text) -> Text:
+    return otherwise if state.reserve is None else text("See below.")

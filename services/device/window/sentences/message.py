@@ -1,4 +1,4 @@
-"""What a sentence of the window is made of. Pure."""
+"""The parts of a message in the window. Pure."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -7,12 +7,12 @@ from shared.pages.texts import Text, text
 
 Tone = Literal["calm", "warn", "bad"]
 
-ON_ITS_WAY = "It can take up to 24 hours until a renewal that was bought is shown here; no code needs to be entered."
-NOTHING_TO_DO = text("Nothing needs to be done.")
+RENEWAL_DELAY = "A renewal can take up to 24 hours to appear here; you do not need to enter a code."
+NOTHING_TO_DO = text("You do not need to do anything.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class Message:
     """What happened, what happens next, what to do. `label` names the state in two or three words."""
 
     tone: Tone

@@ -1,4 +1,4 @@
-"""What the window's routes share: whose window it is, its pages, and the wait for what was just asked for."""
+"""What the window's routes share: session, page, rendering, and the wait for the outcome of a command."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,55 +14,55 @@ from services.device.api.doors import Doors
 from services.device.api.enrollment import enrollment_of
 from services.device.api.representation import Representation, representation_of
 from services.device.api.watch import wait_for_change
-from services.device.window.links import SESSION_VALID, Key, Session, session_of
+from services.device.window.links import SESSION_VALID, DeviceCredential, Session, session_of
 from services.device.window.page import is_pending, page_of
 from services.device.window.values import Page
 from shared.keys.crypto_shredding import NotSealed
 from shared.ledger.clock import machine_now
 from shared.ledger.identity import new_secret
 from shared.messages import DeviceId
-from shared.pages import Drawing
+from shared.pages import Renderer
 
 COOKIE = "perennial_licensing"
-ROOM = Path(__file__).parent
+FOLDER = Path(__file__).parent
 ASSETS = "/licensing-assets"
 SETTLE_SECONDS_MAX = 1.5
-"""So long a pressed button waits for its verdict, which is usually there in a twentieth of that."""
+"""How long a button press waits for its verdict, which usually takes a twentieth of that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """What the window needs: handed in by the composition root. `stopping` is set when the process begins to stop."""
+    """The window's dependencies, passed in by the composition root. `stopping` is set when the process shuts down."""
 
     doors: Doors
     stopping: asyncio.Event
     now: Callable[[], datetime] = machine_now
-    drawing: Drawing = field(default_factory=lambda: Drawing(ROOM, prefix=ASSETS))
+    renderer: Renderer = field(default_factory=lambda: Renderer(FOLDER, prefix=ASSETS))
 
-    async def key_of(self, device_id: DeviceId) -> Key:
-        """Return what a window of the device is opened for."""
+    async def credential_of(self, device_id: DeviceId) -> DeviceCredential:
+        """Return the device's current credential."""
         token_hash = await self.doors.pool.fetchval(CREDENTIAL, device_id)
-        return Key(device_id, token_hash)
+        return DeviceCredential(device_id, token_hash)
 
     async def session(self, request: Request, device_id: DeviceId) -> Session:
-        """Return the session in which the browser asks. Raises `NotOpened`."""
+        """Return the session of a request. Raises `NotOpened`."""
         keys, cookie = self.doors.signing_keys(), request.cookies.get(COOKIE)
-        return session_of(keys, cookie, await self.key_of(device_id), now=self.now())
+        return session_of(keys, cookie, await self.credential_of(device_id), now=self.now())
 
     async def page(self, device_id: DeviceId) -> Page:
-        """Return what the window shows now."""
+        """Return the current content of the window."""
         shown = await representation_of(self.doors, device_id)
         return page_of(shown, name=await self._name(device_id))
 
-    def draw(self, template: str, request: Request, session: Session, status: int = 200, **more: Any) -> Response:
-        """Return a page of the session. Every form on it has a key of its own, under which it is done once (R-09)."""
-        return self.drawing.response(
+    def render(self, template: str, request: Request, session: Session, status: int = 200, **values: Any) -> Response:
+        """Return a page of the session. Each form on it gets an idempotency key of its own (R-09)."""
+        return self.renderer.response(
             template,
             accept_language=request.headers.get("accept-language"),
             status=status,
             form_token=session.form_token,
             order=lambda name: f"{name}-{new_secret()}",
-            **more,
+            **values,
         )
 
     async def _name(self, device_id: DeviceId) -> str | None:
@@ -72,8 +72,8 @@ class Window:
         except NotSealed:
             return None
 
-    async def settled(self, device_id: DeviceId) -> Representation:
-        """Return what is shown once no answer is due, or after `SETTLE_SECONDS_MAX`."""
+    async def wait_until_settled(self, device_id: DeviceId) -> Representation:
+        """Return what is shown once no answer is pending, or after `SETTLE_SECONDS_MAX`."""
         deadline = monotonic() + SETTLE_SECONDS_MAX
         with self.doors.watch.on(device_id) as changed:
             while True:
@@ -83,8 +83,8 @@ class Window:
                 await wait_for_change(changed, seconds_max=deadline - monotonic())
 
 
-def keep(response: Response, request: Request, session: Session) -> None:
-    """Give the browser the session's cookie: for this window alone, out of reach of scripts and other sites."""
+def set_session_cookie(response: Response, request: Request, session: Session) -> None:
+    """Set the session cookie: for this window only, out of reach of scripts and other sites."""
     response.set_cookie(
         COOKIE,
         session.cookie,
@@ -97,7 +97,7 @@ def keep(response: Response, request: Request, session: Session) -> None:
 
 
 def window_path(device_id: DeviceId) -> str:
-    """Return where the device's window is."""
+    """Return the path of the device's window."""
     return f"/devices/{device_id}/licensing"
 
 

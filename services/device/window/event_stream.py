@@ -1,4 +1,4 @@
-"""Goes out: a stream that tells an open window when to look again, so that it follows the log within a second."""
+"""Goes out: server-sent events that tell an open window to refresh, within a second of a change."""
 
 from collections.abc import AsyncIterator
 from time import monotonic
@@ -6,48 +6,48 @@ from time import monotonic
 from services.device.api.representation import representation_of
 from services.device.api.watch import wait_for_change
 from services.device.window.links import Session
-from services.device.window.opening import Window
+from services.device.window.window import Window
 
 STREAM_SECONDS_MAX = 300.0
-"""Then the browser opens it anew, and its session is looked at again."""
+"""After that the browser reconnects, and its session is checked again."""
 STREAMS_MAX = 1_000
-"""Of one process."""
+"""Per process."""
 SILENCE_SECONDS_MAX = 15.0
 RETRY_MILLISECONDS = 1_000
 
 
 class Streams:
-    """Counts the streams of this process."""
+    """Counts this process's open streams."""
 
     def __init__(self) -> None:
         self.open = 0
 
     @property
     def full(self) -> bool:
-        """Whether no further window can be followed."""
+        """Whether the limit is reached."""
         return self.open >= STREAMS_MAX
 
     async def follow(self, window: Window, session: Session) -> AsyncIterator[str]:
-        """Yield the tag of what is shown, first as it is now, then whenever it changes."""
+        """Yield the current ETag of the window at once, and again after each change."""
         self.open += 1
         try:
-            async for line in _told(window, session):
+            async for line in _events(window, session):
                 yield line
         finally:
             self.open -= 1
 
 
-async def _told(window: Window, session: Session) -> AsyncIterator[str]:
-    until, spoken_at, told = monotonic() + STREAM_SECONDS_MAX, monotonic(), None
+async def _events(window: Window, session: Session) -> AsyncIterator[str]:
+    until, sent_at, sent = monotonic() + STREAM_SECONDS_MAX, monotonic(), None
     yield f"retry: {RETRY_MILLISECONDS}\n\n"
     with window.doors.watch.on(session.device_id) as changed:
         while monotonic() < until and not window.stopping.is_set():
             shown = await representation_of(window.doors, session.device_id)
-            if shown.etag != told:
-                told, spoken_at = shown.etag, monotonic()
-                yield f"event: shown\ndata: {told}\n\n"
-            elif monotonic() - spoken_at > SILENCE_SECONDS_MAX:
-                # a proxy ends a connection on which nothing is heard, and a page takes it for lost
-                spoken_at = monotonic()
+            if shown.etag != sent:
+                sent, sent_at = shown.etag, monotonic()
+                yield f"event: shown\ndata: {sent}\n\n"
+            elif monotonic() - sent_at > SILENCE_SECONDS_MAX:
+                # a heartbeat: proxies close idle connections, and the page takes silence for a lost one
+                sent_at = monotonic()
                 yield "event: here\ndata:\n\n"
             await wait_for_change(changed, seconds_max=SILENCE_SECONDS_MAX)
