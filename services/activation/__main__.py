@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from services.activation.api import Doors, routes
-from services.activation.console import PAGES, Console, DeviceDoors, device_client, key_login, preview_door
+from services.activation.console import PAGES, Console, DeviceClient, device_client, key_login, preview_door
 from services.activation.console import routes as console_routes
 from services.activation.consumer import purchases, requests
 from services.activation.decider import decider
@@ -61,7 +61,7 @@ async def serve(settings: ServiceSettings) -> None:
         app.include_router(operations_door(operations, settings.operator_key_hash))
         console = Console(
             doors=doors,
-            devices=DeviceDoors(client=client, keys=keys),
+            devices=DeviceClient(client=client, keys=keys),
             operations=operations,
             login=key_login(settings.operator_key_hash),
         )

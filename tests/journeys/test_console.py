@@ -10,7 +10,7 @@ from tests.journeys.at_the_console import Console
 from tests.journeys.people import OwnedDevice, Time, Vendor, moment, reserve_is, runs_on
 from tests.journeys.waiting import until
 
-BROKEN_BY_THE_BLOCK = r'scope="row">R-[^<]*46[^<]*</th><td[^>]*>code blocked</td><td><span class="pill bad">broken'
+BROKEN_BY_THE_BLOCK = r'scope="row">R-[^<]*46[^<]*</th><td[^>]*>code blocked</td><td><span class="pill bad">failed'
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_support_finds_out_why_a_device_is_unlicensed_and_what_was_done_to_its_c
     assert "the code unblocked" in page
     shown = console.shown.text
     assert re.search(
-        r'scope="row">R-[^<]*46[^<]*</th><td[^>]*>code blocked</td><td><span class="pill bad">broken', shown
+        r'scope="row">R-[^<]*46[^<]*</th><td[^>]*>code blocked</td><td><span class="pill bad">failed', shown
     )
     refused = next(event for event in device.history() if event["type"] == "ActivationRefused")
     assert f'href="#event-{refused["event_id"]}"' in shown
@@ -82,7 +82,7 @@ def test_a_seat_is_taken_away_and_the_device_is_told_within_seconds(
     until(lambda: console.goes_to(path), lambda _: f"/release?device_id={device.device_id}" in console.shown.text)
     preview = f"{path}/release?device_id={device.device_id}"
     until(lambda: console.goes_to(preview), lambda said: "1 device is affected" in said and "takes over" in said)
-    assert "The seat is free." in console.presses("Take it away", reason="sold on")
+    assert "The seat is free." in console.presses("Release it", reason="sold on")
     device.sees(runs_on(reserve))
     page = until(lambda: console.goes_to(f"/console/devices/{device.device_id}"), lambda said: "SeatReleased" in said)
     assert reserve.last_group in page

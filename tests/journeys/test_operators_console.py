@@ -40,14 +40,14 @@ def test_a_parked_order_is_seen_and_redriven_once_its_device_is_known(
     page = console.goes_to(f"/console/parked/{parked_id}")
     assert "No such device is enrolled." in page
     assert device_id in page
-    assert "it could not be handled" in page
+    assert "It cannot be processed now" in page
 
     send(system, COMMANDS, [tool.order("EnrollDevice", device_id=device_id, product="antivirus", region="DE")])
     owner = system.credentials.operator_key
     device = OwnedDevice(system, device_id, owner)
     until(lambda: device.http.get(f"{device.path}/history").status_code, lambda status: status == 200)
     page = console.goes_to(f"/console/parked/{parked_id}")
-    assert f"CodeAdded of {device_id}" in page
+    assert f"CodeAdded for {device_id}" in page
     assert device.event_names() == ["DeviceEnrolled"]
     assert "Redriven" in console.presses("Redrive")
     assert until(device.event_names, lambda names: "LicenseActivated" in names)[1] == "CodeAdded"
@@ -91,7 +91,7 @@ def test_the_system_page_tells_of_every_part_of_both_services(console: Console) 
     page = until(lambda: console.goes_to("/console/system"), lambda shown: "no worker has told" not in shown)
     for part in ("device.commands", "device.verdicts", "license_view", "activation.requests", "code_view"):
         assert part in page
-    assert "Stands still" not in page
+    assert "Stalled" not in page
     assert "The latest signed checkpoint covers" in page
 
 

@@ -1,4 +1,4 @@
-"""What the console's pages share: who is logged in, how a page is drawn, and what it may ask."""
+"""What the console's pages share: the session, rendering, and the APIs they use."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,9 +10,9 @@ from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 
 from services.activation.api.doors import Doors
-from services.activation.console.devices import DeviceDoors
-from services.activation.console.logins import Login
+from services.activation.console.device_client import DeviceClient
 from services.activation.console.navigation import NAVIGATION
+from services.activation.console.operators import Login
 from services.activation.console.sessions import VALID, Session, Sessions
 from shared.doors.throttle import Throttle
 from shared.ledger.clock import machine_now
@@ -21,7 +21,7 @@ from shared.operations import Operations
 from shared.pages import HEADERS, Form, Renderer, form_token_of, read_form
 
 PAGES = "/console"
-"""Where the console's pages are: only there a body may be a form."""
+"""Path prefix of the console's pages; only there may a request body be a form."""
 ASSETS = "/console/assets"
 COOKIE = "perennial_console"
 GUESSES_PER_MINUTE = 10
@@ -30,10 +30,10 @@ SEE_OTHER = 303
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Console:
-    """What the console needs: handed in by the composition root."""
+    """The console's dependencies, passed in by the composition root."""
 
     doors: Doors
-    devices: DeviceDoors
+    devices: DeviceClient
     operations: Operations
     login: Login
     now: Callable[[], datetime] = machine_now
@@ -42,22 +42,22 @@ class Console:
 
     @property
     def sessions(self) -> Sessions:
-        """Who is logged in: until the operator key changes, at most."""
+        """The sessions; a new operator key ends them all."""
         return Sessions(self.doors.pool, self.doors.operator_key_hash)
 
     async def session(self, request: Request) -> Session:
-        """Return the session in which the browser asks. Raises `NotLoggedIn`."""
+        """Return the session of a request. Raises `NotLoggedIn`."""
         return await self.sessions.find(request.cookies.get(COOKIE), now=self.now())
 
     async def form(self, request: Request) -> tuple[Session, Form]:
-        """Return the session, and the form that one of its pages drew. Raises `NotLoggedIn` or `NotOurForm`."""
+        """Return the session and the form that one of its pages sent. Raises `NotLoggedIn` or `NotOurForm`."""
         session = await self.session(request)
         return session, await read_form(request, session.cookie)
 
-    def draw(
-        self, template: str, request: Request, session: Session, *, entry: str = "", status: int = 200, **more: Any
+    def render(
+        self, template: str, request: Request, session: Session, *, entry: str = "", status: int = 200, **values: Any
     ) -> Response:
-        """Return a page of the session; `entry` is its name in the bar. Every form on it is done once (R-09)."""
+        """Return a page of the session; `entry` is its name in the navigation. Each form on it is done once (R-09)."""
         return self.renderer.response(
             template,
             accept_language=request.headers.get("accept-language"),
@@ -67,12 +67,12 @@ class Console:
             entry=entry,
             form_token=form_token_of(session.cookie),
             order=lambda name: f"{name}-{new_secret()}",
-            **more,
+            **values,
         )
 
 
-def keep(response: Response, request: Request, cookie: str, *, name: str = COOKIE) -> None:
-    """Give the browser a cookie: for the console alone, out of reach of scripts and other sites."""
+def set_cookie(response: Response, request: Request, cookie: str, *, name: str = COOKIE) -> None:
+    """Set a cookie: for the console only, out of reach of scripts and other sites."""
     response.set_cookie(
         name,
         cookie,
@@ -84,6 +84,6 @@ def keep(response: Response, request: Request, cookie: str, *, name: str = COOKI
     )
 
 
-def to(path: str) -> Response:
-    """Send the browser to another page, after a form."""
+def redirect_to(path: str) -> Response:
+    """Redirect the browser to another page after a form."""
     return RedirectResponse(path, SEE_OTHER, headers=HEADERS)

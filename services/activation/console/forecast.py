@@ -1,4 +1,4 @@
-"""Goes out: which devices will find, when their license ends, that the code in reserve is refused."""
+"""Goes out: the devices whose code in reserve will be refused when their license ends."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ from shared.pages import Text
 from shared.reasons import CATALOGUE
 
 DAYS = (7, 30, 90, 365)
-LOOKED_AT_MAX = 5_000
-"""So many switches are looked at for one page."""
+CHECKED_MAX = 5_000
+"""Limit of switches checked for one page."""
 PAGE_SWITCHES = 500
 LISTED_MAX = 100
 
@@ -24,8 +24,8 @@ Days = Annotated[int, Query(ge=1, le=DAYS[-1])]
 
 
 @dataclass(frozen=True, slots=True)
-class Failing:
-    """A switch that will fail, with what is known now: `change` is what would let it pass."""
+class FailingSwitch:
+    """A switch that will fail, as things stand now. `change` is what would let it pass."""
 
     device_id: str
     code_ref: str
@@ -37,11 +37,11 @@ class Failing:
 
 
 @dataclass(frozen=True, slots=True)
-class Foreseen:
-    """What was looked at. Where `more` is set, it was not everything."""
+class Forecast:
+    """The switches that will fail. `more`: not all switches were checked or listed."""
 
-    looked_at: int
-    failing: Sequence[Failing]
+    checked: int
+    failing: Sequence[FailingSwitch]
     more: bool
 
 
@@ -49,36 +49,36 @@ def add_forecast(router: APIRouter, console: Console) -> None:
     """Add the routes."""
 
     @router.get("/forecast")
-    async def forecast(request: Request, days: Days = 30) -> Response:
+    async def show_forecast(request: Request, days: Days = 30) -> Response:
         session = await console.session(request)
-        foreseen = await _foreseen(console, timedelta(days=days))
-        return console.draw(
-            "forecast.html", request, session, entry="Forecast", days=days, choices=DAYS, foreseen=foreseen
+        forecast = await _forecast(console, timedelta(days=days))
+        return console.render(
+            "forecast.html", request, session, entry="Forecast", days=days, choices=DAYS, forecast=forecast
         )
 
 
-async def _foreseen(console: Console, ahead: timedelta) -> Foreseen:
+async def _forecast(console: Console, ahead: timedelta) -> Forecast:
     until = console.doors.clock.now() + ahead
-    looked_at, failing, after = 0, list[Failing](), ""
+    checked, failing, after = 0, list[FailingSwitch](), ""
     while True:
         page = await forecast_page(console.doors, until, limit=PAGE_SWITCHES, after=after, vendor=ANY_VENDOR)
-        looked_at += len(page["switches"])
+        checked += len(page["switches"])
         failing += [_failing(switch) for switch in page["switches"] if switch["outcome"] == "fails"]
         if page["next"] is None:
-            return Foreseen(looked_at, failing[:LISTED_MAX], more=len(failing) > LISTED_MAX)
-        if looked_at >= LOOKED_AT_MAX or len(failing) > LISTED_MAX:
-            return Foreseen(looked_at, failing[:LISTED_MAX], more=True)
+            return Forecast(checked, failing[:LISTED_MAX], more=len(failing) > LISTED_MAX)
+        if checked >= CHECKED_MAX or len(failing) > LISTED_MAX:
+            return Forecast(checked, failing[:LISTED_MAX], more=True)
         after = page["next"]
 
 
-def _failing(switch: dict[str, Any]) -> Failing:
-    explained = next(iter(CATALOGUE.about(switch["reason"])), None)
-    return Failing(
+def _failing(switch: dict[str, Any]) -> FailingSwitch:
+    entry = next(iter(CATALOGUE.about(switch["reason"])), None)
+    return FailingSwitch(
         device_id=switch["device_id"],
         code_ref=switch["reserve_ref"],
         code=masked(switch["reserve_last_group"]),
         at=moment(datetime.fromisoformat(switch["switch_at"])),
-        reason=explained.meaning if explained else switch["reason"].replace("_", " "),
+        reason=entry.meaning if entry else switch["reason"].replace("_", " "),
         change=switch.get("change", ""),
         rivals=switch.get("rivals", ()),
     )

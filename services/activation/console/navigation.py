@@ -1,10 +1,10 @@
-"""The pages that stand in the console's bar."""
+"""The pages in the console's navigation bar."""
 
 from typing import NamedTuple
 
 
 class Entry(NamedTuple):
-    """One page: its name, and where it is."""
+    """A page: its name and path."""
 
     name: str
     path: str
@@ -16,4 +16,4 @@ NAVIGATION = (
     Entry("Parked", "/console/parked"),
     Entry("System", "/console/system"),
 )
-"""In the order in which they stand; a page names its own entry when it is drawn."""
+"""In display order; a page names its own entry when it is rendered."""

@@ -1,4 +1,4 @@
-"""Comes in and goes out: parked messages, what redriving or discarding one would do, and the orders to do it."""
+"""Comes in and goes out: parked messages, a preview of a redrive, and the commands to redrive or discard one."""
 
 import asyncio
 from collections.abc import Sequence
@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from services.activation.console.actions import noted
-from services.activation.console.console import PAGES, Console, to
-from services.activation.console.devices import DeviceAway, Said
-from services.activation.console.operated import SIDES, Operated, Side, if_there, operated_by
+from services.activation.console.actions import note_of
+from services.activation.console.console import PAGES, Console, redirect_to
+from services.activation.console.device_client import DeviceUnavailable, JsonObject
+from services.activation.console.operations import SIDES, AnyOperations, Side, operations_of, unless_unavailable
 from services.activation.console.sessions import Session
 from services.activation.console.values import Fact, Pill, moment
 from shared.doors.problems import Problem
@@ -27,7 +27,7 @@ STATES: dict[State, str] = {
     "discarded": "Discarded",
     "all": "All",
 }
-TONES: dict[str, Pill] = {
+PILLS: dict[str, Pill] = {
     "waiting": Pill("Waiting", "warn"),
     "redriven": Pill("Redriven"),
     "discarded": Pill("Discarded", "bad"),
@@ -38,21 +38,23 @@ After = Annotated[str, Query(max_length=100, pattern=AFTER_PATTERN)]
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
-    """One service's parked messages on a page; `None` says that the service is away."""
+class ParkedList:
+    """One service's parked messages on a page; `answer` is None if the service is unavailable."""
 
     side: Side
-    said: Said | None
+    answer: JsonObject | None
 
     @property
-    def messages(self) -> Sequence[Said]:
+    def messages(self) -> Sequence[JsonObject]:
         """The messages."""
-        return [{**each, "parked_at": told(each["parked_at"])} for each in self.said["messages"]] if self.said else ()
+        if self.answer is None:
+            return ()
+        return [{**each, "parked_at": _moment(each["parked_at"])} for each in self.answer["messages"]]
 
     @property
     def next_page(self) -> str | None:
-        """Where the list goes on."""
-        return self.said["next"] if self.said else None
+        """The cursor of the next page."""
+        return self.answer["next"] if self.answer else None
 
 
 def add_parked(router: APIRouter, console: Console) -> None:
@@ -64,13 +66,15 @@ def add_parked(router: APIRouter, console: Console) -> None:
     ) -> Response:
         session = await console.session(request)
         sides = (side,) if side else SIDES
-        asked = [
-            if_there(operated_by(console, session, one).parked.listed(state=state, after=after, limit=PAGE_MESSAGES))
+        requests = [
+            unless_unavailable(
+                operations_of(console, session, one).parked.listed(state=state, after=after, limit=PAGE_MESSAGES)
+            )
             for one in sides
         ]
-        shelves = [Shelf(one, said) for one, said in zip(sides, await asyncio.gather(*asked), strict=True)]
-        return console.draw(
-            "parked.html", request, session, entry="Parked", shelves=shelves, state=state, states=STATES, pills=TONES
+        lists = [ParkedList(one, answer) for one, answer in zip(sides, await asyncio.gather(*requests), strict=True)]
+        return console.render(
+            "parked.html", request, session, entry="Parked", lists=lists, state=state, states=STATES, pills=PILLS
         )
 
     @router.get("/parked/{parked_id}")
@@ -84,32 +88,32 @@ def add_parked(router: APIRouter, console: Console) -> None:
         parked = ParkedRecord.named(parked_id)
         try:
             await _owner(console, session, parked_id).parked.redrive(parked)
-        except (Problem, DeviceAway) as refused:
+        except (Problem, DeviceUnavailable) as refused:
             return await _refused(console, request, session, parked_id, refused)
-        return to(f"{PAGES}/parked/{parked_id}")
+        return redirect_to(f"{PAGES}/parked/{parked_id}")
 
     @router.post("/parked/{parked_id}/discard")
     async def discard(request: Request, parked_id: ParkedId) -> Response:
         session, form = await console.form(request)
         reason = form.get("reason", "").strip()
         if len(reason) < REASON_CHARACTERS_MIN:
-            missing = Problem(422, "invalid_fields", "say in a few words why it will never be handled")
+            missing = Problem(422, "invalid_fields", "say in a few words why it will never be processed")
             return await _refused(console, request, session, parked_id, missing)
         try:
             await _owner(console, session, parked_id).parked.discard(
-                ParkedRecord.named(parked_id), noted(session.operator, reason)
+                ParkedRecord.named(parked_id), note_of(session.operator, reason)
             )
-        except (Problem, DeviceAway) as refused:
+        except (Problem, DeviceUnavailable) as refused:
             return await _refused(console, request, session, parked_id, refused)
-        return to(f"{PAGES}/parked/{parked_id}")
+        return redirect_to(f"{PAGES}/parked/{parked_id}")
 
 
 async def _refused(
-    console: Console, request: Request, session: Session, parked_id: str, refused: Problem | DeviceAway
+    console: Console, request: Request, session: Session, parked_id: str, refused: Problem | DeviceUnavailable
 ) -> Response:
     if isinstance(refused, Problem) and refused.code == "not_parked":
-        # it was done meanwhile, by this form sent twice or by somebody else: the page tells
-        return to(f"{PAGES}/parked/{parked_id}")
+        # already done, by this form sent twice or by somebody else: the page shows it
+        return redirect_to(f"{PAGES}/parked/{parked_id}")
     return await _page(console, request, session, parked_id, refused=refused)
 
 
@@ -118,14 +122,16 @@ async def _page(
     request: Request,
     session: Session,
     parked_id: str,
-    refused: Problem | DeviceAway | None = None,
+    refused: Problem | DeviceUnavailable | None = None,
 ) -> Response:
-    parked, there = ParkedRecord.named(parked_id), _owner(console, session, parked_id).parked
-    message = await if_there(there.one(parked))
+    parked, messages = ParkedRecord.named(parked_id), _owner(console, session, parked_id).parked
+    message = await unless_unavailable(messages.one(parked))
     if message is None:
-        return console.draw("away.html", request, session, entry="Parked", status=503, what=f"Message {parked_id}")
-    foreseen = await _foreseen(there.foresee_redrive(parked)) if message["state"] == "waiting" else None
-    return console.draw(
+        return console.render(
+            "unavailable.html", request, session, entry="Parked", status=503, what=f"Message {parked_id}"
+        )
+    redrive = await _redrive_preview(messages.foresee_redrive(parked)) if message["state"] == "waiting" else None
+    return console.render(
         "parked_one.html",
         request,
         session,
@@ -133,56 +139,55 @@ async def _page(
         status=_status(refused),
         message=message,
         facts=_facts(message),
-        pill=TONES[message["state"]],
-        foreseen=foreseen,
+        pill=PILLS[message["state"]],
+        redrive=redrive,
         problem=refused.detail if isinstance(refused, Problem) else None,
     )
 
 
-def _status(refused: Problem | DeviceAway | None) -> int:
+def _status(refused: Problem | DeviceUnavailable | None) -> int:
     if refused is None:
         return 200
     return refused.status if isinstance(refused, Problem) else 503
 
 
 @dataclass(frozen=True, slots=True)
-class Foreseen:
+class RedrivePreview:
     """What a redrive would record now, or why it would be refused."""
 
-    events: Sequence[Said] = ()
+    events: Sequence[JsonObject] = ()
     refused: str | None = None
 
 
-async def _foreseen(asked: Any) -> Foreseen:
+async def _redrive_preview(answer: Any) -> RedrivePreview:
     try:
-        return Foreseen(events=(await asked)["would_record"])
+        return RedrivePreview(events=(await answer)["would_record"])
     except Problem as refused:
-        return Foreseen(refused=refused.detail)
-    except DeviceAway:
-        return Foreseen(refused="the device service does not answer")
+        return RedrivePreview(refused=refused.detail)
+    except DeviceUnavailable:
+        return RedrivePreview(refused="the device service is not responding")
 
 
-def _facts(message: Said) -> list[Fact]:
+def _facts(message: JsonObject) -> list[Fact]:
     facts = [
         Fact("Consumer", (message["consumer"],)),
         Fact("Topic", (f"{message['topic']}, partition {message['partition']}, offset {message['offset']}",)),
-        Fact("Parked", told(message["parked_at"])),
+        Fact("Parked", _moment(message["parked_at"])),
         Fact("Reason", (message["reason"],)),
         Fact("Detail", (message["detail"] or "–",)),
     ]
     if message["state"] != "waiting":
-        facts.append(Fact(TONES[message["state"]].label, told(message["ended_at"])))
+        facts.append(Fact(PILLS[message["state"]].label, _moment(message["ended_at"])))
     if message["note"]:
         facts.append(Fact("Why discarded", (message["note"],)))
     return facts
 
 
-def told(instant: str) -> Text:
-    """Return a time of the API as a text."""
+def _moment(instant: str) -> Text:
     return moment(datetime.fromisoformat(instant))
 
 
-def _owner(console: Console, session: Session, parked_id: str) -> Operated:
-    """Return the operations of the service whose consumer parked it."""
+def _owner(console: Console, session: Session, parked_id: str) -> AnyOperations:
+    """Return the operations of the service whose consumer parked the message."""
     own = ParkedRecord.named(parked_id).consumer in console.operations.parked.sources
-    return operated_by(console, session, "activation" if own else "device")
+    return operations_of(console, session, "activation" if own else "device")

@@ -1,14 +1,14 @@
-"""What an action will do before it is done: the rules themselves are asked, and what they say is thrown away. Pure.
+"""Previews an action: the rules decide it, and the resulting events are not recorded. Pure.
 
-The order is decided on the code as it is, its facts are folded into the code and into what is known of each device,
-and the switches that follow are foreseen with the codes before and after. No rule stands here.
+The command is decided on the current code, its events are applied to the code and to what is known of each device, and
+the coming switches are predicted from both snapshots, before and after. No rule here.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.activation.console.told import meaning_of, sentence, told_of
+from services.activation.console.event_sentences import detail_sentence, event_sentence, meaning_of
 from services.activation.decider import BlockCode, Code, CodeEvent, RecordRefund, ReleaseSeat, UnblockCode, decide
 from services.activation.decider import evolve as evolve_code
 from services.activation.forecast import Foreseen, Switchover, foresee
@@ -22,8 +22,8 @@ type Action = BlockCode | UnblockCode | ReleaseSeat | RecordRefund
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
-    """What is known: the codes by reference, and the devices that have the code or wait with it or against them."""
+class Snapshot:
+    """The codes by reference, and the devices that hold the code, wait with it, or compete for it."""
 
     codes: Mapping[CodeRef, Code]
     rows: Sequence[Switchover]
@@ -32,7 +32,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Affected:
-    """A device whose license or switch comes out otherwise. `until` is the end of its license, if it has one."""
+    """A device whose license or switch would change. `until` is the end of its license, if it has one."""
 
     device_id: DeviceId
     until: datetime | None
@@ -43,36 +43,36 @@ class Affected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """What would be recorded, and for whom something changes. `refused` says why nothing would."""
+    """What would be recorded, and which devices it would affect. `refused` says why nothing would happen."""
 
-    told: tuple[Text, ...]
+    events: tuple[Text, ...]
     affected: tuple[Affected, ...]
     refused: str | None = None
 
 
-def preview(action: Action, known: Known, policy: Policy) -> Preview:
+def preview(action: Action, snapshot: Snapshot, policy: Policy) -> Preview:
     """Return what the action would do now."""
     try:
-        events = list(decide(action, known.codes, policy))
+        events = list(decide(action, snapshot.codes, policy))
     except Refused as refused:
-        return Preview(told=(), affected=(), refused=sentence(refused.detail))
+        return Preview(events=(), affected=(), refused=detail_sentence(refused.detail))
     if not events:
-        return Preview(told=(), affected=(), refused="Nothing would change: it is so already.")
+        return Preview(events=(), affected=(), refused="Nothing would change: this is already the case.")
     for event in events:
         if isinstance(event, PurchaseRefused):
-            return Preview(told=(), affected=(), refused=meaning_of(event.reason))
-    then = _after(action, events, known)
-    told = tuple(told_of(type(event).__name__, event.model_dump(mode="json")) for event in events)
-    return Preview(told=told, affected=tuple(_affected(action.code_ref, known, then, policy)))
+            return Preview(events=(), affected=(), refused=meaning_of(event.reason))
+    after = _after(action, events, snapshot)
+    sentences = tuple(event_sentence(type(event).__name__, event.model_dump(mode="json")) for event in events)
+    return Preview(events=sentences, affected=tuple(_affected(action.code_ref, snapshot, after, policy)))
 
 
-def _after(action: Action, events: Sequence[CodeEvent], known: Known) -> Known:
-    """Return what will be known when the facts are folded into the code and into the devices that have it."""
-    code, rows = known.codes[action.code_ref], list(known.rows)
+def _after(action: Action, events: Sequence[CodeEvent], before: Snapshot) -> Snapshot:
+    """Return the snapshot after the events are applied to the code and to the devices that have it."""
+    code, rows = before.codes[action.code_ref], list(before.rows)
     for event in events:
         code = evolve_code(code, event)
         rows = [_device_after(row, event, action) for row in rows]
-    return Known(codes={**known.codes, action.code_ref: code}, rows=rows, now=known.now)
+    return Snapshot(codes={**before.codes, action.code_ref: code}, rows=rows, now=before.now)
 
 
 def _device_after(row: Switchover, event: CodeEvent, action: Action) -> Switchover:
@@ -80,19 +80,19 @@ def _device_after(row: Switchover, event: CodeEvent, action: Action) -> Switchov
         return row
     if isinstance(event, SeatReleased) and event.device_id != row.device_id:
         return row
-    after = evolve_device(row, event)  # type: ignore[arg-type] # these facts stand in both logs
+    after = evolve_device(row, event)  # type: ignore[arg-type] # these events are in both logs
     if isinstance(event, SeatReleased) and after.reserve and not event.keeps_reserve:
-        # without a license its device asks for the reserve at once (R-84)
+        # without a license the device asks for its reserve immediately (R-84)
         return after.but(reserve=after.reserve.but(status="delayed", retry_at=action.at))
     return after
 
 
-def _affected(code_ref: CodeRef, known: Known, then: Known, policy: Policy) -> Iterable[Affected]:
-    before, after = _foreseen(known, policy), _foreseen(then, policy)
-    for row, row_then in zip(known.rows, then.rows, strict=True):
+def _affected(code_ref: CodeRef, before: Snapshot, after: Snapshot, policy: Policy) -> Iterable[Affected]:
+    switches, switches_then = _foreseen(before, policy), _foreseen(after, policy)
+    for row, row_then in zip(before.rows, after.rows, strict=True):
         name = row.device_id or ""
         has_it = row.license is not None and row.license.code_ref == code_ref
-        follows, follows_then = _told(row, before.get(name)), _told(row_then, after.get(name))
+        follows, follows_then = _follows(row, switches.get(name)), _follows(row_then, switches_then.get(name))
         until, until_then = (each.license.over_at if each.license else None for each in (row, row_then))
         if (has_it and until != until_then) or follows != follows_then:
             yield Affected(
@@ -100,17 +100,17 @@ def _affected(code_ref: CodeRef, known: Known, then: Known, policy: Policy) -> I
             )
 
 
-def _foreseen(known: Known, policy: Policy) -> Mapping[DeviceId, Foreseen]:
-    return foresee(known.rows, known.codes, policy, now=known.now)
+def _foreseen(snapshot: Snapshot, policy: Policy) -> Mapping[DeviceId, Foreseen]:
+    return foresee(snapshot.rows, snapshot.codes, policy, now=snapshot.now)
 
 
-def _told(row: Switchover, foreseen: Foreseen | None) -> Text:
-    """Return what comes after the license, in a sentence."""
+def _follows(row: Switchover, foreseen: Foreseen | None) -> Text:
+    """Return what follows the license, in a few words."""
     if row.reserve is None:
-        return text("nothing waits")
+        return text("no code in reserve")
     code = MaskedCode(row.reserve.last_group)
     if foreseen is None:
-        return text("{code} waits", code=code)
+        return text("{code} is in reserve", code=code)
     match foreseen.outcome:
         case "switches":
             return text("{code} takes over at {at}", code=code, at=foreseen.switch_at)
@@ -118,4 +118,4 @@ def _told(row: Switchover, foreseen: Foreseen | None) -> Text:
             reason = (foreseen.reason or "").replace("_", " ")
             return text("{code} is refused at {at}: {reason}", code=code, at=foreseen.switch_at, reason=reason)
         case "runs_on":
-            return text("{code} waits on", code=code)
+            return text("{code} stays in reserve", code=code)

@@ -1,12 +1,12 @@
-"""Who is logged in: the browser keeps a random secret, the database its hash. A logout ends it for every copy.
+"""Login sessions: the browser keeps a random secret, the database its hash. Logging out ends every copy of the session.
 
-Times are the machine's: that a sandbox goes a year ahead logs nobody out.
+Times are the machine's, so moving a sandbox a year ahead logs nobody out.
 """
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from services.activation.console.logins import Operator
+from services.activation.console.operators import Operator
 from shared.ledger.database import Pool
 from shared.ledger.identity import hash_of, new_secret
 
@@ -15,12 +15,12 @@ COOKIE_CHARACTERS_MAX = 100
 
 
 class NotLoggedIn(Exception):
-    """The browser shows no session, or one that is over."""
+    """The browser has no session, or an expired one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """An operator at a browser."""
+    """A logged-in operator."""
 
     operator: Operator
     cookie: str = field(repr=False)
@@ -28,13 +28,13 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Sessions:
-    """Table `console_session`. `opened_with` names the credential of all logins: another one ends all sessions."""
+    """The table `console_session`. `opened_with` identifies the operator key: changing the key ends all sessions."""
 
     pool: Pool
     opened_with: str = field(repr=False)
 
     async def open(self, operator: Operator, *, now: datetime) -> Session:
-        """Return a new session, and forget those that are over."""
+        """Return a new session, and delete the expired ones."""
         session = Session(operator, new_secret())
         await self.pool.execute("delete from console_session where ends_at <= $1", now)
         await self.pool.execute(OPEN, hash_of(session.cookie), operator.name, self.opened_with, now + VALID)

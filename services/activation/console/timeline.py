@@ -1,7 +1,7 @@
-"""Merges two logs by cause: the events of one stream, and beside each what it came from and led to in the other. Pure.
+"""Merges two logs by cause: the events of one stream, each with its causes and effects in the other log. Pure.
 
-A verdict stands in both logs: the activation service decides it, the device service applies it. It is one line here,
-with both times. Consecutive events of one story share a correlation.
+A verdict is in both logs: the activation service decides it, the device service applies it. Here it is one line, with
+both times. A story is a run of events with the same correlation id.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,25 +10,25 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any, Literal
 
-from services.activation.console.told import told_of
+from services.activation.console.event_sentences import event_sentence
 from shared.messages import CodeRef, DeviceId
 from shared.pages import Text
 
 Service = Literal["device", "activation"]
 
-type Said = Mapping[str, Any]
+type JsonObject = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One thing that happened. `other` is when the other service recorded the same."""
+    """One event. `other` is when the other service recorded the same verdict."""
 
     event_id: str
     type: str
     service: Service
     at: datetime
     recorded_at: datetime
-    told: Text
+    sentence: Text
     place: str
     device_id: DeviceId | None
     code_ref: CodeRef | None
@@ -37,30 +37,30 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """What belongs together, in the order in which it happened."""
+    """Related events, in the order in which they happened."""
 
     lines: tuple[Line, ...]
 
 
-def stories(own: Sequence[Said], others: Sequence[Said], *, service: Service) -> tuple[Story, ...]:
-    """Return the stories of a stream's events of `service`, latest first; `others` are events of the other one."""
+def stories(own: Sequence[JsonObject], others: Sequence[JsonObject], *, service: Service) -> tuple[Story, ...]:
+    """Return the stories of a stream of `service`, latest first; `others` are events of the other service."""
     by_id = {other["event_id"]: other for other in others}
-    effects: dict[str, list[Said]] = {}
+    effects: dict[str, list[JsonObject]] = {}
     for other in others:
         effects.setdefault(other["causation_id"] or "", []).append(other)
     causes = {event["causation_id"] for event in own}
-    told = [Story(tuple(_lines(list(group), by_id, effects, causes, service))) for group in _grouped(own)]
-    return tuple(story for story in reversed(told))
+    grouped = [Story(tuple(_lines(list(group), by_id, effects, causes, service))) for group in _grouped(own)]
+    return tuple(story for story in reversed(grouped))
 
 
-def _grouped(own: Iterable[Said]) -> Iterable[Iterable[Said]]:
+def _grouped(own: Iterable[JsonObject]) -> Iterable[Iterable[JsonObject]]:
     return (group for _, group in groupby(own, key=lambda event: event["correlation_id"]))
 
 
 def _lines(
-    group: Sequence[Said],
-    by_id: Mapping[str, Said],
-    effects: Mapping[str, list[Said]],
+    group: Sequence[JsonObject],
+    by_id: Mapping[str, JsonObject],
+    effects: Mapping[str, list[JsonObject]],
     causes: set[str | None],
     service: Service,
 ) -> Iterable[Line]:
@@ -71,11 +71,11 @@ def _lines(
         if cause and cause not in same:
             yield _line(cause, elsewhere)
         yield _line(event, service, same=same[0] if same else None)
-        # what itself led to one of these lines stands there
+        # an effect that is also a cause of one of these events is shown there
         yield from (_line(o, elsewhere) for o in led_to if o not in same and o["event_id"] not in causes)
 
 
-def _line(event: Said, service: Service, same: Said | None = None) -> Line:
+def _line(event: JsonObject, service: Service, same: JsonObject | None = None) -> Line:
     data = event["data"]
     return Line(
         event_id=event["event_id"],
@@ -83,7 +83,7 @@ def _line(event: Said, service: Service, same: Said | None = None) -> Line:
         service=service,
         at=datetime.fromisoformat(event["occurred_at"]),
         recorded_at=datetime.fromisoformat(event["recorded_at"]),
-        told=told_of(event["type"], data),
+        sentence=event_sentence(event["type"], data),
         place=f"{event['slice']}:{event['position']}",
         device_id=event.get("device_id") or data.get("device_id"),
         code_ref=data.get("code_ref"),

@@ -1,4 +1,4 @@
-"""What pages of the console are made of: frozen values that templates draw. Pure."""
+"""The content of the console's pages as frozen values for the templates. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,15 +32,15 @@ def moment(at: datetime | None, otherwise: str = "–") -> Text:
 
 
 def masked(last_group: str) -> Text:
-    """Return a code as people may see it."""
+    """Return a masked code as a text."""
     return (MaskedCode(last_group),)
 
 
-def standing_of(code: Code, now: datetime) -> Pill:
-    """Return how a code stands, in a word or two."""
+def status_of(code: Code, now: datetime) -> Pill:
+    """Return the status of a code in a word or two."""
     over_at = code.over_at
     if code.blocked:
         return Pill("Blocked", "bad")
     if over_at is None:
         return Pill("Never activated")
-    return Pill("In use") if now < over_at else Pill("Term is over", "warn")
+    return Pill("In use") if now < over_at else Pill("Expired", "warn")

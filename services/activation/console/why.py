@@ -1,10 +1,10 @@
-"""Why a device, or a code, stands where it stands: the explanations of both services as values to draw. Pure."""
+"""The explanations of both services, why a device or code has its status, as values for the templates. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from services.activation.console.told import meaning_of, with_moments
+from services.activation.console.event_sentences import meaning_of, with_moments
 from services.activation.console.values import Pill
 from services.activation.explanation import Explanation
 from shared.messages import CodeRef
@@ -14,16 +14,16 @@ ABOUT = {
     "license": "The license",
     "term": "Its dates",
     "switch": "The code in reserve",
-    "refusal": "What was refused last",
+    "refusal": "The last refusal",
     "activate_now": "Activate now",
 }
 
-type Said = dict[str, Any]
+type JsonObject = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """A rule that was looked at, and how it came out."""
+    """A rule that was checked, and its outcome."""
 
     rule: str
     outcome: Pill
@@ -33,8 +33,8 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fact:
-    """An event that an answer rests on: where it stands in the timeline."""
+class Evidence:
+    """An event that an answer is based on, with its place in the timeline."""
 
     type: str
     event_id: str
@@ -43,76 +43,76 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Further:
-    """What the activation service tells beside an answer."""
+class CodeExplanation:
+    """The activation service's explanation beside an answer."""
 
     code_ref: CodeRef
     verdict: Text
     rules: tuple[Rule, ...]
-    evidence: tuple[tuple[str, tuple[Fact, ...]], ...]
+    evidence: tuple[tuple[str, tuple[Evidence, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """One answer: a sentence, what was looked at, what it rests on, what would have changed it."""
+    """One answer: a sentence, the rules checked, the evidence, and what would have changed it."""
 
     about: str
     sentence: Text
     rules: tuple[Rule, ...]
     change: Text
-    evidence: tuple[Fact, ...]
-    further: tuple[Further, ...]
+    evidence: tuple[Evidence, ...]
+    code_explanations: tuple[CodeExplanation, ...]
 
     @property
     def is_offer(self) -> bool:
-        """Whether it is only about a button that is offered: that it is not is nothing bad."""
+        """Whether it is only about whether a button is available; an unavailable button is nothing bad."""
         return self.about == ABOUT["activate_now"]
 
     @property
-    def broken(self) -> int:
-        """How many of the rules were broken."""
+    def failed(self) -> int:
+        """How many rules failed."""
         return sum(rule.outcome.tone == "bad" for rule in self.rules)
 
 
-def answer_of(said: Said, further: Sequence[Explanation]) -> Answer:
-    """Return an answer of the device service, with what this service tells beside it."""
+def answer_of(answer: JsonObject, explanations: Sequence[Explanation]) -> Answer:
+    """Return an answer of the device service with this service's explanations."""
     return Answer(
-        about=ABOUT.get(str(said["about"]), str(said["about"])),
-        sentence=with_moments(said["sentence"]),
-        rules=tuple(map(rule_of, said["rules"])),
-        change=with_moments(said.get("change") or ""),
-        evidence=tuple(map(_fact, said["evidence"])),
-        further=tuple(map(further_of, further)),
+        about=ABOUT.get(str(answer["about"]), str(answer["about"])),
+        sentence=with_moments(answer["sentence"]),
+        rules=tuple(map(rule_of, answer["rules"])),
+        change=with_moments(answer.get("change") or ""),
+        evidence=tuple(map(_evidence, answer["evidence"])),
+        code_explanations=tuple(map(code_explanation_of, explanations)),
     )
 
 
-def further_of(told: Explanation) -> Further:
-    """Return this service's own explanation of a code, or of one event of its life."""
-    dumped = told.model_dump(mode="json")
-    return Further(
-        code_ref=told.code_ref,
-        verdict=with_moments(told.verdict),
+def code_explanation_of(explanation: Explanation) -> CodeExplanation:
+    """Return this service's explanation of a code or of one of its events."""
+    dumped = explanation.model_dump(mode="json")
+    return CodeExplanation(
+        code_ref=explanation.code_ref,
+        verdict=with_moments(explanation.verdict),
         rules=tuple(map(rule_of, dumped["rules"])),
-        evidence=tuple((entry["what"], tuple(map(_fact, entry["events"]))) for entry in dumped["evidence"]),
+        evidence=tuple((entry["what"], tuple(map(_evidence, entry["events"]))) for entry in dumped["evidence"]),
     )
 
 
-def rule_of(said: Said) -> Rule:
-    """Return a rule as it came out."""
-    passed = said["passed"]
+def rule_of(finding: JsonObject) -> Rule:
+    """Return a rule with its outcome."""
+    passed = finding["passed"]
     return Rule(
-        rule=said["rule"],
-        outcome=Pill("passed", "calm") if passed else Pill("broken", "bad"),
-        word=said["reason"].replace("_", " "),
-        meaning=meaning_of(said["reason"]),
-        change=with_moments(said.get("change") or ""),
+        rule=finding["rule"],
+        outcome=Pill("passed", "calm") if passed else Pill("failed", "bad"),
+        word=finding["reason"].replace("_", " "),
+        meaning=meaning_of(finding["reason"]),
+        change=with_moments(finding.get("change") or ""),
     )
 
 
-def _fact(said: Said) -> Fact:
-    return Fact(
-        type=said["type"],
-        event_id=said["event_id"],
-        version=said["version"],
-        at=with_moments(said["occurred_at"].replace("+00:00", "Z")),
+def _evidence(event: JsonObject) -> Evidence:
+    return Evidence(
+        type=event["type"],
+        event_id=event["event_id"],
+        version=event["version"],
+        at=with_moments(event["occurred_at"].replace("+00:00", "Z")),
     )

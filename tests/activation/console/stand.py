@@ -1,7 +1,7 @@
-"""The console on a real ledger, in this process: its routes, the API beside them, and browsers with cookie jars.
+"""The console on a real ledger, in this process: its routes, the API, and browsers with cookie jars.
 
-The device service is away here, unless a test says what its doors answer (`Stand.devices`): both services together
-are the journeys' subject.
+The device service is unavailable here unless a test sets its answers (`Stand.devices`). The journeys test both
+services together.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from prometheus_client import CollectorRegistry
 
 from services.activation.api import Doors
 from services.activation.api import routes as api_routes
-from services.activation.console import PAGES, Console, DeviceDoors, key_login, routes
+from services.activation.console import PAGES, Console, DeviceClient, key_login, routes
 from services.activation.decider import DECIDER, Activate, Command
 from services.activation.forecast import FORECAST, Switchover
 from services.activation.outbox import SANDBOX_OUTBOX
@@ -58,7 +58,7 @@ class Time:
 
 @dataclass(slots=True)
 class Devices:
-    """What the device service answers: nobody is there until a test puts an answer."""
+    """The device service: unavailable until a test sets an answer."""
 
     answers: Callable[[httpx.Request], httpx.Response] | None = None
     asked: list[httpx.Request] = field(default_factory=list)
@@ -72,7 +72,7 @@ class Devices:
 
 @dataclass(frozen=True, slots=True)
 class Stand:
-    """The activation service's doors and its console."""
+    """The activation service's API and its console."""
 
     app: FastAPI
     time: Time
@@ -164,7 +164,7 @@ async def standing(pool: Pool, keys_folder: Path) -> AsyncIterator[Stand]:
     client = httpx.AsyncClient(transport=httpx.MockTransport(devices), base_url="http://device")
     console = Console(
         doors=doors,
-        devices=DeviceDoors(client=client, keys=keys, now=time.now),
+        devices=DeviceClient(client=client, keys=keys, now=time.now),
         operations=operations_on(pool, SANDBOX_OUTBOX, (live(CODE_VIEW), live(FORECAST)), (CODE_VIEW, FORECAST, CODE)),
         login=key_login(OPERATOR_KEY_HASH),
         now=time.now,

@@ -1,4 +1,4 @@
-"""What support does to a code: previewed by the rules, with a reason, once."""
+"""Support's actions on codes: previewed by the rules, with a reason, done once."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -23,7 +23,7 @@ def waits_with(code: dict[str, Any], **more: Any) -> Waiting:
 
 
 def device(name: str, **more: Any) -> Switchover:
-    """Return what is known of a device."""
+    """Return what is known about a device."""
     return Switchover(device_id=name, product="antivirus", region="DE", **more)
 
 
@@ -40,12 +40,12 @@ async def press(browser: Browser, path: str, *, reason: str = REASON, query: str
 
 
 def names(events: Sequence[dict[str, Any]]) -> list[str]:
-    """Return what happened."""
+    """Return the event types."""
     return [event["type"] for event in events]
 
 
-async def test_a_block_tells_before_which_devices_stop_when_and_what_follows(stand: Stand) -> None:
-    """R-46, R-105, R-31, R-85: who has a reserve switches earlier, before a stranger who counts on its one seat."""
+async def test_the_preview_of_a_block_shows_which_devices_stop_when_and_what_follows(stand: Stand) -> None:
+    """R-46, R-105, R-31, R-85: a device with a reserve switches earlier, and takes the only seat before a stranger."""
     code, reserve = await stand.issue(seats=2), await stand.issue()
     ref = code["code_ref"]
     await stand.activated(ref, "alone", "prepared")
@@ -77,11 +77,11 @@ async def test_nothing_is_done_without_a_reason(reason: str, stand: Stand) -> No
     async with await stand.operator() as browser:
         answer = await press(browser, path, reason=reason)
     assert answer.status_code == 422
-    assert "Say why" in answer.text
+    assert "Give a reason" in answer.text
     assert names(await stand.history(code["code_ref"])) == ["CodeIssued"]
 
 
-async def test_a_block_is_done_once_however_often_it_is_sent_and_keeps_why_and_who(stand: Stand) -> None:
+async def test_a_block_is_done_once_however_often_it_is_sent_and_records_why_and_who(stand: Stand) -> None:
     """R-09, R-46."""
     code = await stand.issue()
     page_of, path = f"/console/codes/{code['code_ref']}", f"/console/codes/{code['code_ref']}/block"
@@ -100,7 +100,7 @@ async def test_a_block_is_done_once_however_often_it_is_sent_and_keeps_why_and_w
     assert "&lt;script&gt;alert(1)&lt;/script&gt; – Ada &amp; Co, console" in shown.text
 
 
-async def test_a_preview_of_a_code_that_moved_on_does_nothing_and_is_made_anew(stand: Stand) -> None:
+async def test_a_preview_of_a_code_that_has_changed_does_nothing_and_is_renewed(stand: Stand) -> None:
     code = await stand.issue()
     path = f"/console/codes/{code['code_ref']}/block"
     async with await stand.operator() as browser:
@@ -115,7 +115,7 @@ async def test_a_preview_of_a_code_that_moved_on_does_nothing_and_is_made_anew(s
     assert names(await stand.history(code["code_ref"]))[-1] == "CodeBlocked"
 
 
-async def test_what_is_so_already_offers_nothing_to_press(stand: Stand) -> None:
+async def test_an_action_that_would_change_nothing_has_no_form(stand: Stand) -> None:
     code = await stand.issue()
     path = f"/console/codes/{code['code_ref']}"
     async with await stand.operator() as browser:
@@ -127,7 +127,7 @@ async def test_what_is_so_already_offers_nothing_to_press(stand: Stand) -> None:
         assert "The code is unblocked." in (await press(browser, f"{path}/unblock")).text
 
 
-async def test_a_seat_is_taken_away_and_the_reserve_is_foretold_to_follow_or_kept(stand: Stand) -> None:
+async def test_a_released_seat_lets_the_reserve_take_over_or_keeps_it_as_previewed(stand: Stand) -> None:
     """R-84."""
     code, reserve = await stand.issue(), await stand.issue()
     ref = code["code_ref"]
@@ -139,7 +139,7 @@ async def test_a_seat_is_taken_away_and_the_reserve_is_foretold_to_follow_or_kep
         page = await browser.get(path + query)
         assert "at once" in page.text
         kept = await browser.get(f"{path}{query}&keep_reserve=yes")
-        assert "keeps its reserve unspent" in kept.text
+        assert "keeps its code in reserve unused" in kept.text
         answer = await press(browser, path, query=f"{query}&keep_reserve=yes")
         assert "The seat is free." in answer.text
         assert "holds no seat" in (await browser.get(path + query)).text
@@ -170,7 +170,7 @@ async def test_a_refund_shows_the_earlier_end_before_it_is_done(stand: Stand) ->
     assert await ends_at(stand, ref) == first_end
 
 
-async def test_the_version_of_the_preview_is_needed_and_a_number(stand: Stand) -> None:
+async def test_the_version_of_the_preview_is_required_and_a_number(stand: Stand) -> None:
     code = await stand.issue()
     path = f"/console/codes/{code['code_ref']}/block"
     async with await stand.operator() as browser:

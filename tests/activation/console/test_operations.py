@@ -1,4 +1,4 @@
-"""The operations' pages: what an operator sees of both services, and orders, without SQL and without scripts."""
+"""The operations pages: what operators see and do for both services, without SQL and without scripts."""
 
 import json
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from services.activation.console.contrast import Contrast, contrast
+from services.activation.console.diff import DiffSide, diff_of
 from services.activation.forecast import FORECAST
 from services.activation.projection import CODE_VIEW
 from shared.kafka.inbox import Parked
@@ -93,14 +93,14 @@ ENDED: list[tuple[dict[str, Any], list[str]]] = [
     ),
     ({"state": "swapped", "outcome": DIFFERING}, ["Swapped although 21 rows differ"]),
     ({"state": "failed", "outcome": {"code": "disk_full", "detail": "no room"}}, ["It failed: disk full.", "no room"]),
-    ({"state": "interrupted", "done": 700}, ["700 of 2,000 events", "goes on where it was", ">Go on<"]),
+    ({"state": "interrupted", "done": 700}, ["700 of 2,000 events", "continues where it stopped", ">Continue<"]),
 ]
 
 type Answers = dict[str, Any]
 
 
 def device_answers(answers: Answers) -> Callable[[httpx.Request], httpx.Response]:
-    """Return a device service that answers as told, by path without `/v1/`; the rest is a 404 problem."""
+    """Return a device service that answers these bodies, by path without `/v1/`; the rest is a 404 problem."""
 
     def answer(request: httpx.Request) -> httpx.Response:
         body = answers.get(request.url.path.removeprefix("/v1/"))
@@ -129,7 +129,7 @@ async def shown(browser: Browser, path: str, status: int = 200) -> str:
 # --- parked ---------------------------------------------------------------------------------------
 
 
-async def test_parked_messages_of_both_services_stand_on_one_page(stand: Stand) -> None:
+async def test_parked_messages_of_both_services_are_on_one_page(stand: Stand) -> None:
     """R-122."""
     parked_id = await set_aside(stand)
     stand.devices.answers = device_answers({"operations/parked": {"messages": [MESSAGE], "waiting": 1, "next": None}})
@@ -141,7 +141,7 @@ async def test_parked_messages_of_both_services_stand_on_one_page(stand: Stand) 
     assert "<caption" in page
 
 
-async def test_a_message_of_the_device_service_is_shown_escaped_and_redriven_at_its_door(stand: Stand) -> None:
+async def test_a_message_of_the_device_service_is_shown_escaped_and_redriven_through_its_api(stand: Stand) -> None:
     """R-122."""
     path = "operations/parked/device.commands:3:7"
     would = {"would_record": [{"type": "LicenseRemoved", "stream_id": "d"}]}
@@ -149,27 +149,27 @@ async def test_a_message_of_the_device_service_is_shown_escaped_and_redriven_at_
     async with await stand.operator() as browser:
         page = await browser.get("/console/parked/device.commands:3:7")
         assert "&lt;b&gt;d&lt;/b&gt;" in page.text
-        assert "<strong>LicenseRemoved</strong> of d" in page.text
+        assert "<strong>LicenseRemoved</strong> for d" in page.text
         answer = await browser.send_form("/console/parked/device.commands:3:7/redrive", page)
     assert answer.headers["location"] == "/console/parked/device.commands:3:7"
     assert [(each.method, each.url.path) for each in stand.devices.asked][-1] == ("POST", f"/v1/{path}/redrive")
 
 
-async def test_a_discard_says_who_and_why_and_stays_to_be_seen(stand: Stand) -> None:
+async def test_a_discard_names_who_and_why_and_stays_visible(stand: Stand) -> None:
     """R-122, R-127."""
     path = f"/console/parked/{await set_aside(stand)}"
     async with await stand.operator("Ada") as browser:
         page = await browser.get(path)
-        assert "Its slice goes on waiting." in page.text
+        assert "Its slice keeps waiting." in page.text
         empty = await browser.send_form(f"{path}/discard", page, reason=" ")
-        assert (empty.status_code, "It was not done." in empty.text) == (422, True)
+        assert (empty.status_code, "Nothing was done." in empty.text) == (422, True)
         for _ in range(2):
             answer = await browser.send_form(f"{path}/discard", page, reason="a test <of> the tool")
             assert answer.headers["location"] == path
-        told = await shown(browser, path)
-        assert "a test &lt;of&gt; the tool" in told
-        assert "Ada" in told.partition("Why discarded")[2]
-        assert "/discard" not in told
+        page_after = await shown(browser, path)
+        assert "a test &lt;of&gt; the tool" in page_after
+        assert "Ada" in page_after.partition("Why discarded")[2]
+        assert "/discard" not in page_after
         assert path in await shown(browser, "/console/parked?state=discarded")
         assert path not in await shown(browser, "/console/parked")
     notes = await stand.pool.fetch("select data from event where type = 'MessageDiscarded'")
@@ -177,7 +177,7 @@ async def test_a_discard_says_who_and_why_and_stays_to_be_seen(stand: Stand) -> 
 
 
 async def test_what_cannot_be_redriven_says_why_and_has_no_button(stand: Stand) -> None:
-    """R-118: a projection takes nothing in out of its order."""
+    """R-118: a projection accepts nothing out of order."""
     path = f"/console/parked/{await set_aside(stand)}"
     async with await stand.operator() as browser:
         page = await browser.get(path)
@@ -185,24 +185,24 @@ async def test_what_cannot_be_redriven_says_why_and_has_no_button(stand: Stand) 
         assert f"{path}/redrive" not in page.text
         fields = {"form": page.text.split('name="form" value="')[1].split('"')[0], "order": "once"}
         answer = await browser.post(f"{path}/redrive", data=fields)
-        assert (answer.status_code, "It was not done." in answer.text) == (409, True)
+        assert (answer.status_code, "Nothing was done." in answer.text) == (409, True)
 
 
-async def test_a_device_service_that_is_away_is_told_in_a_sentence(stand: Stand) -> None:
+async def test_every_page_says_when_the_device_service_is_unavailable(stand: Stand) -> None:
     async with await stand.operator() as browser:
-        assert "The device service does not answer." in await shown(browser, "/console/parked")
+        assert "The device service is not responding." in await shown(browser, "/console/parked")
         page = await shown(browser, "/console/parked/device.commands:3:7", 503)
-        assert "The device service does not answer" in page
+        assert "The device service is not responding" in page
         system = await shown(browser, "/console/system")
-        assert "The device service does not answer." in system
-        assert "What is shown of codes" in system
-        assert "does not answer" in await shown(browser, "/console/projections/device/license_view", 503)
+        assert "The device service is not responding." in system
+        assert "Codes as shown" in system
+        assert "is not responding" in await shown(browser, "/console/projections/device/license_view", 503)
 
 
 @pytest.mark.parametrize(
     "path", ["parked/code_view:1:9", "parked/nonsense", "projections/activation/nothing", "projections/other/code_view"]
 )
-async def test_what_is_not_there_is_a_page_that_says_so(path: str, stand: Stand) -> None:
+async def test_what_does_not_exist_is_a_page_that_says_so(path: str, stand: Stand) -> None:
     async with await stand.operator() as browser:
         await shown(browser, f"/console/{path}", 404)
 
@@ -210,7 +210,7 @@ async def test_what_is_not_there_is_a_page_that_says_so(path: str, stand: Stand)
 # --- system ----------------------------------------------------------------------------------------
 
 
-async def test_lags_are_told_in_seconds_with_their_trend_in_words(stand: Stand) -> None:
+async def test_lags_are_shown_in_seconds_with_their_trend_in_words(stand: Stand) -> None:
     for steps_ago in range(40, -1, -1):
         at = on_step(machine_now() - timedelta(seconds=steps_ago * STEP_SECONDS))
         await stand.pool.execute(NOTE, at, "1", CODE_VIEW.name, 1_234, 100.0 - steps_ago, 0, at, None)
@@ -223,7 +223,7 @@ async def test_lags_are_told_in_seconds_with_their_trend_in_words(stand: Stand) 
     assert "no worker has told how far it is" in page
 
 
-async def test_both_services_stand_on_the_systems_page(stand: Stand) -> None:
+async def test_both_services_are_on_the_system_page(stand: Stand) -> None:
     consumers = [{"name": "device.verdicts", "topic": "t", "handled": 1, "parked": 2, **WAITING, **MOVED}]
     stand.devices.answers = device_answers(
         {
@@ -233,10 +233,10 @@ async def test_both_services_stand_on_the_systems_page(stand: Stand) -> None:
     )
     async with await stand.operator() as browser:
         page = await shown(browser, "/console/system")
-    assert "Verdicts of the activation service" in page
+    assert "Verdicts from the activation service" in page
     assert "2 parked" in page
     assert 'href="/console/projections/device/license_view"' in page
-    assert "No checkpoint of this log was exported" in page
+    assert "finds no exported checkpoint of this log" in page
 
 
 # --- rebuilds --------------------------------------------------------------------------------------
@@ -251,35 +251,35 @@ async def test_a_rebuild_is_ordered_once_and_its_progress_needs_no_script(stand:
         for _ in range(2):
             answer = await browser.send_form(path, page, source="ledger")
             assert answer.headers["location"] == path
-        told = await shown(browser, path)
-    assert "<progress" in told
-    assert '<noscript><meta http-equiv="refresh" content="2"></noscript>' in told
-    assert "Running" in told
+        page_after = await shown(browser, path)
+    assert "<progress" in page_after
+    assert '<noscript><meta http-equiv="refresh" content="2"></noscript>' in page_after
+    assert "Running" in page_after
     assert await stand.pool.fetchval("select source from rebuild_order") == "ledger"
 
 
-async def test_a_rebuild_tells_how_far_it_is_and_for_how_long_yet(stand: Stand) -> None:
+async def test_a_rebuild_shows_its_progress_and_remaining_time(stand: Stand) -> None:
     listed = {"projections": [{**PROJECTION, "rebuild": REBUILD}]}
     stand.devices.answers = device_answers({"operations/projections": listed})
     async with await stand.operator() as browser:
         page = await shown(browser, "/console/projections/device/license_view")
-    assert "500 of 2,000 events (25%), 300 a second, about 5.0 s left" in page
+    assert "500 of 2,000 events (25%), 300 per second, about 5.0 s left" in page
 
 
-@pytest.mark.parametrize(("ended", "said"), ENDED, ids=lambda value: value["state"] if isinstance(value, dict) else "")
-async def test_what_came_of_a_rebuild_is_told(ended: dict[str, Any], said: list[str], stand: Stand) -> None:
+@pytest.mark.parametrize(("ended", "texts"), ENDED, ids=lambda value: value["state"] if isinstance(value, dict) else "")
+async def test_the_outcome_of_a_rebuild_is_shown(ended: dict[str, Any], texts: list[str], stand: Stand) -> None:
     """R-118."""
     finished = {"finished_at": "2026-03-01T12:01:00.000Z"} if ended["state"] != "interrupted" else {}
     listed = {"projections": [{**PROJECTION, "rebuild": {**REBUILD, **finished, **ended}}]}
     stand.devices.answers = device_answers({"operations/projections": listed})
     async with await stand.operator() as browser:
         page = await shown(browser, "/console/projections/device/license_view")
-    assert [words for words in said if words not in page] == []
+    assert [words for words in texts if words not in page] == []
     assert ("Replace the table although 21 rows differ" in page) == (ended["state"] == "differs")
     assert "http-equiv" not in page
 
 
-async def test_the_log_of_the_other_service_is_offered_from_kafka_alone(stand: Stand) -> None:
+async def test_the_log_of_the_other_service_is_read_from_kafka_only(stand: Stand) -> None:
     path = f"/console/projections/activation/{FORECAST.name}"
     async with await stand.operator() as browser:
         page = await browser.get(path)
@@ -291,16 +291,16 @@ async def test_the_log_of_the_other_service_is_offered_from_kafka_alone(stand: S
 @pytest.mark.parametrize(
     ("one", "other", "expected"),
     [
-        ("(d,6,{})", "(d,5,{})", (Contrast("(d,", "6", ",{})"), Contrast("(d,", "5", ",{})"))),
-        ("aa", "aaa", (Contrast("aa", "", ""), Contrast("aa", "a", ""))),
-        (None, "a", (Contrast("", "absent", ""), Contrast("", "a", ""))),
-        ("b" * 99 + "1", "b" * 99, (Contrast("…" + "b" * 60, "1", ""), Contrast("…" + "b" * 60, "", ""))),
+        ("(d,6,{})", "(d,5,{})", (DiffSide("(d,", "6", ",{})"), DiffSide("(d,", "5", ",{})"))),
+        ("aa", "aaa", (DiffSide("aa", "", ""), DiffSide("aa", "a", ""))),
+        (None, "a", (DiffSide("", "absent", ""), DiffSide("", "a", ""))),
+        ("b" * 99 + "1", "b" * 99, (DiffSide("…" + "b" * 60, "1", ""), DiffSide("…" + "b" * 60, "", ""))),
     ],
 )
-def test_rows_are_shown_where_they_differ(
-    one: str | None, other: str | None, expected: tuple[Contrast, Contrast]
+def test_the_differing_parts_of_two_rows_are_found(
+    one: str | None, other: str | None, expected: tuple[DiffSide, DiffSide]
 ) -> None:
-    assert contrast(one, other) == expected
+    assert diff_of(one, other) == expected
 
 
 # --- everywhere ------------------------------------------------------------------------------------
@@ -309,7 +309,7 @@ def test_rows_are_shown_where_they_differ(
 @pytest.mark.parametrize(
     "path", ["parked/code_view:1:2/redrive", "parked/code_view:1:2/discard", "projections/activation/code_view"]
 )
-async def test_a_form_that_no_page_of_this_session_drew_does_nothing(path: str, stand: Stand) -> None:
+async def test_a_form_from_outside_this_session_does_nothing(path: str, stand: Stand) -> None:
     await set_aside(stand)
     async with await stand.operator() as browser:
         for fields in ({}, {"form": "0" * 64, "order": "1", "reason": "good enough"}):
@@ -330,4 +330,4 @@ async def test_nobody_sees_operations_without_a_login(path: str, stand: Stand) -
 async def test_a_forecast_without_failures_says_so(stand: Stand) -> None:
     async with await stand.operator() as browser:
         page = await shown(browser, "/console/forecast?days=90")
-    assert "None of the 0 switches in the next 90 days will fail" in page
+    assert "none of the 0 switches in the next 90 days will fail" in page

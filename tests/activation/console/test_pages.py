@@ -1,8 +1,8 @@
-"""What the console shows of a device and of a code, and what it says while the device service is away."""
+"""The pages of devices and codes, also while the device service is unavailable."""
 
 import httpx
 
-from services.activation.console.told import SENTENCES
+from services.activation.console.event_sentences import SENTENCES
 from services.activation.forecast import Current, Switchover
 from shared.messages import ACTIVATION_EVENTS, DEVICE_EVENTS, PARKING_EVENTS
 from tests.activation.console.stand import Stand
@@ -17,7 +17,7 @@ def test_every_event_of_both_logs_has_a_sentence() -> None:
     assert set(SENTENCES) == names - {event.__name__ for event in PARKING_EVENTS}
 
 
-async def test_a_code_tells_its_state_its_seats_and_what_was_bought_for_it(stand: Stand) -> None:
+async def test_the_page_of_a_code_shows_its_status_seats_and_purchases(stand: Stand) -> None:
     """R-66, R-82, R-90."""
     code = await stand.issue(seats=2)
     await stand.activated(code["code_ref"], "device-1")
@@ -33,16 +33,16 @@ async def test_a_code_tells_its_state_its_seats_and_what_was_bought_for_it(stand
     assert "The code is in use since" in page.text
     for name in ("CodeIssued", "LicenseActivated", "LicenseRenewed"):
         assert name in page.text
-    assert "The device service does not answer" in page.text
+    assert "The device service is not responding" in page.text
 
 
-async def test_a_code_that_nobody_issued_has_no_page(stand: Stand) -> None:
+async def test_a_code_that_was_never_issued_has_no_page(stand: Stand) -> None:
     async with await stand.operator() as browser:
         for path in (f"/console/codes/{7:032x}", "/console/codes/%2e%2e", f"/console/codes/{7:032x}/block"):
             assert (await browser.get(path)).status_code == 404
 
 
-async def test_a_codes_timeline_is_paged_from_the_latest_on_and_has_what_the_devices_say(stand: Stand) -> None:
+async def test_a_codes_timeline_is_paged_from_the_latest_and_includes_the_devices_events(stand: Stand) -> None:
     """R-124: by cause, not by time alone."""
     code = await stand.issue(seats=100)
     await stand.activated(code["code_ref"], *(f"device-{number}" for number in range(40)))
@@ -57,13 +57,13 @@ async def test_a_codes_timeline_is_paged_from_the_latest_on_and_has_what_the_dev
         earlier = page.text.rpartition("before=")[2].partition("#")[0]
         older = await browser.get(f"/console/codes/{code['code_ref']}?before={earlier}")
     assert page.text.count('class="activation"') == 30
-    assert page.text.index("A person added code") < page.text.index(f'id="event-{latest["event_id"]}"')
+    assert page.text.index("was added for immediate activation") < page.text.index(f'id="event-{latest["event_id"]}"')
     assert "applied by the device service at" in page.text
     assert older.text.count('class="activation"') == 11
     assert "CodeIssued" in older.text
 
 
-async def test_while_the_device_service_is_away_a_device_is_told_as_far_as_it_is_known(stand: Stand) -> None:
+async def test_while_the_device_service_is_unavailable_the_page_shows_what_is_known_here(stand: Stand) -> None:
     code = await stand.issue()
     await stand.activated(code["code_ref"], "device-1")
     current = Current(code_ref=code["code_ref"], ends_at=NOON)
@@ -71,11 +71,11 @@ async def test_while_the_device_service_is_away_a_device_is_told_as_far_as_it_is
     async with await stand.operator() as browser:
         page = await browser.get(DEVICE)
     assert page.status_code == 200
-    assert "The device service does not answer" in page.text
+    assert "The device service is not responding" in page.text
     assert f"/console/codes/{code['code_ref']}" in page.text
 
 
-async def test_what_the_device_service_refuses_is_said_beside_the_field(stand: Stand) -> None:
+async def test_a_refusal_of_the_device_service_is_shown_on_the_page(stand: Stand) -> None:
     """R-125."""
     await stand.foresees(Switchover(device_id="device-1", product="antivirus", region="DE"))
     problem = {"code": "in_the_future", "detail": "at lies in the future"}
@@ -84,20 +84,20 @@ async def test_what_the_device_service_refuses_is_said_beside_the_field(stand: S
         page = await browser.get(f"{DEVICE}?at=2999-01-01")
         assert "At lies in the future." in page.text
         wrong = await browser.get(f"{DEVICE}?at=<b>soon")
-    assert "This is not a time" in wrong.text
+    assert "This is not a valid time" in wrong.text
     assert "<b>soon" not in wrong.text
 
 
-async def test_a_device_that_nobody_enrolled_has_no_page(stand: Stand) -> None:
+async def test_a_device_that_was_never_enrolled_has_no_page(stand: Stand) -> None:
     stand.devices.answers = lambda _: httpx.Response(404, json={"code": "unknown_device", "detail": "no such"})
     async with await stand.operator() as browser:
         assert (await browser.get("/console/devices/nobody")).status_code == 404
 
 
-async def test_the_device_service_is_asked_by_a_token_of_one_minute_and_never_by_the_operator_key(stand: Stand) -> None:
+async def test_the_device_service_gets_a_one_minute_token_and_never_the_operator_key(stand: Stand) -> None:
     async with await stand.operator("Ada") as browser:
         await browser.get(DEVICE)
     credential = stand.devices.asked[0].headers["authorization"].removeprefix("Bearer ")
-    said = stand.keys.public.verify(credential, kind="perennial-operator")
-    assert (said["sub"], said["aud"]) == ("Ada", "device")
-    assert 0 < said["exp"] - stand.time.now().timestamp() <= 60
+    claims = stand.keys.public.verify(credential, kind="perennial-operator")
+    assert (claims["sub"], claims["aud"]) == ("Ada", "device")
+    assert 0 < claims["exp"] - stand.time.now().timestamp() <= 60

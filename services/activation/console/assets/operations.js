@@ -1,7 +1,7 @@
-// Follows a page of operations: asks for it again every two seconds, and puts in place what has changed.
+// Live updates for the operations pages: reloads the page every two seconds and replaces what has changed.
 "use strict";
 
-const EVERY_MS = 2000;
+const INTERVAL_MS = 2000;
 const connection = document.getElementById("connection");
 
 function replace(now, then) {
@@ -19,13 +19,13 @@ async function follow() {
       if (!show(new DOMParser().parseFromString(await answer.text(), "text/html"))) return;
       connection.textContent = "";
     } catch {
-      connection.textContent = "The connection is lost. What stands here was true a moment ago; it is tried again.";
+      connection.textContent = "The connection is lost, so this page may be out of date. It keeps trying to reconnect.";
     }
   }
-  setTimeout(follow, EVERY_MS);
+  setTimeout(follow, INTERVAL_MS);
 }
 
-// Returns whether there is more to follow: a rebuild that has ended is a page with a form, and is loaded as one.
+// Returns whether to go on: when a rebuild ends, its page gets a form, so it is reloaded as a whole.
 function show(page) {
   for (const part of document.querySelectorAll("[data-live]")) {
     replace(part, page.querySelector(`[data-live="${CSS.escape(part.dataset.live)}"]`));
@@ -39,4 +39,4 @@ function show(page) {
   return true;
 }
 
-setTimeout(follow, EVERY_MS);
+setTimeout(follow, INTERVAL_MS);

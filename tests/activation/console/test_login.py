@@ -1,4 +1,4 @@
-"""Who gets into the console, for how long, and what a browser is told."""
+"""Who gets into the console, for how long, and which headers a browser gets."""
 
 import re
 from datetime import timedelta
@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from services.activation.console.console import COOKIE, GUESSES_PER_MINUTE
-from services.activation.console.entering import own_path
+from services.activation.console.login import safe_path
 from services.activation.console.sessions import VALID, NotLoggedIn, Sessions
 from tests.activation.console.stand import Browser, Stand, hidden_of
 from tests.at_the_door import OPERATOR_KEY, OPERATOR_KEY_HASH
@@ -19,7 +19,7 @@ LOOKS = (PAGE, "/console/codes?last_group=ABCDE", CODE, f"{CODE}/block", "/conso
 
 
 @pytest.mark.parametrize("path", LOOKS)
-async def test_nobody_sees_a_page_without_a_login_which_leads_there(path: str, stand: Stand) -> None:
+async def test_every_page_needs_a_login_which_then_leads_there(path: str, stand: Stand) -> None:
     async with stand.browser() as browser:
         page = await browser.get(path)
         assert page.status_code == 401
@@ -27,7 +27,7 @@ async def test_nobody_sees_a_page_without_a_login_which_leads_there(path: str, s
         assert (entered.status_code, entered.headers["location"]) == (303, path)
 
 
-async def test_the_operator_key_opens_a_session_and_stands_in_no_cookie(stand: Stand) -> None:
+async def test_the_operator_key_opens_a_session_and_is_in_no_cookie(stand: Stand) -> None:
     async with stand.browser() as browser:
         answer = await browser.log_in(name="Ada & Co")
         assert answer.headers["location"] == PAGE
@@ -57,7 +57,7 @@ async def test_a_wrong_key_or_no_name_opens_nothing_and_repeats_no_key(name: str
         assert (await browser.get(PAGE)).status_code == 401
 
 
-async def test_guesses_are_held_back_by_address_and_others_still_get_in(stand: Stand) -> None:
+async def test_guesses_are_throttled_by_address_and_others_still_get_in(stand: Stand) -> None:
     async with stand.browser(address="192.0.2.9") as guesser:
         answers = [await guesser.log_in(key="guess") for _ in range(GUESSES_PER_MINUTE + 1)]
         assert [answer.status_code for answer in answers] == [403] * GUESSES_PER_MINUTE + [429]
@@ -97,7 +97,7 @@ async def test_a_made_up_cookie_opens_nothing(cookie: str, stand: Stand) -> None
 
 
 @pytest.mark.parametrize("path", FORMS)
-async def test_a_form_that_this_session_did_not_draw_does_nothing(path: str, stand: Stand) -> None:
+async def test_a_form_from_outside_this_session_does_nothing(path: str, stand: Stand) -> None:
     """Neither without a token, nor with that of another session, nor sent from another site."""
     async with await stand.operator() as browser, await stand.operator("Eve") as other:
         own = hidden_of(await browser.get(PAGE), "/console/search")
@@ -112,7 +112,7 @@ async def test_a_form_that_this_session_did_not_draw_does_nothing(path: str, sta
         assert (await browser.get(PAGE)).status_code == 200
 
 
-async def test_the_login_form_too_is_taken_from_its_own_page_alone(stand: Stand) -> None:
+async def test_the_login_form_too_is_accepted_only_from_its_own_page(stand: Stand) -> None:
     async with stand.browser() as browser, stand.browser() as other:
         page = await other.get("/console/login")
         data = {**hidden_of(page, "/console/login"), "name": "Ada", "key": OPERATOR_KEY}
@@ -137,7 +137,7 @@ async def test_the_login_form_too_is_taken_from_its_own_page_alone(stand: Stand)
     ],
 )
 def test_a_login_leads_to_a_page_of_the_console_and_nowhere_else(asked: str, leads_to: str) -> None:
-    assert own_path(asked) == leads_to
+    assert safe_path(asked) == leads_to
 
 
 async def test_a_link_from_another_site_finds_the_session_at_the_second_look(stand: Stand) -> None:

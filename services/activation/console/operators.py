@@ -1,6 +1,6 @@
-"""Who logs in: turns what a login form says into an operator.
+"""Turns a login form into an operator.
 
-This is the one place that another way of logging in replaces, such as OpenID Connect: it has to come to an `Operator`.
+Another way to log in, such as OpenID Connect, replaces only this module: its result must be an `Operator`.
 """
 
 import re
@@ -15,17 +15,17 @@ NAME = re.compile(r"[^\x00-\x1f\x7f<>]{1,60}")
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """Who acts: the name stands beside what was done."""
+    """A logged-in person; the log records the name with each action."""
 
     name: str
 
 
 type Login = Callable[[Form], Operator | None]
-"""Returns who a login form proves to be, or None."""
+"""Returns the operator whom a login form authenticates, or None."""
 
 
 def key_login(operator_key_hash: str) -> Login:
-    """Return the login by the operator key; who holds it says what to be called."""
+    """Return the login with the operator key; its holder chooses the name."""
 
     def login(form: Form) -> Operator | None:
         name = form.get("name", "").strip()

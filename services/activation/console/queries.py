@@ -1,4 +1,4 @@
-"""Reads what this service knows of codes and devices, for the console's pages. Translates, decides nothing."""
+"""Queries for the console's pages: what this service knows about codes and devices. Decides nothing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ CODES_MAX = 25
 SEATS_MAX = 25
 EVENTS_MAX = 30
 
-type Said = dict[str, Any]
+type JsonObject = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class KnownCode:
-    """A code as it is now, and which version that is."""
+class VersionedCode:
+    """A code in its current version."""
 
     code: Code
     version: int
@@ -32,7 +32,7 @@ class KnownCode:
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """A device that holds a seat; since when and until when is told a moment later than that it does."""
+    """A device that holds a seat. The dates come from a projection, so they arrive a moment later than the seat."""
 
     device_id: DeviceId
     since: datetime | None
@@ -41,31 +41,31 @@ class Seat:
 
 @dataclass(frozen=True, slots=True)
 class KnownDevice:
-    """What the activation service knows of a device: what its events told, and the seats that it holds."""
+    """What the activation service knows about a device: from its events, and the seats it holds."""
 
     row: Switchover | None
     codes: tuple[CodeRef, ...]
 
 
-async def code_of(pool: Pool, code_ref: CodeRef) -> KnownCode | None:
-    """Return a code, or None if nobody issued it."""
+async def code_of(pool: Pool, code_ref: CodeRef) -> VersionedCode | None:
+    """Return a code, or None if it was never issued."""
     row = await pool.fetchrow("select version, state from code where code_ref = $1", code_ref)
     code = Code.from_json(row["state"]) if row else Code()
-    return KnownCode(code, row["version"]) if row and code.code_ref is not None else None
+    return VersionedCode(code, row["version"]) if row and code.code_ref is not None else None
 
 
 async def codes_ending(pool: Pool, last_group: LastGroup, *, after: str = "") -> list[Code]:
-    """Return the codes with this last group, one more than a page."""
+    """Return the codes with this last group, one more than fits on a page."""
     return await search.codes_ending(pool, last_group, after=after, limit=CODES_MAX + 1)
 
 
 async def codes_of_order(pool: Pool, order_id: OrderId, *, after: str = "") -> list[Code]:
-    """Return the codes that an order speaks of, one more than a page."""
+    """Return the codes of an order, one more than fits on a page."""
     return await search.codes_of_order(pool, order_id, after=after, limit=CODES_MAX + 1)
 
 
 async def seats_of(pool: Pool, code_ref: CodeRef, *, after: str = "") -> list[Seat]:
-    """Return who holds the seats of a code, one more than a page."""
+    """Return the holders of a code's seats, one more than fits on a page."""
     rows = await pool.fetch(SEATS, code_ref, after, SEATS_MAX + 1)
     view = await pool.fetchval("select view from code_view where code_ref = $1", code_ref)
     holders = {holder.device_id: holder for holder in CodeView.from_json(view).holders} if view else {}
@@ -79,7 +79,7 @@ def _seat(device_id: DeviceId, holder: Holder | None) -> Seat:
 
 
 async def device_of(pool: Pool, device_id: DeviceId) -> KnownDevice | None:
-    """Return what is known here of a device, or None if it was never heard of."""
+    """Return what is known here about a device, or None if nothing is."""
     view = await pool.fetchval("select view from switchover_forecast where device_id = $1", device_id)
     rows = await pool.fetch("select code_ref from seat where device_id = $1 order by code_ref limit 20", device_id)
     if view is None and not rows:
@@ -89,19 +89,19 @@ async def device_of(pool: Pool, device_id: DeviceId) -> KnownDevice | None:
 
 
 async def last_groups(pool: Pool, code_refs: Sequence[CodeRef]) -> dict[CodeRef, LastGroup]:
-    """Return how people tell these codes apart."""
+    """Return the last groups of these codes, by reference."""
     rows = await pool.fetch("select code_ref, last_group from code where code_ref = any($1::text[])", code_refs)
     return {row["code_ref"]: row["last_group"] for row in rows if row["last_group"]}
 
 
-async def events_before(pool: Pool, code_ref: CodeRef, before: int) -> list[Said]:
-    """Return the latest events of a code before a version, oldest first, as the API tells them."""
+async def events_before(pool: Pool, code_ref: CodeRef, before: int) -> list[JsonObject]:
+    """Return the latest events of a code before a version, oldest first, in the API's form."""
     rows = await pool.fetch(EVENTS, code_ref, before, EVENTS_MAX)
     return [history_entry(from_row(row)) for row in reversed(rows)]
 
 
-async def related_here(pool: Pool, events: Sequence[Said]) -> list[Said]:
-    """Return what a device's events came from and led to in this service's log."""
+async def related_here(pool: Pool, events: Sequence[JsonObject]) -> list[JsonObject]:
+    """Return the causes and effects of a device's events in this service's log."""
     event_ids = [event["event_id"] for event in events]
     causes = [event["causation_id"] for event in events if event["causation_id"]]
     refs = {ref for event in events if (ref := event["data"].get("code_ref"))}
@@ -113,4 +113,4 @@ async def related_here(pool: Pool, events: Sequence[Said]) -> list[Said]:
 SEATS = "select device_id from seat where code_ref = $1 and device_id > $2 order by device_id limit $3"
 
 EVENTS = "select * from event where stream_id = $1 and version < $2 order by version desc limit $3"
-"""The latest first, by the index of the stream."""
+"""Latest first, by the index of the stream."""

@@ -1,4 +1,4 @@
-"""What support can do to a code: which order each action is, and for which codes it is offered. No rule here."""
+"""The actions that support can take on a code: the command of each, and when to offer it. No rule here."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,57 +10,57 @@ from shared.pages import Form
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
-    """One kind of action: what it is called, what it says when it is done, and which order it is."""
+class ActionKind:
+    """A kind of action: its texts and its command."""
 
     path: str
     title: str
     button: str
     done: str
-    order: Callable[[Form, dict[str, Any]], Action]
+    command: Callable[[Form, dict[str, Any]], Action]
     offered: Callable[[Code], bool] = lambda _: False
-    asks: tuple[str, ...] = ()
-    """Further fields of its form that say what it is about."""
+    fields: tuple[str, ...] = ()
+    """Form fields that name what the action is about."""
 
 
 KINDS = (
-    Kind(
+    ActionKind(
         path="block",
         title="Block the code",
         button="Block it",
         done="The code is blocked.",
-        order=lambda _, said: BlockCode(**said),
+        command=lambda _, common: BlockCode(**common),
         offered=lambda code: not code.blocked,
     ),
-    Kind(
+    ActionKind(
         path="unblock",
         title="Unblock the code",
         button="Unblock it",
         done="The code is unblocked.",
-        order=lambda _, said: UnblockCode(**said),
+        command=lambda _, common: UnblockCode(**common),
         offered=lambda code: code.blocked,
     ),
-    Kind(
+    ActionKind(
         path="release",
-        title="Take the seat away",
-        button="Take it away",
+        title="Release the seat",
+        button="Release it",
         done="The seat is free.",
-        order=lambda form, said: ReleaseSeat(
-            **said, device_id=form.get("device_id", ""), keep_reserve=form.get("keep_reserve") == "yes"
+        command=lambda form, common: ReleaseSeat(
+            **common, device_id=form.get("device_id", ""), keep_reserve=form.get("keep_reserve") == "yes"
         ),
-        asks=("device_id", "keep_reserve"),
+        fields=("device_id", "keep_reserve"),
     ),
-    Kind(
+    ActionKind(
         path="refund",
         title="Refund the order",
         button="Refund it",
         done="The refund is recorded.",
-        order=lambda form, said: RecordRefund(**said, order_id=form.get("order_id", "")),
-        asks=("order_id",),
+        command=lambda form, common: RecordRefund(**common, order_id=form.get("order_id", "")),
+        fields=("order_id",),
     ),
 )
 
 
-def actions_for(code: Code) -> tuple[Kind, ...]:
-    """Return what is offered for the code as a whole; a seat and an order have their own."""
+def actions_for(code: Code) -> tuple[ActionKind, ...]:
+    """Return the actions on the code as a whole; seats and orders have their own."""
     return tuple(kind for kind in KINDS if kind.offered(code))

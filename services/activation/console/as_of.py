@@ -1,4 +1,4 @@
-"""Comes in: the time that a page is asked about, as people type it into a field. Pure."""
+"""Comes in: the point in time that a page is about, as typed into a field. Pure."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -6,12 +6,12 @@ from urllib.parse import urlencode
 
 from shared.ledger.events import instant
 
-NOT_A_TIME = "This is not a time. Write it as 2027-03-12 or 2027-03-12 14:30; it is read as UTC."
+NOT_A_TIME = "This is not a valid time. Write it like 2027-03-12 or 2027-03-12 14:30, in UTC."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """A time, and in which sense it is asked about; without a time it is now."""
+class AsOf:
+    """A point in time, and whether to show what was true or what was known then. No time means now."""
 
     typed: str
     sense: str
@@ -19,8 +19,8 @@ class Asked:
     problem: str | None = None
 
     @classmethod
-    def of(cls, typed: str, sense: str) -> "Asked":
-        """Return what was typed, read; a day is its beginning."""
+    def of(cls, typed: str, sense: str) -> "AsOf":
+        """Parse what was typed; a date means the start of that day."""
         typed = typed.strip()
         if not typed:
             return cls(typed="", sense=sense, at=None)
@@ -33,10 +33,10 @@ class Asked:
 
     @property
     def params(self) -> dict[str, str]:
-        """What asks a door about this time."""
+        """The query parameters for the API."""
         return {"at": instant(self.at), "sense": self.sense} if self.at else {}
 
     @property
     def query(self) -> str:
-        """What asks a page about this time, as the end of its address."""
+        """The query string for a page."""
         return f"?{urlencode({'at': self.typed, 'sense': self.sense})}" if self.at else ""

@@ -1,4 +1,4 @@
-"""Asks the device service, at its own doors, on behalf of an operator. Short deadlines: a page must not wait for it."""
+"""The client of the device service's API, on behalf of an operator. Short timeouts: a page must not wait for it."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from services.activation.console.logins import Operator
+from services.activation.console.operators import Operator
 from shared.keys.operators import operator_token
 from shared.keys.signing import KeyRing
 from shared.ledger.clock import machine_now
@@ -18,15 +18,15 @@ logger = logging.getLogger(__name__)
 SECONDS_MAX = 3.0
 SERVER_ERROR = 500
 
-type Said = dict[str, Any]
+type JsonObject = dict[str, Any]
 
 
-class DeviceAway(Exception):
-    """The device service does not answer, or believes nobody here."""
+class DeviceUnavailable(Exception):
+    """The device service does not respond, or does not trust this console's tokens."""
 
 
 class DeviceRefused(Exception):
-    """The device service answered with a problem."""
+    """The device service answered with a problem document."""
 
     def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
         super().__init__(problem.get("code"))
@@ -37,29 +37,29 @@ class DeviceRefused(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceDoors:
-    """The device service's doors. `keys` sign what proves who asks; without them nothing is asked."""
+class DeviceClient:
+    """The device service's API. `keys` sign the operator tokens; without keys no request is sent."""
 
     client: httpx.AsyncClient
     keys: KeyRing | None
     now: Callable[[], datetime] = machine_now
 
-    async def ask(self, operator: Operator, path: str, method: str = "GET", **request: Any) -> Said:
-        """Return the JSON answer, with the `version` of its ETag. Raises `DeviceRefused` or `DeviceAway`."""
+    async def request(self, operator: Operator, path: str, method: str = "GET", **options: Any) -> JsonObject:
+        """Return the JSON answer, with the `version` from its ETag. Raises `DeviceRefused` or `DeviceUnavailable`."""
         if self.keys is None:
-            raise DeviceAway
+            raise DeviceUnavailable
         token = operator_token(self.keys, operator.name, audience="device", now=self.now())
         try:
             answer = await self.client.request(
-                method, path, headers={"Authorization": f"Bearer {token}"}, timeout=SECONDS_MAX, **request
+                method, path, headers={"Authorization": f"Bearer {token}"}, timeout=SECONDS_MAX, **options
             )
-            body: Said = answer.json()
+            body: JsonObject = answer.json()
         except (httpx.HTTPError, ValueError):
-            raise DeviceAway from None
+            raise DeviceUnavailable from None
         if answer.status_code in (401, 403):
             logger.warning("the device service does not know this console: is its PERENNIAL_CONSOLE_KEYS_FILE right?")
         if answer.status_code >= SERVER_ERROR or answer.status_code in (401, 403):
-            raise DeviceAway
+            raise DeviceUnavailable
         if answer.is_error:
             raise DeviceRefused(answer.status_code, body)
         return body if "ETag" not in answer.headers else {"version": _version(answer.headers["ETag"]), **body}
@@ -70,5 +70,5 @@ def _version(etag: str) -> int:
 
 
 def device_client(url: str) -> httpx.AsyncClient:
-    """Return the client of the device service at `url`: an inner address, no proxy stands between."""
+    """Return an HTTP client for the device service at `url`: an internal address, so no proxy is used."""
     return httpx.AsyncClient(base_url=url, trust_env=False, limits=httpx.Limits(max_connections=20))

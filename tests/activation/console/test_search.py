@@ -1,9 +1,9 @@
-"""One field finds devices, codes and orders; and a whole code stays out of addresses and pages."""
+"""One field finds devices, codes and orders, and a whole code never appears in URLs or pages."""
 
 import httpx
 import pytest
 
-from services.activation.console.known import CODES_MAX
+from services.activation.console.queries import CODES_MAX
 from services.activation.forecast import Switchover
 from shared.ledger.identity import new_code
 from tests.activation.console.stand import Browser, Stand
@@ -26,7 +26,7 @@ async def search(browser: Browser, asked: str) -> httpx.Response:
         lambda code: code.replace("0", "o").replace("1", "l"),
     ],
 )
-async def test_a_whole_code_is_read_as_people_type_it_and_only_its_reference_is_used(typed, stand: Stand) -> None:  # type: ignore[no-untyped-def] # a plain function of text
+async def test_a_whole_code_is_read_however_people_type_it_and_only_its_reference_is_used(typed, stand: Stand) -> None:  # type: ignore[no-untyped-def] # a plain function of text
     """R-05, R-112."""
     code = await stand.issue()
     async with await stand.operator() as browser:
@@ -37,15 +37,15 @@ async def test_a_whole_code_is_read_as_people_type_it_and_only_its_reference_is_
         assert page.status_code == 200
 
 
-async def test_a_code_that_nobody_issued_or_that_is_none_is_said_and_not_shown(stand: Stand) -> None:
+async def test_an_unknown_or_malformed_code_is_reported_but_not_shown(stand: Stand) -> None:
     """R-06, R-112."""
     unknown = new_code().reveal()
     mistyped = unknown[:-1] + ("A" if unknown[-1] != "A" else "B")
     async with await stand.operator() as browser:
         nobody, wrong = await search(browser, unknown), await search(browser, mistyped)
     assert (nobody.status_code, wrong.status_code) == (404, 404)
-    assert "nobody issued it" in nobody.text
-    assert "is none" in wrong.text
+    assert "was never issued" in nobody.text
+    assert "is not one" in wrong.text
     for page in (nobody, wrong):
         assert unknown[:17] not in page.text
 
@@ -91,19 +91,19 @@ async def test_a_device_is_found_here_or_at_the_device_service(stand: Stand) -> 
         here = await search(browser, "known-here")
         assert here.headers["location"] == "/console/devices/known-here"
         away = await search(browser, "never-had-a-code")
-        assert "the device service does not answer" in away.text
+        assert "the device service is not responding" in away.text
         stand.devices.answers = lambda request: httpx.Response(
             200 if request.url.path == "/v1/devices/there/license" else 404, json={"code": "unknown_device"}
         )
         there, nowhere = await search(browser, "there"), await search(browser, "nowhere")
     assert there.headers["location"] == "/console/devices/there"
     assert nowhere.status_code == 404
-    assert "No device, code or order is called so." in nowhere.text
+    assert "No device, code or order matches." in nowhere.text
 
 
-async def test_nothing_typed_and_marks_of_html_are_nothing_found(stand: Stand) -> None:
+async def test_an_empty_search_and_html_find_nothing(stand: Stand) -> None:
     async with await stand.operator() as browser:
-        assert "Nothing was typed" in (await search(browser, "  ")).text
+        assert "Nothing was entered" in (await search(browser, "  ")).text
         page = await search(browser, "<script>alert(1)</script>")
     assert page.status_code == 404
     assert "<script>alert" not in page.text

@@ -1,10 +1,10 @@
-"""Reads whom an action on a code can reach: devices that have it, that wait with it, and rivals. No rule here."""
+"""Reads the devices that an action on a code can affect: holders, those that wait with it, and rivals. No rule here."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.activation.api.forecast import codes_of
-from services.activation.console.preview import Action, Known
+from services.activation.console.preview import Action, Snapshot
 from services.activation.decider import Code, devices_of
 from services.activation.forecast import Switchover
 from shared.ledger.database import Connection, Pool
@@ -16,15 +16,15 @@ RIVALS_MAX = 5_000
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
-    """What is known of those whom an action can reach. `more`: there are further ones, which are not shown."""
+class ActionScope:
+    """The devices that an action can affect. `more`: there are others, which are not included."""
 
-    known: Known
+    snapshot: Snapshot
     more: bool
 
 
-async def reach_of(pool: Pool, action: Action) -> Reach:
-    """Return whom the action can reach."""
+async def action_scope_of(pool: Pool, action: Action) -> ActionScope:
+    """Return the devices that the action can affect."""
     code_ref, named = action.code_ref, list(devices_of(action))
     async with pool.acquire() as connection:
         holders = await _rows(connection, HOLDERS, code_ref, named, HOLDERS_MAX)
@@ -33,23 +33,23 @@ async def reach_of(pool: Pool, action: Action) -> Reach:
         rivals = await _rows(connection, WAITING, reserves, RIVALS_MAX)
         rows = {row.device_id or "": row for row in (*rivals, *waiting, *holders)}
         codes = await codes_of(connection, list(rows.values()))
-        itself = await _with_holders(connection, code_ref, [*rows, *named])
+        code = await _with_holders(connection, code_ref, [*rows, *named])
     full = len(holders) == HOLDERS_MAX or len(waiting) == WAITING_MAX
-    return Reach(Known(codes={**codes, code_ref: itself}, rows=list(rows.values()), now=action.at), more=full)
+    return ActionScope(Snapshot(codes={**codes, code_ref: code}, rows=list(rows.values()), now=action.at), more=full)
 
 
-async def _rows(connection: Connection, query: str, *asked: object) -> list[Switchover]:
-    return [Switchover.from_json(row["view"]) for row in await connection.fetch(query, *asked)]
+async def _rows(connection: Connection, query: str, *parameters: object) -> list[Switchover]:
+    return [Switchover.from_json(row["view"]) for row in await connection.fetch(query, *parameters)]
 
 
 async def _with_holders(connection: Connection, code_ref: CodeRef, devices: Sequence[DeviceId]) -> Code:
-    """Return the code as a decision needs it: knowing which of the devices at hand hold a seat."""
+    """Return the code as a decision needs it: with which of these devices hold a seat."""
     state = await connection.fetchval("select state from code where code_ref = $1", code_ref)
     seats = await connection.fetch(SEATS, code_ref, devices)
     return Code.from_json(state).but(holders=frozenset(seat["device_id"] for seat in seats))
 
 
-# those that the action names are among them, however many there are
+# devices that the action names come first, so the limit never cuts them off
 HOLDERS = """
 select view from seat join switchover_forecast using (device_id)
 where seat.code_ref = $1 order by device_id = any($2::text[]) desc, device_id limit $3

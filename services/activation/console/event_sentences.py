@@ -1,0 +1,117 @@
+"""One sentence for each event of either log, and helpers that turn the times in other sentences into moments. Pure.
+
+An event that this release does not know is shown by its name.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from shared.pages import MaskedCode, Moment, Text, text
+from shared.reasons import EXPLAINED_REASONS
+
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|\+00:00)")
+REF_CHARACTERS = 8
+
+SENTENCES = {
+    "DeviceEnrolled": "The device was enrolled: {product} in {region}.",
+    "InstallationChanged": "Another product or version was installed: {product} {product_version}.",
+    "CodeAdded": "Code {last_group} was added {purpose}.",
+    "CodeRemoved": "Code {code_ref} was taken out of reserve: it was {cause}.",
+    "RemovalRefused": "A removal was refused: {reason}.",
+    "LicenseExpired": "The license ended at {ended_at}: {cause}.",
+    "LicenseRemoved": "The device returned its license.",
+    "ActivateNow": "The user pressed Activate now.",
+    "ActivationRetried": "The activation was retried.",
+    "OfflineActivationReported": "The device reported that it activated code {last_group} offline at {activated_at}.",
+    "PredictionChanged": "The predicted end of the code in reserve changed to {predicted_ends_at}.",
+    "GuessesThrottled": "Too many unknown codes were tried; the next can be added at {until}.",
+    "CloneSuspected": "The contact counter does not match: two devices may be using this identity.",
+    "DeviceClockObserved": "The device's clock differs from the server's by {offset_seconds} seconds.",
+    "CodeVerified": "Code {last_group} was verified as a reserve, valid until {predicted_ends_at} if it takes over.",
+    "CodeRejected": "The code was not accepted: {reason}.",
+    "LicenseActivated": "Code {last_group} became the license, until {ends_at} ({trigger}).",
+    "ActivationRefused": "The activation was refused: {reason} ({trigger}).",
+    "ActivationDelayed": "The activation waits until {retry_at}: {cause}.",
+    "SeatReleased": "The seat was released: {cause}. {note}",
+    "LicenseRenewed": "Order {order_id} extended the license from {previous_ends_at} to {ends_at}.",
+    "LicenseShortened": "Order {order_id} was refunded; the license now ends at {ends_at}. {note}",
+    "CodeBlocked": "The code was blocked; its licenses stop at {stops_at}. {note}",
+    "CodeUnblocked": "The code was unblocked. {note}",
+    "PurchaseAnnounced": "Order {order_id} was announced; switches wait for it until {hold_until}.",
+    "PurchaseCancelled": "Order {order_id} was canceled. {note}",
+    "PurchaseRefused": "The {what} of order {order_id} was refused: {reason}.",
+    "AutoRenewalChanged": "Auto-renewal was turned {auto_renews}.",
+    "CodeIssued": "The code was issued: {product}, {kind}, term {term}, seats: {seats}.",
+    "PriorLicenseUsed": "The license was used as the prior license of a discounted renewal on device {device_id}.",
+    "EarlierActivationReported": "Device {device_id} reported an earlier activation ({activated_at}); the start stays.",
+    "CustomerErased": "The customer's data was erased.",
+}
+WORDS = {
+    ("purpose", "reserve"): "as a reserve",
+    ("purpose", "immediate"): "for immediate activation",
+    ("trigger", "immediate"): "immediately",
+    ("trigger", "automatic"): "automatically",
+    ("trigger", "manual"): "by Activate now",
+    ("trigger", "retry"): "retried",
+    ("trigger", "removal"): "after a removal",
+    ("trigger", "offline"): "offline",
+    ("cause", "switched"): "the device switched to another code",
+    ("cause", "operator"): "an operator released it",
+    ("cause", "no_answer"): "no answer came in time",
+    ("cause", "purchase_pending"): "a purchase was announced",
+    ("cause", "renewal_due"): "a renewal is due",
+}
+
+
+def event_sentence(type_name: str, data: Mapping[str, Any]) -> Text:
+    """Return the sentence for an event."""
+    words = SENTENCES.get(type_name)
+    if words is None:
+        return (f"{type_name}.",)
+    names = re.findall(r"{(\w+)}", words)
+    return text(words, **{name: _value(name, data.get(name)) for name in names})
+
+
+def _value(  # noqa: PLR0911 - one line per kind of value
+    name: str, value: Any
+) -> datetime | MaskedCode | str | None:
+    match name, value:
+        case _, None | "":
+            return "" if name == "note" else "–"
+        case "last_group", str():
+            return MaskedCode(value)
+        case "code_ref", str():
+            return f"{value[:REF_CHARACTERS]}…"
+        case "note", str():
+            return f"“{value}”"
+        case "auto_renews", bool():
+            return "on" if value else "off"
+        case _, str() if MOMENT.fullmatch(value):
+            return datetime.fromisoformat(value)
+        case _, str() if name not in ("order_id", "device_id", "product", "product_version", "region", "term"):
+            return WORDS.get((name, value), value.replace("_", " "))
+        case _:
+            return str(value)
+
+
+def with_moments(sentence: str) -> Text:
+    """Return a sentence with its ISO times as moments, which are shown in the reader's zone."""
+    parts: list[str | Moment] = []
+    last = 0
+    for found in MOMENT.finditer(sentence):
+        parts += [sentence[last : found.start()], Moment(datetime.fromisoformat(found[0]))]
+        last = found.end()
+    return tuple(part for part in (*parts, sentence[last:]) if part != "")
+
+
+def meaning_of(reason: str) -> str:
+    """Return the meaning of a reason; an unknown word is shown as it is."""
+    entry = EXPLAINED_REASONS.get(reason)  # type: ignore[call-overload] # other words are looked up too
+    return entry.meaning if entry else reason.replace("_", " ")
+
+
+def detail_sentence(detail: str) -> str:
+    """Return a problem's detail as a sentence."""
+    return f"{detail[:1].upper()}{detail[1:]}."
