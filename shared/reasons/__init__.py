@@ -1,13 +1,13 @@
-"""Every word by which something is refused, warned of or set aside, in plain sentences for people.
+"""The catalogue of reasons: every word for a refusal, notice, problem or parked message, explained in plain sentences.
 
-The same sentences stand in answers of the API, on the page, at the command line and in `docs/reasons.md`
-(R-19). No rule may come in here: the rules use the words, this room explains them.
+The API, the pages, the command line and `docs/reasons.md` all show these sentences (R-19). No rule here: the rules use
+the words, this package explains them.
 """
 
 from collections.abc import Mapping
 
 from shared.messages import Notice, Reason
-from shared.reasons.explained import (
+from shared.reasons.entries import (
     Catalogue,
     Explained,
     ExplainedNotice,
@@ -40,6 +40,6 @@ EXPLAINED_NOTICES: Mapping[Notice, ExplainedNotice] = {entry.word: entry for ent
 
 
 def detail_of(reason: Reason) -> str:
-    """Return what a refusal says to the one refused: what happened, and what to do."""
+    """Return the detail of a refusal: what happened, and what to do."""
     entry = EXPLAINED_REASONS[reason]
     return f"{entry.meaning} {entry.what_to_do}"

@@ -1,4 +1,4 @@
-"""`python -m shared.reasons > docs/reasons.md`: the catalogue as a page of the documentation."""
+"""`python -m shared.reasons > docs/reasons.md`: the catalogue as a documentation page."""
 
 from shared.reasons.page import page
 

@@ -1,4 +1,4 @@
-"""The catalogue as a Markdown page, for those who integrate and for support."""
+"""The catalogue as a Markdown page, for integrators and support."""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,18 +6,18 @@ from shared.reasons import CATALOGUE, Explained
 
 HEAD = """# Reasons
 
-Every word by which Perennial refuses, warns or sets aside. A word stays for ever and is the same in the API, in events,
-in the log and on the page. `GET /reasons` on both services gives this page as JSON,
-`GET /problems/<word>` one word of it. Written by `python -m shared.reasons` from the catalogue: change the words there.
+Every word that Perennial uses for a refusal, a warning, a problem or a parked message. A word never changes, and it is
+the same in the API, in events, in the log and on pages. `GET /reasons` on both services returns this page as JSON,
+`GET /problems/<word>` returns one word. Generated from the catalogue by `python -m shared.reasons`: edit it there.
 """
 
 CHAPTERS = (
     ("Refusals", "`reason` in events, `code` in the API's problems.", CATALOGUE.reasons),
-    ("Notices", "Warnings that come with a good verdict: `notices`.", CATALOGUE.notices),
-    ("Problems", "`code` of a problem that no rule of licensing caused.", CATALOGUE.problems),
+    ("Notices", "Warnings that come with a positive verdict: `notices`.", CATALOGUE.notices),
+    ("Problems", "`code` of a problem that no licensing rule causes.", CATALOGUE.problems),
     (
         "Parked messages",
-        "`reason` of a message that is set aside or not redriven; orders are also parked with the words above.",
+        "`reason` of a message that is parked or not redriven; commands are also parked with the words above.",
         CATALOGUE.parking,
     ),
 )

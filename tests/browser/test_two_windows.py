@@ -88,7 +88,7 @@ def test_a_page_of_before_the_end_that_is_pressed_too_early_and_too_late(
     early, late = (visitor.opens(device, java_script_enabled=False) for _ in range(2))
     early.evaluate(PRESS)
     refused = early.locator("#refused")
-    expect(refused).to_contain_text("The license of this device is still in force.")
+    expect(refused).to_contain_text("The license of this device is still active.")
     expect(refused).to_contain_text("It is possible from")
     time.reaches_the_end_of(shown)
     after = device.sees(runs_on(new))["license"]

@@ -90,11 +90,11 @@ def test_a_code_that_is_refused_says_why_and_what_to_do(system: System, vendor: 
     device.activates(current)
     browser = Browser.at_the_window(system, device)
     refused = browser.enters(wrong.text)
-    assert "The code belongs to another product" in refused.text
+    assert "The code is for a different product" in refused.text
     assert "Install the product that the code is for" in refused.text
     browser.presses("Enter the code again")
     same = browser.presses("Add", group1=current.text)
-    assert "The code is the license that this device has now." in same.text
+    assert "The code is the current license of this device." in same.text
     assert "reserve" not in device.license()
 
 
@@ -128,7 +128,7 @@ def test_a_page_drawn_before_the_end_and_clicked_after_the_switch_changes_nothin
     browser = Browser.at_the_window(system, device)
     form = browser.page.form("Activate now")
     early = browser.sends(form)
-    assert "The license of this device is still in force." in early.text
+    assert "The license of this device is still active." in early.text
     browser.goes_to(f"/devices/{device.device_id}/licensing")
     form = browser.page.form("Activate now")
     time.reaches_the_end_of(shown)
@@ -148,7 +148,7 @@ def test_a_second_code_replaces_the_first_only_when_it_is_said(
     browser.enters(first.text)
     browser.presses("Done")
     refused = browser.enters(second.text)
-    assert "Another code waits in reserve on this device" in refused.text
+    assert "Another code is already in reserve on this device" in refused.text
     browser.presses("Enter the code again")
     replaced = browser.presses("Add", group1=second.text, replace="yes")
     device.sees(reserve_is(second, "ready"))

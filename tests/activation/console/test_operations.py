@@ -137,7 +137,7 @@ async def test_parked_messages_of_both_services_are_on_one_page(stand: Stand) ->
         page = await shown(browser, "/console/parked")
     assert f'href="/console/parked/{parked_id}"' in page
     assert 'href="/console/parked/device.commands:3:7"' in page
-    assert "An event before the message did not come, so its slice waits." in page
+    assert "An event before the message is missing, so its slice waits." in page
     assert "<caption" in page
 
 

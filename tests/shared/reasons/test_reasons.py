@@ -1,4 +1,4 @@
-"""Each word by which something is refused, warned of or set aside is explained once, and means the same everywhere."""
+"""Each word for a refusal, notice, problem or parked message is explained once and means the same everywhere."""
 
 import ast
 import json
@@ -41,7 +41,7 @@ CODE_ARGUMENT = {
     "Parked": 1,
     "park": 1,
 }
-"""Who takes a word that stays, and as which argument."""
+"""The functions that take such a word, and as which argument."""
 
 
 def test_each_reason_and_each_notice_is_explained_once_in_the_order_of_the_messages() -> None:
@@ -50,13 +50,13 @@ def test_each_reason_and_each_notice_is_explained_once_in_the_order_of_the_messa
     assert [entry.word for entry in CATALOGUE.notices] == list(NOTICES)
 
 
-def test_each_word_that_a_door_or_a_consumer_gives_is_explained_and_no_other() -> None:
+def test_every_word_in_use_is_explained_and_no_other() -> None:
     """R-19, R-122."""
     given = {word for path in FILES if path.parts[0] in ("shared", "services") for word in _words_in(path)}
     given |= {code for code, _ in TITLES.values()}
     assert given - WORDS == set(), "add these to shared/reasons/problems.py or parking.py"
     others = {entry.word for entry in (*CATALOGUE.problems, *CATALOGUE.parking)}
-    assert others - given == {"http_error"}, "nobody says these any more"
+    assert others - given == {"http_error"}, "nothing uses these any more"
 
 
 def test_no_word_is_explained_twice_in_one_chapter() -> None:
@@ -71,7 +71,7 @@ def test_a_reason_is_never_a_problem_with_another_meaning() -> None:
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: f"{type(entry).__name__}-{entry.word}")
-def test_an_explanation_speaks_of_rules_that_exist_and_in_one_sentence_each(entry: Explained) -> None:
+def test_an_explanation_names_existing_rules_and_uses_one_sentence_for_each_part(entry: Explained) -> None:
     assert set(entry.rules) <= set(RULES)
     for sentence in (entry.meaning, entry.what_to_do, entry.what_follows or ""):
         assert ". " not in sentence
@@ -84,7 +84,7 @@ def test_every_reason_and_every_notice_names_its_rules() -> None:
 
 
 def test_events_know_the_words_of_the_catalogue_and_no_other() -> None:
-    """R-19: in the schemas of today, and in those that are pinned for ever."""
+    """R-19: in the current schemas, and in the pinned ones."""
     today = [schema_of(event) for event in EVENT_TYPES.values()]
     assert set().union(*(_enumerated(schema, "reason") for schema in today)) == set(REASONS)
     assert set().union(*(_enumerated(schema, "notices") for schema in today)) == set(NOTICES)
@@ -95,12 +95,12 @@ def test_events_know_the_words_of_the_catalogue_and_no_other() -> None:
 
 
 def test_the_page_of_the_documentation_is_the_catalogue() -> None:
-    """R-19: `python -m shared.reasons > docs/reasons.md` writes it anew."""
+    """R-19: `python -m shared.reasons > docs/reasons.md` regenerates it."""
     assert (HOUSE / "docs" / "reasons.md").read_text() == page()
 
 
-def test_documents_call_a_reason_by_its_word() -> None:
-    """R-19: a document that writes `code: word` or "reason `word`" writes one of ours."""
+def test_documents_use_only_words_of_the_catalogue() -> None:
+    """R-19: what a document writes as `code: word` or "reason `word`" is in the catalogue."""
     documents = [path for path in FILES if path.suffix == ".md"]
     named = {
         (str(path), word)
@@ -126,7 +126,7 @@ def test_a_refusal_says_what_the_catalogue_says(reason: Reason) -> None:
 
 @pytest.fixture
 async def anybody() -> AsyncIterator[httpx.AsyncClient]:
-    """A client without any credential."""
+    """A client without credentials."""
     app = new_app(title="any service", version="1", registry=CollectorRegistry(), checks=())
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
@@ -153,7 +153,7 @@ async def test_the_type_of_a_problem_leads_to_its_explanation(word: str, anybody
 
 
 @pytest.mark.parametrize(("word", "status"), [("no_such_word", 404), ("X", 422), ("a" * 65, 422)])
-async def test_a_word_that_nobody_says(word: str, status: int, anybody: httpx.AsyncClient) -> None:
+async def test_an_unknown_word_is_refused(word: str, status: int, anybody: httpx.AsyncClient) -> None:
     assert (await anybody.get(f"/problems/{word}")).status_code == status
 
 
@@ -180,7 +180,7 @@ def test_both_services_refuse_in_these_words() -> None:
 
 
 def _words_in(path: Path) -> Iterator[str]:
-    """Return the words that a module hands to those who take one."""
+    """Return the words that a module passes to these functions."""
     if path.suffix != ".py":
         return
     for node in ast.walk(ast.parse((HOUSE / path).read_text())):
@@ -200,6 +200,6 @@ def _name(function: ast.expr) -> str:
 
 
 def _enumerated(schema: dict[str, Any], field: str) -> set[str]:
-    """Return the words that a field of an event may hold; none if they are not of a fixed set."""
+    """Return the words that a field of an event may contain; none if the set is open."""
     found = schema["properties"].get(field, {})
     return set(found.get("enum", ())) | set(found.get("items", {}).get("enum", ()))

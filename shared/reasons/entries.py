@@ -1,4 +1,4 @@
-"""What a word that people meet looks like when it is explained. No word and no door may come in here."""
+"""The entries of the catalogue: a word and its explanation. No texts and no routes here."""
 
 from typing import Annotated
 
@@ -11,7 +11,7 @@ RuleNumber = Annotated[str, StringConstraints(pattern=r"^R-\d{2,3}b?$")]
 
 
 class Explained(BaseModel):
-    """A word in plain sentences: what happened, what to do, what happens next where it matters, and by which rules."""
+    """A word in plain sentences: what happened, what to do, what happens next if it matters, and by which rules."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -29,17 +29,17 @@ class ExplainedReason(Explained):
 
 
 class ExplainedNotice(Explained):
-    """A warning that comes with a good verdict."""
+    """A warning that comes with a positive verdict."""
 
     word: Notice
 
 
 class ExplainedProblem(Explained):
-    """Why a door could not take a request: the `code` of a problem that is no reason of a rule."""
+    """Why a request could not be accepted: the `code` of a problem that no licensing rule causes."""
 
 
 class ExplainedParking(Explained):
-    """Why a message was set aside, or is not handled again (R-122)."""
+    """Why a message was parked, or is not redriven (R-122)."""
 
 
 class Catalogue(BaseModel):
@@ -53,6 +53,6 @@ class Catalogue(BaseModel):
     parking: tuple[ExplainedParking, ...]
 
     def about(self, word: str) -> tuple[Explained, ...]:
-        """Return what is known of a word: it may be a reason and a notice too."""
+        """Return the entries of a word; it may be both a reason and a notice."""
         entries: tuple[Explained, ...] = (*self.reasons, *self.notices, *self.problems, *self.parking)
         return tuple(entry for entry in entries if entry.word == word)
