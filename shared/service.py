@@ -27,7 +27,7 @@ from shared.kafka.relay import Relay
 from shared.kafka.topics import WrongTopic, check_topics
 from shared.keys.signing import KeyRing, NoSigningKey
 from shared.ledger.clock import Clock
-from shared.ledger.database import ACCESS_DENIED, ACQUIRE_TIMEOUT_SECONDS, AWAY, Pool, open_pool
+from shared.ledger.database import ACCESS_DENIED, ACQUIRE_TIMEOUT_SECONDS, UNAVAILABLE, Pool, open_pool
 from shared.ledger.events import WrongLedger, check_ledger
 from shared.ledger.lease import Leases
 from shared.ledger.migrate import SchemaError, check_schema
@@ -282,7 +282,7 @@ class Service:
             except WrongTopic as error:
                 self._kafka_problem = str(error)
                 logger.warning("%s", error)
-            except (KafkaError, *AWAY) as error:
+            except (KafkaError, *UNAVAILABLE) as error:
                 self._kafka_problem = f"Kafka at {self.settings.kafka_bootstrap_servers} is not reached: {error!r}"
                 logger.warning("%s", self._kafka_problem)
             if self._kafka_problem:
@@ -293,7 +293,7 @@ class Service:
         try:
             async with asyncio.timeout(TAIL_SECONDS_MAX):
                 await self._check_tail()
-        except (KafkaError, *AWAY) as error:
+        except (KafkaError, *UNAVAILABLE) as error:
             logger.warning("whether the topic is ahead of this ledger is not known yet: %r", error)
 
     async def _check_tail(self) -> None:
@@ -320,7 +320,7 @@ class Service:
                 continue
             try:
                 await check_topics(self.settings.kafka_bootstrap_servers, sorted(each.source.topic for each in silent))
-            except (KafkaError, WrongTopic, *AWAY):
+            except (KafkaError, WrongTopic, *UNAVAILABLE):
                 continue  # Kafka is what is silent
             raise StandsStill(f"{silent[0].source.name} stands still")
 
@@ -340,7 +340,7 @@ class Service:
     async def _release_leases(self) -> None:
         try:
             await self.leases.release()
-        except AWAY as error:
+        except UNAVAILABLE as error:
             logger.warning("leases run out by themselves: %r", error)
 
 
@@ -417,5 +417,5 @@ def main(name: str, serve: Callable[[ServiceSettings], Coroutine[Any, Any, None]
     kafka_connection.mend()
     try:
         uvloop.run(serve(settings))
-    except (WrongSetting, WrongLedger, SchemaError, NoSigningKey, *ACCESS_DENIED, *AWAY) as error:
+    except (WrongSetting, WrongLedger, SchemaError, NoSigningKey, *ACCESS_DENIED, *UNAVAILABLE) as error:
         sys.exit(f"perennial: {error or type(error).__name__}")

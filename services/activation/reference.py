@@ -37,8 +37,8 @@ SWITCH = {
 }
 
 
-def _taken(*recorded: str, **said: Any) -> dict[str, Any]:
-    return {"code_ref": CODE, **said, "recorded": list(recorded)}
+def _accepted(*recorded: str, **fields: Any) -> dict[str, Any]:
+    return {"code_ref": CODE, **fields, "recorded": list(recorded)}
 
 
 CODES: Routes = {
@@ -109,20 +109,20 @@ CODES: Routes = {
         problems=UNKNOWN,
     ),
     "POST /v1/codes/{code_ref}/block": Described(
-        who="seller", body={"note": "chargeback 4711"}, answer=_taken("CodeBlocked"), problems=ORDERED
+        who="seller", body={"note": "chargeback 4711"}, answer=_accepted("CodeBlocked"), problems=ORDERED
     ),
     "POST /v1/codes/{code_ref}/unblock": Described(
-        who="seller", body={"note": "paid after all"}, answer=_taken("CodeUnblocked"), problems=ORDERED
+        who="seller", body={"note": "paid after all"}, answer=_accepted("CodeUnblocked"), problems=ORDERED
     ),
     "PUT /v1/codes/{code_ref}/auto-renewal": Described(
         who="seller",
         body={"auto_renews": True},
-        answer=_taken("AutoRenewalChanged"),
+        answer=_accepted("AutoRenewalChanged"),
         problems={**ORDERED, 409: ("not_a_subscription",)},
     ),
     "DELETE /v1/codes/{code_ref}/devices/{device_id}": Described(
         who="seller",
-        answer=_taken("SeatReleased", next="add the code on the other device"),
+        answer=_accepted("SeatReleased", next="add the code on the other device"),
         problems={404: ("unknown_code", "not_a_holder"), 503: ("ledger_unavailable",)},
     ),
 }
@@ -130,19 +130,19 @@ PURCHASES: Routes = {
     "POST /v1/purchases": Described(
         who="seller",
         body={"code_ref": CODE, "order_id": ORDER, "settled": True},
-        answer=_taken("LicenseRenewed"),
+        answer=_accepted("LicenseRenewed"),
         problems={**ORDERED, 409: ("not_activated",), 422: ("date_out_of_range",)},
     ),
     "POST /v1/purchases/{order_id}/refund": Described(
         who="seller",
         body={"code_ref": CODE, "note": "paid back"},
-        answer=_taken("LicenseShortened"),
+        answer=_accepted("LicenseShortened"),
         problems={**ORDERED, 409: ("unknown_order", "refund_exceeds_purchase")},
     ),
     "POST /v1/purchases/{order_id}/cancellation": Described(
         who="seller",
         body={"code_ref": CODE, "note": "the card was declined"},
-        answer=_taken("PurchaseCancelled"),
+        answer=_accepted("PurchaseCancelled"),
         problems={**ORDERED, 409: ("unknown_order", "already_settled")},
     ),
 }
@@ -152,7 +152,7 @@ OTHERS: Routes = {
     ),
     "POST /v1/vendors/{vendor}/keys": Described(
         who="operator",
-        answer={"vendor": "acme", "key_id": "0198a1b2-0000-7000-8000-000000000009", "key": "told-once", "made_at": AT},
+        answer={"vendor": "acme", "key_id": "0198a1b2-0000-7000-8000-000000000009", "key": "shown-once", "made_at": AT},
     ),
     "DELETE /v1/vendors/{vendor}/keys/{key_id}": Described(
         who="operator",

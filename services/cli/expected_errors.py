@@ -7,12 +7,12 @@ from aiokafka.errors import KafkaError
 
 from services.cli.failures import CommandFailed, ExitCode
 from shared.kafka.topics import WrongTopic
-from shared.ledger.database import AWAY
+from shared.ledger.database import UNAVAILABLE
 from shared.ledger.migrate import SchemaError
 from shared.local.failures import LocalStackError
 from shared.settings.secrets import WrongSetting
 
-UNREACHABLE = (httpx.TransportError, KafkaError, *AWAY)
+UNREACHABLE = (httpx.TransportError, KafkaError, *UNAVAILABLE)
 REFUSED = (WrongTopic, SchemaError, WrongSetting, asyncpg.PostgresError)
 
 

@@ -51,22 +51,22 @@ FLEET = {"request_id": REQUEST, "code_ref": CODE, "last_group": GROUP}
 RULE = {"rule": "R-55", "reason": "not_expired", "passed": False, "change": f"a time after {END}"}
 
 
-def _taken(*recorded: str, **said: Any) -> dict[str, Any]:
-    return {**said, "recorded": list(recorded)}
+def _accepted(*recorded: str, **fields: Any) -> dict[str, Any]:
+    return {**fields, "recorded": list(recorded)}
 
 
 ENROLLMENT: Routes = {
     "POST /v1/devices": Described(
         who="anybody",
         body={"product": "antivirus", "region": "DE", "product_version": "21.3"},
-        answer={"device_id": DEVICE, "token": "told-once-kept-as-a-hash"},
+        answer={"device_id": DEVICE, "token": "shown-once-stored-as-a-hash"},
         problems={429: ("too_many_enrollments",), 503: ("ledger_unavailable",)},
     ),
     "POST /v1/devices/{device_id}/products": Described(
         who="device", body={"product": "password-safe"}, answer={"device_id": DEVICE}, problems=UNKNOWN
     ),
     "POST /v1/devices/{device_id}/token": Described(
-        who="operator", answer={"device_id": DEVICE, "token": "told-once-kept-as-a-hash"}, problems=UNKNOWN
+        who="operator", answer={"device_id": DEVICE, "token": "shown-once-stored-as-a-hash"}, problems=UNKNOWN
     ),
     "DELETE /v1/devices/{device_id}/name": Described(who="device", answer={"device_id": DEVICE, "keys_destroyed": 1}),
     "POST /v1/devices/{device_id}/licensing-link": Described(
@@ -79,7 +79,7 @@ LICENSES: Routes = {
     "POST /v1/devices/{device_id}/codes": Described(
         who="device",
         body={"code": TYPED, "replace": False},
-        answer=_taken("CodeAdded", code_ref=CODE, last_group=GROUP),
+        answer=_accepted("CodeAdded", code_ref=CODE, last_group=GROUP),
         problems={
             400: ("malformed",),
             404: ("unknown_device",),
@@ -90,18 +90,18 @@ LICENSES: Routes = {
     ),
     "DELETE /v1/devices/{device_id}/codes/reserve": Described(
         who="device",
-        answer=_taken("CodeRemoved"),
+        answer=_accepted("CodeRemoved"),
         problems={**UNKNOWN, 409: ("no_reserve", "activation_running"), 503: ("ledger_unavailable",)},
     ),
     "DELETE /v1/devices/{device_id}/license": Described(
         who="device",
-        answer=_taken("LicenseRemoved"),
+        answer=_accepted("LicenseRemoved"),
         problems={**UNKNOWN, 409: ("no_license", "activation_running"), 503: ("ledger_unavailable",)},
     ),
     "POST /v1/devices/{device_id}/activate-now": Described(
         who="device",
         body={"code_ref": CODE},
-        answer=_taken("ActivateNow"),
+        answer=_accepted("ActivateNow"),
         problems={
             **UNKNOWN,
             409: ("not_expired", "no_reserve", "stale", "already_activated", "activation_running"),
@@ -149,13 +149,13 @@ REPORTS: Routes = {
     "PUT /v1/devices/{device_id}/installation": Described(
         who="device",
         body={"product": "antivirus", "product_version": "22.0"},
-        answer=_taken("InstallationChanged"),
+        answer=_accepted("InstallationChanged"),
         problems={**UNKNOWN, 503: ("ledger_unavailable",)},
     ),
     "POST /v1/devices/{device_id}/offline-activations": Described(
         who="device",
         body={"code": TYPED, "activated_at": AT},
-        answer=_taken("OfflineActivationReported", code_ref=CODE, last_group=GROUP),
+        answer=_accepted("OfflineActivationReported", code_ref=CODE, last_group=GROUP),
         problems={
             400: ("malformed",),
             **UNKNOWN,
@@ -166,7 +166,7 @@ REPORTS: Routes = {
     "POST /v1/devices/{device_id}/deactivations": Described(
         who="device",
         body={"proof": JWS},
-        answer=_taken("LicenseRemoved", receipt=JWS),
+        answer=_accepted("LicenseRemoved", receipt=JWS),
         problems={
             403: ("malformed_signature", "wrong_kind", "unknown_key", "bad_signature"),
             **UNKNOWN,

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from services.device.decider import Command, Device, Expire, RetryActivation
 from shared.ledger.clock import Clock
 from shared.ledger.command_handler import CommandHandler, CommandMessage
-from shared.ledger.database import ACQUIRE_TIMEOUT_SECONDS, AWAY, CONFLICT, Pool, transaction
+from shared.ledger.database import ACQUIRE_TIMEOUT_SECONDS, CONFLICT, UNAVAILABLE, Pool, transaction
 from shared.ledger.events import append
 from shared.ledger.identity import new_id
 from shared.ledger.lease import Leases
@@ -66,7 +66,7 @@ class Timer:
         while True:
             try:
                 fired = await self._fire()
-            except (*AWAY, *CONFLICT) as error:
+            except (*UNAVAILABLE, *CONFLICT) as error:
                 logger.warning("timer: trying again later: %r", error)
                 await asyncio.sleep(RETRY_SECONDS)
                 continue

@@ -13,7 +13,7 @@ from time import monotonic
 
 from shared.doors.idempotency import Answer, KeyReused, ScopedKey, StoredAnswer, store_answers, stored_answers
 from shared.ledger.command_handler import CommandHandler, CommandMessage, Outcome
-from shared.ledger.database import AWAY, CONFLICT, Connection, Pool, transaction
+from shared.ledger.database import CONFLICT, UNAVAILABLE, Connection, Pool, transaction
 from shared.ledger.events import append
 from shared.watching.traces import trace_id_of
 
@@ -99,7 +99,7 @@ class CommandQueue[Command, State]:
                 return await self._decide(batch)
             except CONFLICT as error:
                 logger.info("command queue: conflict, deciding again: %r", error)
-            except AWAY as error:
+            except UNAVAILABLE as error:
                 logger.warning("command queue: the ledger is unavailable: %r", error)
                 self._failed_at, self._why = monotonic(), str(error) or type(error).__name__
                 await asyncio.sleep(RETRY_SECONDS * attempt)

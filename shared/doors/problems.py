@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from shared.doors.command_queue import LedgerUnavailable
 from shared.doors.idempotency import KeyReused
 from shared.ledger.clock import ClockRefused
-from shared.ledger.database import AWAY
+from shared.ledger.database import UNAVAILABLE
 from shared.messages import field_name
 
 TITLES: Mapping[int, tuple[str, str]] = {
@@ -55,8 +55,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(KeyReused, _key_reused)
     app.add_exception_handler(ClockRefused, _clock_refused)
-    for away in (LedgerUnavailable, *AWAY):
-        app.add_exception_handler(away, _away)
+    for unavailable in (LedgerUnavailable, *UNAVAILABLE):
+        app.add_exception_handler(unavailable, _unavailable)
 
 
 async def _problem(_: Request, error: Any) -> JSONResponse:
@@ -89,7 +89,7 @@ async def _clock_refused(_: Request, error: Any) -> JSONResponse:
     return problem_response(409, error.code, error.detail)
 
 
-async def _away(_: Request, __: Any) -> JSONResponse:
+async def _unavailable(_: Request, __: Any) -> JSONResponse:
     return problem_response(
         503,
         "ledger_unavailable",

@@ -27,7 +27,7 @@ from shared.kafka.position_check import PositionCheck
 from shared.kafka.progress import Claim, NotOwned, Progress, WentBack
 from shared.kafka.waiting_fetch import cut_short
 from shared.ledger.clock import Clock, machine_now
-from shared.ledger.database import AWAY, CONFLICT, Connection, Pool, transaction
+from shared.ledger.database import CONFLICT, UNAVAILABLE, Connection, Pool, transaction
 from shared.ledger.events import NewEvent, append
 from shared.ledger.identity import new_id
 from shared.ledger.outbox import Cause, Outbox
@@ -194,7 +194,7 @@ class Consumer[Message](ConsumerRebalanceListener):
             try:
                 async with transaction(self._pool) as connection:
                     claims = await self._progress.claim(connection, partitions)
-            except AWAY as error:
+            except UNAVAILABLE as error:
                 logger.warning("%s cannot claim partitions yet: %r", self.source.name, error)
                 await asyncio.sleep(RETRY_SECONDS_MAX / 2)
         self._read_from({partition: claim.next_offset for partition, claim in claims.items()})
@@ -258,7 +258,7 @@ class Consumer[Message](ConsumerRebalanceListener):
                 if conflicts > CONFLICTS_MAX:
                     return self._on_failure(error)
                 logger.info("%s: conflict, deciding again: %r", self.source.name, error)
-            except AWAY as error:
+            except UNAVAILABLE as error:
                 logger.warning("%s: the database is away: %r", self.source.name, error)
                 await asyncio.sleep(pause_seconds)
                 pause_seconds = min(2 * pause_seconds, RETRY_SECONDS_MAX)

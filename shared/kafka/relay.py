@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from shared.kafka.cloudevents import to_headers
-from shared.ledger.database import ACQUIRE_TIMEOUT_SECONDS, AWAY, CONFLICT, Connection, Pool
+from shared.ledger.database import ACQUIRE_TIMEOUT_SECONDS, CONFLICT, UNAVAILABLE, Connection, Pool
 from shared.ledger.events import RecordedEvent, from_row
 from shared.ledger.lease import GROUP_COUNT, Leases
 from shared.ledger.outbox import Outbox
@@ -84,7 +84,7 @@ class Relay:
             if await self._send_backlog() < min(self._events_max, EVENTS_PER_SLICE_MAX):
                 self._caught_up_at = monotonic()
                 await self._rest()
-        except (*AWAY, *CONFLICT) as error:
+        except (*UNAVAILABLE, *CONFLICT) as error:
             logger.warning("relay: waiting, the ledger or Kafka is away: %r", error)
             await self.close()
             await asyncio.sleep(RETRY_SECONDS)

@@ -17,7 +17,7 @@ COMMAND_TIMEOUT_SECONDS = 30.0
 IDLE_IN_TRANSACTION = "5s"
 """How long a worker that is suspended inside a transaction can hold its locks: less than a lease."""
 
-AWAY = (
+UNAVAILABLE = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # raised by the client if a session breaks between two of its own messages
@@ -68,7 +68,7 @@ async def _keep_session(connection: Connection) -> None:
 async def transaction(pool: Pool) -> AsyncIterator[Connection]:
     """Yield a connection inside a transaction (READ COMMITTED) that commits at the end.
 
-    Raises one of `AWAY` if the database is unavailable. Once the commit is sent, its outcome may be unknown.
+    Raises one of `UNAVAILABLE` if the database is unavailable. Once the commit is sent, its outcome may be unknown.
     """
     async with pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as connection, connection.transaction():
         yield connection

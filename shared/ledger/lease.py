@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 from time import monotonic
 
-from shared.ledger.database import AWAY, CONFLICT, Connection, Pool, transaction
+from shared.ledger.database import CONFLICT, UNAVAILABLE, Connection, Pool, transaction
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ class Leases:
             try:
                 async with transaction(self._pool) as connection:
                     epochs = await self._renew(connection)
-            except (*AWAY, *CONFLICT) as error:
+            except (*UNAVAILABLE, *CONFLICT) as error:
                 # the leases run out by the database's clock; whoever acts on one checks its epoch
                 logger.warning("leases cannot be renewed: %r", error)
                 self._why = str(error) or type(error).__name__

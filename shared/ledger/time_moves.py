@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 from shared.ledger.clock import MOVED, Clock
-from shared.ledger.database import ACQUIRE_TIMEOUT_SECONDS, AWAY, Connection, Pool
+from shared.ledger.database import ACQUIRE_TIMEOUT_SECONDS, UNAVAILABLE, Connection, Pool
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ async def follow_time(clock: Clock, pool: Pool, *, on_move: Callable[[], None]) 
                     on_move()
                     with suppress(TimeoutError):
                         await asyncio.wait_for(moved.wait(), LOOK_SECONDS)
-        except AWAY as error:
+        except UNAVAILABLE as error:
             logger.warning("the clock cannot be read: %r", error)
             await asyncio.sleep(RETRY_SECONDS)
 

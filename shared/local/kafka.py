@@ -129,8 +129,8 @@ class Kafka(Server):
         words = ("format", "--config", str(self._settings), "--cluster-id", _cluster_id())
         outcome = self.tool("kafka.tools.StorageTool", *words, timeout_seconds=FORMAT_SECONDS)
         if outcome.returncode != 0:
-            said = " | ".join((outcome.stderr or outcome.stdout).strip().splitlines()[-processes.TAIL_LINES :])
-            raise LocalStackError(Failure.DID_NOT_START, f"Kafka's folder cannot be formatted: {said}")
+            output = " | ".join((outcome.stderr or outcome.stdout).strip().splitlines()[-processes.TAIL_LINES :])
+            raise LocalStackError(Failure.DID_NOT_START, f"Kafka's folder cannot be formatted: {output}")
         self._version.write_text(f"{jars.KAFKA_VERSION}\n")
 
     def _command(self, options: tuple[str, ...], main_class: str, *arguments: str) -> Command:

@@ -130,8 +130,8 @@ class Postgres(Server):
     def _run(self, program: Path, *words: str) -> None:
         outcome = processes.run(self._command(program, *words), timeout_seconds=INITDB_SECONDS)
         if outcome.returncode != 0:
-            said = " | ".join((outcome.stderr or outcome.stdout).strip().splitlines()[-processes.TAIL_LINES :])
-            raise LocalStackError(Failure.DID_NOT_START, f"{program.name} failed: {said}")
+            output = " | ".join((outcome.stderr or outcome.stdout).strip().splitlines()[-processes.TAIL_LINES :])
+            raise LocalStackError(Failure.DID_NOT_START, f"{program.name} failed: {output}")
 
     def _command(self, program: Path, *words: str) -> Command:
         return Command(

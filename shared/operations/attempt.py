@@ -17,7 +17,7 @@ from typing import Any
 
 import asyncpg
 
-from shared.ledger.database import AWAY, Connection
+from shared.ledger.database import UNAVAILABLE, Connection
 from shared.projector import Acceptance, Outcome, ProjectorFailed, Subject, rebuilt
 from shared.projector.work import connected
 from shared.projector.worker import end_with_parent
@@ -80,7 +80,7 @@ async def _attempt(order: Order) -> None:
 
 async def _keep_telling(connection: Connection, name: str, progress: Progress) -> None:
     while True:
-        with suppress(*AWAY):
+        with suppress(*UNAVAILABLE):
             await connection.execute(TELL, name, progress.done, progress.total, progress.per_second())
         await asyncio.sleep(TELL_SECONDS)
 

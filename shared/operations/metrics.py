@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 from shared.kafka.consumer import Consumer
 from shared.kafka.relay import Relay
 from shared.ledger.clock import Clock
-from shared.ledger.database import ACQUIRE_TIMEOUT_SECONDS, AWAY, Pool
+from shared.ledger.database import ACQUIRE_TIMEOUT_SECONDS, UNAVAILABLE, Pool
 from shared.ledger.lease import LEASE_SECONDS, Leases
 from shared.version import VERSION
 from shared.watching.metrics import REGISTRY
@@ -46,13 +46,13 @@ class Survey:
         while True:
             try:
                 await self.look()
-            except AWAY as error:
+            except UNAVAILABLE as error:
                 self.reachable = False
                 logger.debug("the ledger cannot be surveyed: %r", error)
             await asyncio.sleep(SURVEY_SECONDS)
 
     async def look(self) -> None:
-        """Look once. Raises one of `AWAY`."""
+        """Look once. Raises one of `UNAVAILABLE`."""
         async with self.pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as connection:
             self.standing = dict(await connection.fetchrow(STANDING, LEASE_SECONDS) or {})
             self.parked = [dict(row) for row in await connection.fetch(PARKED)]

@@ -14,7 +14,7 @@ from typing import Any
 from shared.kafka.consumer import Consumer
 from shared.kafka.relay import Relay
 from shared.ledger.clock import machine_now
-from shared.ledger.database import ACQUIRE_TIMEOUT_SECONDS, AWAY, Connection, Pool
+from shared.ledger.database import ACQUIRE_TIMEOUT_SECONDS, UNAVAILABLE, Connection, Pool
 from shared.ledger.events import instant
 from shared.ledger.lease import Leases
 from shared.operations.metrics import Survey
@@ -51,11 +51,11 @@ class Readings:
             await asyncio.sleep(STEP_SECONDS - now % STEP_SECONDS)
             try:
                 await self.note(on_step(machine_now()))
-            except AWAY as error:
+            except UNAVAILABLE as error:
                 logger.debug("the readings cannot be noted: %r", error)
 
     async def note(self, read_at: datetime) -> None:
-        """Write what is read now. Raises one of `AWAY`."""
+        """Write what is read now. Raises one of `UNAVAILABLE`."""
         readings = [_reading(each) for each in self.consumers]
         charged = CHARGED_GROUP in self.leases.epochs
         if charged and self.survey.reachable:

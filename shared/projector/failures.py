@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import asyncpg
 from aiokafka.errors import KafkaError
 
-from shared.ledger.database import AWAY
+from shared.ledger.database import UNAVAILABLE
 
 
 class ProjectorFailed(Exception):
@@ -31,7 +31,7 @@ def told_plainly() -> Iterator[None]:
         raise ProjectorFailed("other_release", f"run `perennial migrate`: {_line(error)}") from None
     except KafkaError as error:
         raise ProjectorFailed("unreachable", f"Kafka: {_line(error)}") from None
-    except AWAY as error:
+    except UNAVAILABLE as error:
         raise ProjectorFailed("unreachable", f"the ledger: {_line(error)}") from None
 
 

@@ -11,7 +11,7 @@ from time import monotonic
 
 from shared.keys.signing import KeyRing
 from shared.ledger.clock import machine_now
-from shared.ledger.database import AWAY, Pool
+from shared.ledger.database import UNAVAILABLE, Pool
 from shared.ledger.lease import Leases
 from shared.proof.checkpoint import Checkpoint, signed, write
 from shared.proof.growth import Head, HistoryBroken, grown_heads
@@ -55,7 +55,7 @@ class Exporting:
             await self._export()
         except HistoryBroken as error:
             logger.critical("no checkpoint is signed over a broken history: %s", error)
-        except AWAY as error:  # a folder that cannot be written is an OSError too
+        except UNAVAILABLE as error:  # a folder that cannot be written is an OSError too
             logger.warning("no checkpoint is exported to %s: %r", self._folder, error)
 
     async def _export(self) -> None:

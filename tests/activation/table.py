@@ -25,7 +25,7 @@ from services.activation.decider import (
     commands_for,
 )
 from shared.messages import Attempt
-from tests.activation.asked import done_offline
+from tests.activation.questions import done_offline
 from tests.scenarios import (
     END,
     LATER,

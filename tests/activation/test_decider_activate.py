@@ -105,7 +105,7 @@ RECHECKS: dict[str, list[CodeEvent]] = {
 
 
 @pytest.mark.parametrize("reason", RECHECKS)
-def test_what_changed_since_the_add_is_found_at_the_switch_and_spends_nothing(reason: str) -> None:
+def test_what_changed_since_the_add_is_found_at_the_switch_and_consumes_nothing(reason: str) -> None:
     """R-18, R-44, R-45, R-46, R-47, R-48, R-51, R-69, R-72, R-79."""
     given = [*CURRENT, *RECHECKS[reason]]
     expected = refused(B, "unknown_code").model_copy(update={"reason": reason})
@@ -114,7 +114,7 @@ def test_what_changed_since_the_add_is_found_at_the_switch_and_spends_nothing(re
     assert DECIDER.evolve(code, expected) == code
 
 
-def test_each_later_attempt_is_checked_afresh() -> None:
+def test_each_later_attempt_is_checked_again() -> None:
     """R-50, R-59."""
     failed: list[CodeEvent] = [*GOOD, blocked(B), refused(B, "code_blocked")]
     still = refused(B, "code_blocked", trigger="manual", request=ORDER)
@@ -193,7 +193,7 @@ def test_the_last_of_several_holds_counts() -> None:
     scenario(DECIDER, given=given, when=on(expired(reserve=B), END), then=[delayed(B, until=last)])
 
 
-def test_a_settled_purchase_counts_more_than_one_that_is_not() -> None:
+def test_a_settled_purchase_outweighs_one_that_is_not() -> None:
     """R-34, R-70."""
     given: list[CodeEvent] = [*GOOD, renewed(A), announced(A, until=NEXT_END, order="order-2")]
     scenario(DECIDER, given=given, when=on(expired(reserve=B), LATER), then=[refused(B, "stale")])
@@ -240,7 +240,7 @@ def test_a_code_added_after_the_expiry_frees_the_seat_on_the_expired_one() -> No
     )
 
 
-def test_a_code_added_after_an_expiry_that_a_purchase_undid_is_kept_unspent() -> None:
+def test_a_code_added_after_an_expiry_that_a_purchase_undid_is_kept_unused() -> None:
     """R-70, R-92: the purchase was on its way when the user gave up on it."""
     given: list[CodeEvent] = [*GOOD, renewed(A)]
     stale = refused(B, "stale", trigger="immediate", request=adding(B))
@@ -287,8 +287,8 @@ def test_the_term_starts_once_for_all_devices_on_the_code() -> None:
     scenario(DECIDER, given=given, when=when, then=[then, released(A, "switched")])
 
 
-def test_of_two_attempts_that_overtake_each_other_the_log_makes_the_first() -> None:
-    """R-71, R-77: the one that was asked for earlier and came later is no activation that was told late."""
+def test_if_two_attempts_overtake_each_other_the_log_decides_which_is_first() -> None:
+    """R-71, R-77: an attempt that was requested earlier and came later is not an activation reported late."""
     first = NOON + timedelta(seconds=1)
     given: list[CodeEvent] = [issued(B, seats=2), activated(B, at=first, ends=NEXT_END, device=OTHER)]
     then = activated(B, at=NOON, started=first, ends=NEXT_END)

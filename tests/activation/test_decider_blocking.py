@@ -1,4 +1,4 @@
-"""A code is blocked: no new activation at once, and an end to those there are after the notice period."""
+"""A code is blocked: no new activations at once, and an end of the existing ones after the notice period."""
 
 from datetime import datetime, timedelta
 
@@ -18,7 +18,7 @@ from services.activation.decider import (
 )
 from shared.messages import LicenseActivated
 from shared.rules.decider import Refused
-from tests.activation.asked import add
+from tests.activation.questions import add
 from tests.scenarios import (
     END,
     LATER,
@@ -64,7 +64,7 @@ def test_a_block_names_the_end_of_the_notice_period() -> None:
     assert decided(hasty, given, BLOCK) == [blocked(A, stops=NOON)]
 
 
-def test_nobody_activates_a_code_that_is_blocked_not_even_within_the_notice_period() -> None:
+def test_a_blocked_code_cannot_be_activated_even_within_the_notice_period() -> None:
     """R-13, R-46, R-105."""
     given: list[CodeEvent] = [issued(B, seats=2), activated(B, ends=NEXT_END, device=OTHER), blocked(B, stops=STOPS)]
     scenario(DECIDER, given=given, when=add(), then=[rejected(B, "code_blocked", asked=NOON)])
@@ -89,7 +89,7 @@ def test_a_license_whose_term_ends_within_the_notice_period_ends_with_its_term()
     assert isinstance(decided(DECIDER, given, on(expired(reserve=B), END))[0], LicenseActivated)
 
 
-def test_unblocking_gives_back_what_the_block_stopped() -> None:
+def test_unblocking_restores_what_the_block_stopped() -> None:
     """R-106: to every device on the code, and the switch that was on its way is stale."""
     scenario(DECIDER, given=STOPPED[:3], when=UNBLOCK, then=[unblocked(A)])
     before, after = state_after(DECIDER, STOPPED[:2]), state_after(DECIDER, [*STOPPED[:3], unblocked(A)])
@@ -98,7 +98,7 @@ def test_unblocking_gives_back_what_the_block_stopped() -> None:
     scenario(DECIDER, given=given, when=on(expired(reserve=B, ended=STOPS), STOPS), then=[refused(B, "stale")])
 
 
-def test_a_second_block_gives_notice_anew() -> None:
+def test_a_second_block_gives_notice_again() -> None:
     """R-105, R-106."""
     again = BlockCode(code_ref=A, at=LATER, note="lost card")
     given: list[CodeEvent] = [*STOPPED[:3], unblocked(A)]
@@ -119,7 +119,7 @@ def test_a_renewal_does_not_lift_a_block() -> None:
 
 @pytest.mark.parametrize("at", [STOPS, LATER])
 def test_activate_now_follows_a_license_that_was_stopped(at: datetime) -> None:
-    """R-55, R-105: the button looks at the same end as the timer."""
+    """R-55, R-105: the button and the timer use the same end."""
     (license_, _) = decided(DECIDER, STOPPED, on(asked_now(B, ends=STOPS), at))
     assert isinstance(license_, LicenseActivated)
 
@@ -159,8 +159,8 @@ def test_a_code_is_issued_with_all_that_was_ordered() -> None:
     }
 
 
-def test_a_customer_is_kept_out_of_the_state_and_forgotten_once() -> None:
-    """R-115: the sealed words stand in the event alone; the code and its license go on."""
+def test_a_customer_is_kept_out_of_the_state_and_erased_once() -> None:
+    """R-115: the sealed text is only in the event; the code and its license go on."""
     erase = EraseCustomer(code_ref=A, at=NOON)
     given: list[CodeEvent] = [issued(A, sealed_customer="k1.c2VhbGVk"), activated(A)]
     assert "k1.c2VhbGVk" not in state_after(DECIDER, given).to_json()
@@ -171,7 +171,7 @@ def test_a_customer_is_kept_out_of_the_state_and_forgotten_once() -> None:
     assert after == before.but(has_customer=False)
 
 
-def test_a_code_that_is_no_subscription_is_not_issued_to_renew_itself() -> None:
+def test_a_code_that_is_not_a_subscription_is_not_issued_to_renew_itself() -> None:
     """R-27."""
     with pytest.raises(Refused) as refusal:
         decided(DECIDER, [], EVERYTHING.model_copy(update={"kind": "paid"}))

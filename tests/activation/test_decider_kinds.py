@@ -1,4 +1,4 @@
-"""Trials, subscriptions, discounted renewals, and codes that fit some versions or vendors only."""
+"""Trials, subscriptions, discounted renewals, and codes for certain versions or vendors only."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 from services.activation.decider import DECIDER, POLICY, CodeEvent, SetAutoRenewal, decide, decider
 from shared.messages import LicenseActivated
 from shared.rules.decider import Refused
-from tests.activation.asked import add, add_at_once
+from tests.activation.questions import add, add_at_once
 from tests.scenarios import (
     END,
     LATER,
@@ -52,12 +52,12 @@ AGAINST_A_TRIAL = add_at_once(at=NOON, ends_trial=True)
 # --- trials --------------------------------------------------------------------------------------------
 
 
-def test_a_paid_code_on_top_of_a_trial_waits_for_its_end_if_nothing_else_is_said() -> None:
+def test_a_paid_code_added_during_a_trial_waits_for_its_end_by_default() -> None:
     """R-26."""
     scenario(DECIDER, given=[*TRIAL, issued(B)], when=add(), then=[verified(B)])
 
 
-def test_a_paid_code_takes_the_place_of_a_trial_at_once_if_the_user_says_so() -> None:
+def test_a_paid_code_replaces_a_trial_at_once_if_the_user_wants_it() -> None:
     """R-26, R-87: nothing of the trial is carried over (R-41)."""
     now = activated(B, at=NOON, ends=NOON.replace(year=2027), replaced=A)
     scenario(DECIDER, given=[*TRIAL, issued(B)], when=AGAINST_A_TRIAL, then=[now, released(A, "switched")])
@@ -83,7 +83,7 @@ def test_a_trial_does_not_follow_a_trial() -> None:
         scenario(DECIDER, given=given, when=when, then=[rejected(B, "trial_not_allowed", asked=NOON)])
 
 
-def test_which_kinds_may_wait_in_reserve_is_the_vendors_to_say() -> None:
+def test_the_vendor_decides_which_kinds_may_wait_in_reserve() -> None:
     """R-26."""
     generous = decider(POLICY.model_copy(update={"version": 7, "reserve_kinds": ("paid", "trial", "subscription")}))
     for kind in ("trial", "subscription"):
@@ -94,7 +94,7 @@ def test_which_kinds_may_wait_in_reserve_is_the_vendors_to_say() -> None:
 # --- subscriptions ---------------------------------------------------------------------------------------
 
 
-def test_no_reserve_is_taken_while_a_subscription_renews_itself() -> None:
+def test_no_reserve_is_accepted_while_a_subscription_renews_itself() -> None:
     """R-27."""
     given: list[CodeEvent] = [*SUBSCRIPTION, issued(B)]
     scenario(DECIDER, given=given, when=add(), then=[rejected(B, "subscription_active", asked=NOON)])
@@ -121,7 +121,7 @@ def test_only_a_subscription_renews_itself() -> None:
     assert refusal.value.code == "not_a_subscription"
 
 
-def test_a_subscription_that_renews_itself_is_waited_for_at_its_end_for_a_time() -> None:
+def test_a_switch_waits_for_a_time_for_a_subscription_that_renews_itself() -> None:
     """R-27, R-70: the payment of the new term is on its way."""
     given: list[CodeEvent] = [*SUBSCRIPTION, issued(B)]
     until = END + POLICY.auto_renewal_hold
@@ -134,7 +134,7 @@ def test_a_subscription_that_renews_itself_is_waited_for_at_its_end_for_a_time()
     assert (license_.code_ref, seat) == (B, released(A, "switched"))
 
 
-def test_a_subscription_that_was_renewed_meanwhile_keeps_the_reserve_unspent() -> None:
+def test_a_subscription_that_was_renewed_meanwhile_keeps_the_reserve_unused() -> None:
     """R-27, R-34."""
     given: list[CodeEvent] = [*SUBSCRIPTION, issued(B), renewed(A)]
     scenario(DECIDER, given=given, when=on(expired(reserve=B), LATER), then=[refused(B, "stale")])
@@ -192,7 +192,7 @@ NO_PRIORS: dict[str, list[CodeEvent]] = {
 
 
 @pytest.mark.parametrize("prior", NO_PRIORS.values(), ids=list(NO_PRIORS))
-def test_what_is_no_prior_license(prior: list[CodeEvent]) -> None:
+def test_what_does_not_count_as_a_prior_license(prior: list[CodeEvent]) -> None:
     """R-30, R-108."""
     given: list[CodeEvent] = [*prior, DISCOUNTED]
     no = rejected(B, "no_prior_license", asked=NOON)
@@ -210,7 +210,7 @@ def test_a_code_is_not_its_own_prior_license() -> None:
     )
 
 
-def test_a_license_is_the_prior_one_of_one_renewal_only() -> None:
+def test_a_license_is_the_prior_one_of_only_one_renewal() -> None:
     """R-30."""
     used: list[CodeEvent] = [*PAID, DISCOUNTED, followed(A, C)]
     scenario(DECIDER, given=used, when=add(), then=[rejected(B, "already_used_for_renewal", asked=NOON)])
@@ -220,7 +220,7 @@ def test_a_license_is_the_prior_one_of_one_renewal_only() -> None:
     scenario(DECIDER, given=same, when=add(), then=[verified(B, kind="renewal")])
 
 
-def test_a_prior_license_that_is_named_helps_where_the_current_one_is_used() -> None:
+def test_a_named_prior_license_helps_if_the_current_one_is_used() -> None:
     """R-30."""
     given: list[CodeEvent] = [*PAID, followed(A, "d" * 32), DISCOUNTED, issued(C), activated(C, ends=PRIOR_ENDS)]
     scenario(DECIDER, given=given, when=add(prior_ref=C), then=[verified(B, kind="renewal")])
@@ -236,7 +236,7 @@ def test_without_a_prior_license_the_shorter_term_may_be_accepted() -> None:
     scenario(DECIDER, given=[SHORTER], when=add_at_once(at=NOON, **wishes), then=[started])
 
 
-def test_who_has_a_prior_license_gets_the_full_term_though_he_took_less() -> None:
+def test_a_prior_license_gives_the_full_term_even_if_less_was_accepted() -> None:
     """R-30."""
     scenario(DECIDER, given=[*PAID, SHORTER], when=add(accepts_short_term=True), then=[verified(B, kind="renewal")])
 
@@ -248,7 +248,7 @@ def test_a_shorter_term_is_neither_given_unasked_nor_where_there_is_none() -> No
     scenario(DECIDER, given=[DISCOUNTED], when=add(over=None, accepts_short_term=True), then=[no])
 
 
-def test_a_discounted_code_asks_for_a_prior_license_at_its_first_activation_only() -> None:
+def test_a_discounted_code_needs_a_prior_license_only_at_its_first_activation() -> None:
     """R-30, R-66, R-67."""
     started: list[CodeEvent] = [DISCOUNTED, activated(B, at=NOON, ends=END, device=OTHER, kind="renewal")]
     second = add_at_once(at=LATER - timedelta(days=30), over=None)
@@ -258,7 +258,7 @@ def test_a_discounted_code_asks_for_a_prior_license_at_its_first_activation_only
 
 
 def test_a_prior_license_that_was_used_is_kept_in_the_state_of_its_own_code() -> None:
-    """R-30, R-126: so that two renewals that ask at once are decided one after the other."""
+    """R-30, R-126: so that two concurrent renewals are decided one after the other."""
     assert state_after(DECIDER, [*PAID, followed(A, B)]).renewed_by == B
 
 
@@ -284,7 +284,7 @@ def test_a_prior_license_that_was_used_is_kept_in_the_state_of_its_own_code() ->
 def test_a_code_fits_the_versions_it_was_issued_for(
     installed: str | None, lowest: str | None, highest: str | None, fits: bool
 ) -> None:
-    """R-45, R-48: at the Add, at the switch and at once; what the device does not tell, stands against nothing."""
+    """R-45, R-48: at the Add, at the switch and at once; a version that is not reported is never a reason."""
     given: list[CodeEvent] = [*PAID, issued(B, version_min=lowest, version_max=highest)]
     late = expired(reserve=B).model_copy(update={"product_version": installed})
     for command in (
@@ -326,7 +326,7 @@ def test_a_code_of_another_vendor_is_unknown_at_the_switch_too() -> None:
 # --- what a license tells --------------------------------------------------------------------------------
 
 
-def test_a_license_tells_what_the_device_must_know_of_its_code() -> None:
+def test_a_license_carries_what_the_device_must_know_of_its_code() -> None:
     """R-26, R-27, R-28, R-65."""
     what: dict[str, Any] = {"edition": "plus", "features": ("backup", "vpn"), "grace_days": 5, "kind": "subscription"}
     given: list[CodeEvent] = [issued(B, **what, auto_renews=True)]
@@ -334,7 +334,7 @@ def test_a_license_tells_what_the_device_must_know_of_its_code() -> None:
     assert license_ == activated(B, at=END, ends=NEXT_END, **what, auto_renews=True)
 
 
-def test_each_decision_names_the_policy_it_was_made_by() -> None:
+def test_each_decision_names_its_policy() -> None:
     """R-54: one place stamps it, whatever is decided."""
     strict = POLICY.model_copy(update={"version": 12})
     states = {A: state_after(DECIDER, PAID), B: state_after(DECIDER, [issued(B)])}

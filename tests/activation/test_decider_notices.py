@@ -1,4 +1,4 @@
-"""The warnings that come with a good verdict: what will be another way once the reserve takes over."""
+"""The warnings that come with a good verdict: what will change once the reserve takes over."""
 
 from datetime import timedelta
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 
 from services.activation.decider import DECIDER, CodeEvent
 from shared.messages import CodeVerified
-from tests.activation.asked import add
+from tests.activation.questions import add
 from tests.scenarios import (
     END,
     NEXT_END,
@@ -35,7 +35,7 @@ def verdict(*given: CodeEvent, **wishes: Any) -> CodeVerified:
 
 
 def test_a_reserve_of_another_edition_is_held_with_a_notice() -> None:
-    """R-28: upwards and downwards, and its own edition is told with it."""
+    """R-28: for a higher and a lower edition, which is given too."""
     for now, then in (("plus", "standard"), ("standard", "plus")):
         given: list[CodeEvent] = [issued(A, edition=now), activated(A, edition=now), issued(B, edition=then)]
         told = verified(B, notices=("other_edition",), edition=then)
@@ -54,7 +54,7 @@ def test_a_reserve_of_another_edition_is_held_with_a_notice() -> None:
         (("vpn",), (), True),
     ],
 )
-def test_a_feature_that_will_be_missing_is_told(now: tuple[str, ...], then: tuple[str, ...], told: bool) -> None:
+def test_a_missing_feature_is_announced(now: tuple[str, ...], then: tuple[str, ...], told: bool) -> None:
     """R-28."""
     event = verdict(issued(A, features=now), activated(A, features=now), issued(B, features=then))
     assert event.notices == (("fewer_features",) if told else ())
@@ -62,26 +62,26 @@ def test_a_feature_that_will_be_missing_is_told(now: tuple[str, ...], then: tupl
 
 
 @pytest.mark.parametrize(("seats", "left_out"), [(1, 4), (3, 2), (5, 0), (9, 0)])
-def test_fewer_seats_are_told_with_the_number_of_devices_that_find_none(seats: int, left_out: int) -> None:
+def test_fewer_seats_are_announced_with_the_number_of_devices_left_out(seats: int, left_out: int) -> None:
     """R-29."""
     event = verdict(issued(A, seats=10), *ON_FIVE_DEVICES, issued(B, seats=seats))
     assert (event.notices, event.devices_left_out) == (("fewer_seats",), left_out)
 
 
-def test_as_many_seats_or_more_are_no_news() -> None:
+def test_as_many_seats_or_more_need_no_notice() -> None:
     """R-29."""
     event = verdict(issued(A, seats=5), *ON_FIVE_DEVICES, issued(B, seats=5))
     assert (event.notices, event.devices_left_out) == ((), 0)
 
 
-def test_without_a_license_to_compare_with_there_is_nothing_to_tell() -> None:
+def test_without_a_license_to_compare_with_there_is_no_notice() -> None:
     """R-28, R-29."""
     given = [issued(B, edition="plus", features=("vpn",))]
     assert verdict(*given, over=None).notices == ()
     assert verdict(*given).notices == ()
 
 
-def test_everything_is_told_at_once() -> None:
+def test_all_notices_are_given_at_once() -> None:
     """R-03, R-28, R-29, R-78."""
     given: list[CodeEvent] = [
         issued(A, edition="plus", features=("vpn",), seats=2),
@@ -100,7 +100,7 @@ def test_everything_is_told_at_once() -> None:
 
 
 def test_the_prediction_follows_the_end_that_the_code_of_the_license_knows() -> None:
-    """R-73, R-93: a renewal, and a block, of which the device has not heard yet."""
+    """R-73, R-93: a renewal, and a block, that the device does not know of yet."""
     far = NEXT_END.replace(year=2029)
     assert verdict(issued(A), activated(A), renewed(A), issued(B)).predicted_ends_at == far
     soon = NOON + timedelta(days=8)
@@ -108,7 +108,7 @@ def test_the_prediction_follows_the_end_that_the_code_of_the_license_knows() -> 
     assert blocked_now.predicted_ends_at == soon.replace(year=2027)
 
 
-def test_a_reserve_that_would_end_before_the_renewed_license_is_told_at_the_add() -> None:
+def test_a_reserve_that_would_end_before_the_renewed_license_is_announced_at_the_add() -> None:
     """R-23, R-72."""
     used: list[CodeEvent] = [issued(B, seats=2), activated(B, at=NOON, ends=END + timedelta(days=90), device=OTHER)]
     assert decided(DECIDER, [issued(A), activated(A), *used], add())[0] == verified(

@@ -1,4 +1,4 @@
-"""A device activated a code by itself while it was away, and tells it when it is back."""
+"""A device activated a code offline, and reports it when it is back."""
 
 from datetime import datetime, timedelta
 
@@ -6,7 +6,7 @@ import pytest
 
 from services.activation.decider import DECIDER, HOLDERS_NAMED_MAX, POLICY, CodeEvent, decider
 from shared.messages import EarlierActivationReported, LicenseActivated
-from tests.activation.asked import done_offline
+from tests.activation.questions import done_offline
 from tests.scenarios import (
     END,
     MILLISECOND,
@@ -36,7 +36,7 @@ from tests.scenarios import (
 THEN = END + timedelta(days=2)
 """When the device did it."""
 BACK = END + timedelta(days=9)
-"""When it told."""
+"""When it reported it."""
 ENDS = THEN.replace(year=2028)
 CURRENT: list[CodeEvent] = [issued(A), activated(A)]
 REPORT = on(done_offline(activated=THEN), BACK)
@@ -53,15 +53,15 @@ def test_an_activation_made_offline_starts_the_code_when_it_was_made() -> None:
 
 @pytest.mark.parametrize("started", [THEN, START])
 def test_a_code_that_was_started_by_then_keeps_its_start(started: datetime) -> None:
-    """R-66, R-67, R-77: nobody's term is another than was thought."""
+    """R-66, R-67, R-77: nobody's term changes."""
     ends = started.replace(year=2029)
     given: list[CodeEvent] = [*CURRENT, issued(B, seats=2), activated(B, at=started, ends=ends, device=OTHER)]
     then = OFFLINE.model_copy(update={"started_at": started, "ends_at": ends})
     scenario(DECIDER, given=given, when=REPORT, then=[then, released(A, "switched")])
 
 
-def test_a_start_that_would_have_been_earlier_is_told_with_those_it_concerns() -> None:
-    """R-66, R-77: the start is sacred; the fact stands beside it."""
+def test_an_earlier_start_is_reported_with_the_devices_it_concerns() -> None:
+    """R-66, R-77: the start never changes; the report is recorded beside it."""
     started = THEN + timedelta(days=1)
     ends = started.replace(year=2028)
     given: list[CodeEvent] = [
@@ -77,7 +77,7 @@ def test_a_start_that_would_have_been_earlier_is_told_with_those_it_concerns() -
     assert DECIDER.evolve(before, late) == before
 
 
-def test_no_event_names_more_holders_than_it_can_carry() -> None:
+def test_no_event_names_more_holders_than_it_can_hold() -> None:
     """R-77."""
     started = THEN + timedelta(days=1)
     crowd: list[CodeEvent] = [activated(B, at=started, ends=ENDS, device=f"other-{number:03}") for number in range(150)]
@@ -95,7 +95,7 @@ def test_no_event_names_more_holders_than_it_can_carry() -> None:
         (BACK - POLICY.offline_report_max - MILLISECOND, False),
     ],
 )
-def test_a_report_is_neither_of_the_future_nor_older_than_the_vendor_believes(
+def test_a_report_is_neither_in_the_future_nor_older_than_the_vendor_accepts(
     activated_at: datetime, in_range: bool
 ) -> None:
     """R-77, R-111: a device's clock starts no term of its own choice."""
@@ -116,7 +116,7 @@ def test_a_report_does_not_reach_back_into_the_license_before() -> None:
     assert isinstance(license_, LicenseActivated)
 
 
-def test_how_late_a_report_may_come_is_the_vendors_to_say() -> None:
+def test_the_vendor_decides_how_late_a_report_may_come() -> None:
     """R-77."""
     strict = decider(POLICY.model_copy(update={"offline_report_max": timedelta(days=1)}))
     (event,) = decided(strict, [issued(B)], on(done_offline(activated=THEN, over=None), BACK))
@@ -138,34 +138,34 @@ RECHECKS: dict[str, list[CodeEvent]] = {
 
 
 @pytest.mark.parametrize("reason", RECHECKS)
-def test_a_report_is_rechecked_as_any_attempt(reason: str) -> None:
+def test_a_report_is_rechecked_like_any_attempt(reason: str) -> None:
     """R-44, R-45, R-77, R-85: as of the report, so that no seat is given twice."""
     no = refused(B, "unknown_code", trigger="offline", request=ORDER).model_copy(update={"reason": reason})
     report = on(done_offline(activated=THEN, over=None, product_version="21"), BACK)
     scenario(DECIDER, given=RECHECKS[reason], when=report, then=[no])
 
 
-def test_a_code_that_was_activated_in_time_may_be_told_of_later() -> None:
+def test_a_code_that_was_activated_in_time_may_be_reported_later() -> None:
     """R-77, R-79."""
     given: list[CodeEvent] = [*CURRENT, issued(B, activate_by=THEN)]
     scenario(DECIDER, given=given, when=REPORT, then=[OFFLINE, released(A, "switched")])
 
 
-def test_a_term_that_is_over_when_it_is_told_was_spent_all_the_same() -> None:
+def test_a_term_that_is_over_when_it_is_reported_was_used_all_the_same() -> None:
     """R-66, R-77: else a code could be used up again and again."""
     (license_, _) = decided(DECIDER, [*CURRENT, issued(B, term="P3D")], REPORT)
     assert isinstance(license_, LicenseActivated)
     assert (license_.started_at, license_.ends_at) == (THEN, THEN + timedelta(days=3))
 
 
-def test_a_license_that_was_renewed_while_the_device_was_away_keeps_the_code_unspent() -> None:
+def test_a_license_that_was_renewed_while_the_device_was_offline_keeps_the_code_unused() -> None:
     """R-70, R-77."""
     given: list[CodeEvent] = [*CURRENT, issued(B), renewed(A)]
     stale = refused(B, "stale", trigger="offline", request=ORDER)
     scenario(DECIDER, given=given, when=REPORT, then=[stale])
 
 
-def test_what_has_happened_is_held_by_no_purchase_that_is_awaited() -> None:
+def test_an_announced_purchase_does_not_hold_what_has_already_happened() -> None:
     """R-70, R-77."""
     held: list[CodeEvent] = [*CURRENT, issued(B), announced(A, until=NEXT_END)]
     scenario(DECIDER, given=held, when=REPORT, then=[OFFLINE, released(A, "switched")])

@@ -74,7 +74,7 @@ def test_a_code_is_issued_once() -> None:
 
 
 @pytest.mark.parametrize("order", [BLOCK, UNBLOCK, RELEASE, buy()])
-def test_an_order_about_a_code_that_nobody_issued_is_refused_without_a_trace(order: Command) -> None:
+def test_a_command_about_a_code_that_was_never_issued_is_refused_without_a_trace(order: Command) -> None:
     with pytest.raises(Refused) as refusal:
         decided(DECIDER, [], order)
     assert refusal.value.code == "unknown_code"
@@ -92,7 +92,7 @@ def test_a_purchase_after_the_end_renews_from_the_purchase() -> None:
     scenario(DECIDER, given=IN_USE, when=buy(bought=bought), then=[renewed(A, ends=ends, bought=bought)])
 
 
-def test_a_shop_whose_clock_is_fast_sells_no_days_ahead() -> None:
+def test_a_shop_whose_clock_is_fast_sells_no_days_in_the_future() -> None:
     """R-92."""
     bought = END + timedelta(days=10)
     fast = buy(bought=bought).model_copy(update={"at": END + timedelta(days=1)})
@@ -112,7 +112,7 @@ def test_one_purchase_extends_every_device_on_the_code() -> None:
     assert event.model_dump()["device_id"] is None
 
 
-def test_a_payment_notice_told_twice_renews_once() -> None:
+def test_a_payment_notice_that_comes_twice_renews_once() -> None:
     """R-95."""
     scenario(DECIDER, given=[*IN_USE, renewed(A)], when=buy(), then=[])
     scenario(DECIDER, given=[*IN_USE, renewed(A)], when=buy(settled=False), then=[])
@@ -150,7 +150,7 @@ def test_a_purchase_that_is_not_settled_is_announced_once_and_held_for_a_time() 
     scenario(DECIDER, given=[*IN_USE, hold], when=buy(settled=False), then=[])
 
 
-def test_a_settled_purchase_ends_its_own_hold_only() -> None:
+def test_a_settled_purchase_ends_only_its_own_hold() -> None:
     """R-70, R-90."""
     first, second = announced(A, until=NEXT_END, order="1"), announced(A, until=NEXT_END, order="2")
     scenario(DECIDER, given=[*IN_USE, first], when=buy(order="1"), then=[renewed(A, order="1")])

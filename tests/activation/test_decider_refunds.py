@@ -1,4 +1,4 @@
-"""Purchases that come to nothing: cancelled before they are settled, refunded afterwards."""
+"""Purchases that are cancelled before they are settled, or refunded afterwards."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -59,7 +59,7 @@ def cancel(order: str = "order-1") -> CancelPurchase:
 # --- refunds -----------------------------------------------------------------------------------------------
 
 
-def test_a_refund_takes_off_what_the_order_added() -> None:
+def test_a_refund_subtracts_what_the_order_added() -> None:
     """R-96: on every device on the code, with its reason, and the first activation stays (R-66)."""
     scenario(DECIDER, given=BOUGHT, when=refund(), then=[shortened(A)])
     after, before = state_after(DECIDER, [*BOUGHT, shortened(A)]), state_after(DECIDER, IN_USE)
@@ -75,7 +75,7 @@ def test_a_refund_never_ends_a_license_before_the_notice_period_is_over() -> Non
 
 
 @pytest.mark.parametrize("at", [NEXT_END - timedelta(days=2), NEXT_END, NEXT_END + timedelta(days=90)])
-def test_a_refund_of_a_license_that_ends_sooner_changes_no_end_and_is_known_all_the_same(at: datetime) -> None:
+def test_a_refund_of_a_license_that_ends_sooner_changes_no_end_but_is_recorded(at: datetime) -> None:
     """R-96: a later renewal does not bring the refunded time back into question."""
     nothing = shortened(A, ends=NEXT_END)
     scenario(DECIDER, given=BOUGHT, when=refund(at=at), then=[nothing])
@@ -138,13 +138,13 @@ def test_more_than_was_bought_is_not_refunded(term: str) -> None:
 
 
 @pytest.mark.parametrize("term", ["P1Y", "P12M", "P366D"])
-def test_as_much_as_was_bought_is_refunded_in_any_words(term: str) -> None:
+def test_as_much_as_was_bought_is_refunded_however_it_is_written(term: str) -> None:
     """R-96."""
     scenario(DECIDER, given=BOUGHT, when=refund(term=term), then=[shortened(A, term=term)])
     scenario(DECIDER, given=[*BOUGHT, shortened(A, term=term)], when=refund(), then=[])
 
 
-def test_a_refund_of_no_time_is_no_refund() -> None:
+def test_a_refund_of_zero_length_is_not_a_refund() -> None:
     """R-96."""
     scenario(DECIDER, given=BOUGHT, when=refund(term="P0D"), then=[])
 
@@ -156,8 +156,8 @@ def test_an_order_that_renewed_nothing_has_nothing_to_refund(given: list[CodeEve
     scenario(DECIDER, given=given, when=refund(), then=[unknown])
 
 
-def test_a_payment_notice_after_the_refund_renews_no_more() -> None:
-    """R-95, R-96: the order has had its turn."""
+def test_a_payment_notice_after_the_refund_renews_nothing() -> None:
+    """R-95, R-96: each order counts once."""
     again = RecordPurchase(code_ref=A, at=LATER, order_id="order-1", settled=True, purchased_at=NOON)
     scenario(DECIDER, given=[*BOUGHT, shortened(A)], when=again, then=[])
 
@@ -177,7 +177,7 @@ a_purchase = st.tuples(a_term, st.integers(0, 3_000))
 def test_a_refund_leaves_what_the_other_orders_would_have_made(
     purchases: list[tuple[str, int]], data: st.DataObject
 ) -> None:
-    """R-92, R-96: whatever was bought, early or late, and whichever orders are paid back."""
+    """R-92, R-96: whatever was bought, early or late, and whichever orders are refunded."""
     at_once = decider(POLICY.model_copy(update={"refund_notice": timedelta(0)}))
     orders = [
         RecordPurchase(
@@ -220,7 +220,7 @@ def test_no_refund_shortens_by_more_than_it_may(at: datetime, term: str | None) 
 HELD: list[CodeEvent] = [*IN_USE, announced(A, until=NEXT_END)]
 
 
-def test_an_announced_purchase_that_is_cancelled_holds_the_switch_no_more() -> None:
+def test_an_announced_purchase_that_is_cancelled_no_longer_holds_the_switch() -> None:
     """R-70."""
     scenario(DECIDER, given=HELD, when=cancel(), then=[cancelled(A)])
     switch = on(expired(reserve=B), END)
@@ -229,7 +229,7 @@ def test_an_announced_purchase_that_is_cancelled_holds_the_switch_no_more() -> N
     assert license_.code_ref == B
 
 
-def test_a_cancellation_ends_its_own_hold_only() -> None:
+def test_a_cancellation_ends_only_its_own_hold() -> None:
     """R-70."""
     code = state_after(DECIDER, [*HELD, announced(A, until=NEXT_END, order="order-2"), cancelled(A)])
     assert [purchase.order_id for purchase in code.pending] == ["order-2"]
@@ -260,7 +260,7 @@ def test_what_was_not_announced_cannot_be_cancelled(given: list[CodeEvent], reas
 
 
 @pytest.mark.parametrize("order", [refund(), cancel()])
-def test_what_a_shop_tells_of_a_code_that_nobody_issued_is_refused(order: RecordRefund | CancelPurchase) -> None:
+def test_a_shops_command_about_a_code_that_was_never_issued_is_refused(order: RecordRefund | CancelPurchase) -> None:
     """R-123: there is no stream that could keep it."""
     with pytest.raises(Refused) as refusal:
         decided(DECIDER, [], order)

@@ -4,7 +4,7 @@ import pytest
 
 from services.activation.decider import DECIDER, CodeEvent, ReleaseSeat, ReturnSeat, commands_for, devices_of
 from shared.rules.decider import Refused, fold
-from tests.activation.asked import add_at_once
+from tests.activation.questions import add_at_once
 from tests.scenarios import (
     END,
     LATER,
@@ -33,7 +33,7 @@ SOON_OVER = NOON.replace(year=2027)
 
 
 def test_a_license_that_is_given_back_frees_its_seat_before_the_reserve_is_tried() -> None:
-    """R-25, R-84: two orders of one event, in this order."""
+    """R-25, R-84: two commands from one event, in this order."""
     first, second = commands_for(given_back(reserve=B), NOON)
     given: list[CodeEvent] = [*CURRENT, issued(B)]
     scenario(DECIDER, given=given, when=first, then=[released(A, "removed")])
@@ -48,7 +48,7 @@ def test_without_a_reserve_nothing_is_tried() -> None:
 
 
 def test_a_seat_is_given_back_once() -> None:
-    """R-84, R-116: also one that was never held, or on a code that nobody issued."""
+    """R-84, R-116: also one that was never held, or on a code that was never issued."""
     scenario(DECIDER, given=[*CURRENT, released(A, "removed")], when=RETURN, then=[])
     elsewhere: list[CodeEvent] = [issued(A), activated(A, device=OTHER)]
     scenario(DECIDER, given=elsewhere, when=RETURN, then=[])
@@ -69,7 +69,7 @@ def test_the_removal_of_the_license_is_rechecked_like_any_attempt() -> None:
 
 
 def test_a_discounted_code_follows_the_license_that_was_just_given_back() -> None:
-    """R-25, R-30: unless the user named another; whether the device says so or not."""
+    """R-25, R-30: unless the user named another one; whether the device names it or not."""
     given: list[CodeEvent] = [*CURRENT, released(A, "removed"), issued(B, kind="renewal")]
     then = activated(B, at=NOON, ends=SOON_OVER, trigger="removal", request=ORDER, kind="renewal", prior_ref=A)
     for prior in (A, None):
@@ -93,7 +93,7 @@ def test_a_seat_is_moved_by_releasing_it_here_and_adding_the_code_there() -> Non
 
 
 @pytest.mark.parametrize("keep_reserve", [False, True])
-def test_an_operator_says_whether_a_lost_device_may_spend_its_reserve(keep_reserve: bool) -> None:
+def test_an_operator_decides_whether_a_lost_device_may_use_its_reserve(keep_reserve: bool) -> None:
     """R-25, R-84."""
     order = ReleaseSeat(code_ref=A, at=NOON, device_id=D, note="stolen", keep_reserve=keep_reserve)
     then = released(A, note="stolen", keeps_reserve=keep_reserve)
@@ -102,8 +102,8 @@ def test_an_operator_says_whether_a_lost_device_may_spend_its_reserve(keep_reser
         decided(DECIDER, [*CURRENT, then], order)
 
 
-def test_contradictory_orders_leave_one_seat_each() -> None:
-    """R-82, R-84: the license is removed and the same code asked for at once, in either order."""
+def test_contradictory_commands_leave_one_seat_each() -> None:
+    """R-82, R-84: the license is removed and the same code requested at once, in either order."""
     give, take = commands_for(given_back(), LATER)[0], add_at_once(A, at=NOON, over=None)
     for commands in ((give, take), (take, give), (give, take, give), (give, give)):
         history = list(CURRENT)

@@ -56,7 +56,7 @@ def test_verifying_has_no_effect_on_the_code() -> None:
     assert state_after(DECIDER, [issued(B), *answers]) == before
 
 
-def test_each_add_is_verified_afresh() -> None:
+def test_each_add_is_verified_again() -> None:
     """R-13, R-18."""
     given: list[CodeEvent] = [issued(B), verified(B), blocked(B)]
     scenario(DECIDER, given=given, when=on(added(B), NOON), then=[rejected(B, "code_blocked", asked=NOON)])
@@ -121,7 +121,7 @@ def test_a_code_at_the_edge_of_a_rule_is_good(given: list[CodeEvent]) -> None:
 
 
 def test_the_first_broken_rule_is_the_reason() -> None:
-    """R-19: what is wrong with the code is told before what is wrong with the device."""
+    """R-19: what is wrong with the code comes before what is wrong with the device."""
     given: list[CodeEvent] = [issued(B, product="backup", kind="trial", regions=("FR",)), blocked(B)]
     scenario(DECIDER, given=given, when=on(added(B), NOON), then=[rejected(B, "code_blocked", asked=NOON)])
 
@@ -157,13 +157,13 @@ def test_a_code_in_use_that_was_renewed_for_more_than_a_term_has_no_warning() ->
     scenario(DECIDER, given=given, when=on(added(B), NOON), then=[verified(B, ends=far, started=START)])
 
 
-def test_a_verdict_names_the_policy_it_was_made_by() -> None:
+def test_a_verdict_names_its_policy() -> None:
     """R-54."""
     (event,) = decided(DECIDER, [issued(B)], on(added(B), NOON))
     assert event.model_dump()["policy_version"] == POLICY.version
 
 
-def test_a_redelivered_request_is_decided_by_the_time_at_which_it_was_recorded() -> None:
+def test_a_redelivered_request_is_decided_as_of_the_time_it_was_recorded() -> None:
     """R-76."""
     given: list[CodeEvent] = [issued(B, activate_by=NOON)]
     assert decided(DECIDER, given, on(added(B), NOON)) == decided(DECIDER, given, on(added(B), NOON))
@@ -182,7 +182,7 @@ def test_the_state_of_a_code_is_stored_without_its_holders_and_in_the_same_bytes
     assert stored.but(holders=one.holders) == one
 
 
-def test_seats_are_counted_though_only_the_devices_at_hand_are_known() -> None:
+def test_seats_are_counted_although_only_the_devices_in_question_are_loaded() -> None:
     """R-82, R-84: the shell loads the holders that a command speaks of, never all."""
     crowded = Code(code_ref=B, seats=9, seats_taken=7)
     taken = DECIDER.evolve(crowded, activated(B))

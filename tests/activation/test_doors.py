@@ -1,4 +1,4 @@
-"""The activation service's doors on a real ledger: what a request becomes, and for whom a code exists."""
+"""The activation service's HTTP API on a real ledger: what requests cause, and for whom a code exists."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -113,10 +113,8 @@ async def test_terms_that_cannot_be_are_named(body: dict[str, Any], field: str, 
     assert [wrong["field"] for wrong in problem["fields"]] == [field]
 
 
-async def test_a_code_that_was_guessed_and_never_issued_does_not_exist_for_anybody(
-    door: Client, activation_pool: Pool
-) -> None:
-    """R-107, R-108: its guesses are kept, and may be made again."""
+async def test_a_guessed_code_that_was_never_issued_exists_for_nobody(door: Client, activation_pool: Pool) -> None:
+    """R-107, R-108: guesses at it are recorded, and may be repeated."""
     guess = f"{7:032x}"
     handler = CommandHandler(DECIDER, CodeStore(), SANDBOX_OUTBOX)
     for _ in range(2):
@@ -138,7 +136,7 @@ async def test_a_code_that_was_guessed_and_never_issued_does_not_exist_for_anybo
 
 @pytest.mark.parametrize("what", ["refund", "cancellation"])
 async def test_what_was_never_bought_is_neither_refunded_nor_cancelled(what: str, door: Client) -> None:
-    """R-95, R-96, R-123: the refusal stands in the code's life."""
+    """R-95, R-96, R-123: the refusal is in the code's history."""
     code_ref = (await issued(door))["code_ref"]
     response = await door.post(f"/v1/purchases/order/7/{what}", json={"code_ref": code_ref, **NOTE}, headers=OPERATOR)
     assert told(409, response)["code"] == "unknown_order"
@@ -154,7 +152,7 @@ async def test_what_was_never_bought_is_neither_refunded_nor_cancelled(what: str
         ("POST", "/v1/purchases/1/cancellation", {}),
     ],
 )
-async def test_a_purchase_for_a_code_that_nobody_issued(
+async def test_a_purchase_for_a_code_that_was_never_issued_is_refused(
     method: str, path: str, body: dict[str, Any], door: Client
 ) -> None:
     """R-90, R-96."""
@@ -197,7 +195,7 @@ def requests_about(code_ref: str) -> list[tuple[str, str, dict[str, Any] | None]
 
 
 async def test_another_vendors_code_does_not_exist(door: Client) -> None:
-    """R-108: each route answers as for a code that nobody issued, and the code's life says nothing of it."""
+    """R-108: each route answers as for a code that was never issued, and nothing is recorded on the code."""
     ours, theirs = await a_vendor(door, "acme"), await a_vendor(door, "globex")
     code_ref, nobodys = (await issued(door, theirs))["code_ref"], f"{7:032x}"
     for foreign, unknown in zip(requests_about(code_ref), requests_about(nobodys), strict=True):
@@ -209,8 +207,8 @@ async def test_another_vendors_code_does_not_exist(door: Client) -> None:
     assert [event["type"] for event in await events(door, code_ref)] == ["CodeIssued"]
 
 
-async def test_a_repeated_probe_tells_no_more_than_the_first(door: Client) -> None:
-    """R-108: not even by the header that says that an answer is repeated."""
+async def test_a_repeated_probe_reveals_no_more_than_the_first(door: Client) -> None:
+    """R-108: not even by the header of a repeated answer."""
     ours, theirs = await a_vendor(door, "acme"), await a_vendor(door, "globex")
     for code_ref in ((await issued(door, theirs))["code_ref"], f"{7:032x}"):
         keyed = {**ours, "Idempotency-Key": code_ref}
@@ -218,7 +216,7 @@ async def test_a_repeated_probe_tells_no_more_than_the_first(door: Client) -> No
         assert ["idempotent-replay" in answer.headers for answer in answers] == [False, False]
 
 
-async def test_a_vendor_issues_codes_of_its_own_and_no_others(door: Client) -> None:
+async def test_a_vendor_issues_only_its_own_codes(door: Client) -> None:
     """R-108."""
     acme = await a_vendor(door, "acme")
     code_ref = (await issued(door, acme))["code_ref"]
@@ -243,7 +241,7 @@ async def test_two_vendors_may_use_the_same_idempotency_key(door: Client) -> Non
     assert len(refs) == 2
 
 
-async def test_a_key_that_was_taken_back_opens_nothing(door: Client) -> None:
+async def test_a_revoked_key_gives_no_access(door: Client) -> None:
     """R-108."""
     made = told(201, await door.post("/v1/vendors/acme/keys", headers=OPERATOR))
     acme = {"Authorization": f"Bearer {made['key']}"}
@@ -254,7 +252,7 @@ async def test_a_key_that_was_taken_back_opens_nothing(door: Client) -> None:
     assert told(404, await door.delete(path, headers=OPERATOR))["code"] == "unknown_vendor_key"
 
 
-async def test_a_vendor_makes_no_keys(door: Client) -> None:
+async def test_a_vendor_cannot_make_keys(door: Client) -> None:
     """R-108."""
     acme = await a_vendor(door, "acme")
     for path in ("/v1/vendors/acme/keys", "/v1/vendors/globex/keys"):
@@ -274,7 +272,9 @@ async def test_a_vendor_key_is_stored_as_a_hash(door: Client, activation_pool: P
 ADA = {"subject": "customer-7", "name": "Ada Lovelace", "contact": "ada@example.org"}
 
 
-async def test_a_customer_is_sealed_in_the_ledger_and_shown_at_the_door(door: Client, activation_pool: Pool) -> None:
+async def test_a_customer_is_sealed_in_the_ledger_and_readable_through_the_api(
+    door: Client, activation_pool: Pool
+) -> None:
     """R-115."""
     code_ref = (await issued(door, customer=ADA))["code_ref"]
     shown = told(200, await door.get(f"/v1/codes/{code_ref}", headers=OPERATOR))
@@ -284,7 +284,7 @@ async def test_a_customer_is_sealed_in_the_ledger_and_shown_at_the_door(door: Cl
         assert b"customer-7" not in data["data"]
 
 
-async def test_erasing_a_customer_destroys_the_key_and_says_so_on_each_code(door: Client) -> None:
+async def test_erasing_a_customer_destroys_the_key_and_is_recorded_on_each_code(door: Client) -> None:
     """R-115: the events stay as they are, so the chain does."""
     refs = [(await issued(door, customer=ADA))["code_ref"] for _ in range(2)]
     other = (await issued(door, customer={**ADA, "subject": "customer-8"}))["code_ref"]
@@ -309,7 +309,7 @@ async def test_erasing_twice_or_nobody_changes_nothing(door: Client) -> None:
     assert await events(door, code_ref) == before
 
 
-async def test_a_vendor_erases_its_own_customers_alone(door: Client) -> None:
+async def test_a_vendor_erases_only_its_own_customers(door: Client) -> None:
     """R-108, R-115: two vendors may know different people by one id."""
     acme, globex = await a_vendor(door, "acme"), await a_vendor(door, "globex")
     code_ref = (await issued(door, globex, customer=ADA))["code_ref"]

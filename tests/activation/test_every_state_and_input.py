@@ -1,4 +1,4 @@
-"""Every state of a code and everything that can be asked of it: the rules fill the table of `table.py`."""
+"""Every state of a code with every possible input: the rules fill the table in `table.py`."""
 
 from typing import get_args
 

@@ -1,4 +1,4 @@
-"""A decision and its explanation are one computation: each check that was looked at, and what would have changed it."""
+"""A decision and its explanation are one computation: the results of the checks, and what would have changed them."""
 
 import re
 from datetime import timedelta
@@ -23,7 +23,7 @@ from services.activation.decider import (
 from shared.messages import ActivationDelayed, ActivationRefused, CodeRejected, Hold, Reason
 from shared.rules.checks import moment
 from shared.rules.decider import fold
-from tests.activation.asked import add, add_at_once, done_offline
+from tests.activation.questions import add, add_at_once, done_offline
 from tests.activation.table import INPUTS, STATES
 from tests.scenarios import (
     END,
@@ -91,8 +91,8 @@ def test_the_answer_is_the_first_check_that_is_broken(incoming: str) -> None:
 
 
 @pytest.mark.parametrize("incoming", QUESTIONS)
-def test_every_look_names_its_rules_and_what_would_have_changed_it(incoming: str) -> None:
-    """R-54: and a check that passed asks for no change."""
+def test_every_result_names_its_rules_and_what_would_have_changed_it(incoming: str) -> None:
+    """R-54: and a check that passed needs no change."""
     given, command = INPUTS[incoming]
     for history in STATES.values():
         for look in looks([*given, *history], command):
@@ -125,7 +125,7 @@ def test_a_good_code_passes_every_check_that_there_is() -> None:
 
 
 @pytest.mark.parametrize("incoming", QUESTIONS)
-def test_a_refusal_keeps_all_that_was_looked_at(incoming: str) -> None:
+def test_a_refusal_records_the_results_of_all_checks(incoming: str) -> None:
     """R-54, R-123: in its event, so that the log explains itself."""
     given, command = INPUTS[incoming]
     for history in STATES.values():
@@ -138,14 +138,14 @@ def test_a_refusal_keeps_all_that_was_looked_at(incoming: str) -> None:
 
 
 @pytest.mark.parametrize("foreign", [[], [issued(B, vendor="rival", product="backup")]])
-def test_nothing_more_is_looked_at_of_a_code_that_is_unknown_here(foreign: list[CodeEvent]) -> None:
-    """R-108: an explanation tells no more than the verdict, of a code that exists elsewhere or not at all."""
+def test_no_further_check_is_evaluated_for_an_unknown_code(foreign: list[CodeEvent]) -> None:
+    """R-108: an explanation reveals no more than the verdict, about a code of another vendor or none."""
     looked = looks([*CURRENT, *foreign], add())
     assert [(look.reason, look.passed) for look in looked] == [("unknown_code", False)]
     assert looked[0].change == "a code that the vendor of this product issued"
 
 
-def test_all_that_is_wrong_is_told_though_one_reason_is_the_answer() -> None:
+def test_every_broken_check_is_listed_although_one_reason_is_the_answer() -> None:
     """R-19."""
     wrong = [
         look.reason for look in looks([issued(B, regions=("FR",), kind="trial"), blocked(B)], add()) if not look.passed
@@ -297,7 +297,7 @@ CHANGES: dict[str, tuple[list[CodeEvent], Command, str, list[CodeEvent], Command
 
 
 @pytest.mark.parametrize("reason", CHANGES)
-def test_what_is_said_to_change_a_verdict_changes_it(reason: str) -> None:
+def test_the_change_that_a_check_names_does_change_the_verdict(reason: str) -> None:
     """R-19, R-54."""
     given, command, change, otherwise, or_asked = CHANGES[reason]
     broken = next(look for look in looks(given, command) if not look.passed)
@@ -305,8 +305,8 @@ def test_what_is_said_to_change_a_verdict_changes_it(reason: str) -> None:
     assert all(look.passed for look in looks(otherwise, or_asked))
 
 
-def test_every_check_is_shown_to_change() -> None:
-    """But those that nothing can change: the device has a seat already, or nobody issued the code."""
+def test_the_test_above_covers_every_check() -> None:
+    """Except those that nothing can change: the device already has a seat, or the code was never issued."""
     all_checks = {check.reason for name in QUESTIONS for check in checks_for(_question(name))}
     assert all_checks - set(CHANGES) == {"already_activated", "unknown_code"}
 
@@ -318,7 +318,7 @@ def _question(name: str) -> Verify | Activate:
 
 
 @pytest.mark.parametrize("reason", ["not_expired", "purchase_pending", "renewal_due"])
-def test_what_passes_by_itself_says_when(reason: str) -> None:
+def test_a_check_that_passes_by_itself_says_when(reason: str) -> None:
     """R-56, R-70: at that time, and not before."""
     given, command, *_ = CHANGES[reason]
     broken = next(look for look in looks(given, command) if not look.passed)
@@ -328,13 +328,13 @@ def test_what_passes_by_itself_says_when(reason: str) -> None:
     assert all(look.passed for look in looks(given, command.model_copy(update={"at": broken.passes_at})))
 
 
-def test_a_moment_is_told_as_exactly_as_it_is_known() -> None:
+def test_a_time_is_written_as_exactly_as_it_is_known() -> None:
     assert moment(END) == "2027-03-01T12:00Z"
     assert moment(END + timedelta(milliseconds=5)) == "2027-03-01T12:00:00.005000Z"
     assert moment(None) == "a known time"
 
 
-def test_a_decision_looks_no_further_than_the_first_that_is_broken() -> None:
+def test_a_decision_stops_at_the_first_broken_check() -> None:
     """The hot path: an answer costs as many checks as it takes."""
 
     def is_looked_at(_: Case) -> bool:

@@ -1,4 +1,4 @@
-"""What the device service's events ask of the codes, and what shops may tell: translated, never decided."""
+"""What the device service's events request, and what shops may send: translated, never decided."""
 
 import json
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ from shared.kafka.cloudevents import header_texts, read_envelope
 from shared.ledger.clock import Clock
 from shared.ledger.command_handler import CommandHandler
 from shared.messages import DEVICE_EVENTS, Attempt, DeviceEvent, Event, Installation, UnreadableEvent
-from tests.activation.asked import done_offline
+from tests.activation.questions import done_offline
 from tests.scenarios import (
     END,
     LATER,
@@ -72,8 +72,8 @@ WISHES: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("name", ASKING)
-def test_a_request_is_told_in_full_and_dated_by_its_record(name: str) -> None:
-    """R-30, R-45, R-48, R-54b, R-76, R-108: nothing of what the device or its user said is lost on the way."""
+def test_a_request_is_translated_in_full_and_dated_by_its_record(name: str) -> None:
+    """R-30, R-45, R-48, R-54b, R-76, R-108: nothing that the device or its user stated is lost on the way."""
     event, kind, trigger = ASKING[name]
     *_, command = commands_for(event.model_copy(update=WISHES), LATER)
     assert isinstance(command, Verify | Activate)
@@ -86,13 +86,13 @@ def test_a_request_is_told_in_full_and_dated_by_its_record(name: str) -> None:
     assert (command.current_ref, command.current_ends_at) == (before, END if before else None)
 
 
-def test_every_field_that_an_attempt_may_tell_is_asked_on() -> None:
+def test_every_field_of_an_attempt_is_passed_on() -> None:
     """A field that is added to the events must not be forgotten here."""
     told = {*Attempt.model_fields, *Installation.model_fields} - {"policy_version", "answer_by"}
     assert told <= {*Verify.model_fields} & {*Activate.model_fields}
 
 
-def test_the_end_of_a_trial_is_asked_for_as_the_user_said() -> None:
+def test_ending_a_trial_is_requested_as_the_user_chose() -> None:
     """R-26."""
     (said,) = commands_for(added_at_once(B, over=A).model_copy(update={"ends_trial": True}), NOON)
     (unsaid,) = commands_for(added_at_once(B, over=A), NOON)
@@ -108,7 +108,7 @@ def test_an_activation_made_offline_keeps_its_date() -> None:
     assert sum(date is not None for date in dates) == 1
 
 
-def test_a_license_that_is_given_back_is_two_orders() -> None:
+def test_a_license_that_is_given_back_gives_two_commands() -> None:
     """R-25, R-84."""
     first, second = commands_for(given_back(reserve=B, prior=None), NOON)
     assert first == ReturnSeat(code_ref=A, device_id=D, at=NOON)
@@ -116,14 +116,14 @@ def test_a_license_that_is_given_back_is_two_orders() -> None:
     assert (second.code_ref, second.prior_ref) == (B, A)
 
 
-def test_what_asks_for_nothing_is_passed_over() -> None:
+def test_events_that_request_nothing_are_skipped() -> None:
     """R-24, R-35."""
     others: Sequence[Event] = (enrolled(), removed(B), verified(B), activated(B), expired())
     assert [commands_for(event, NOON) for event in others] == [[]] * len(others)
 
 
-def test_the_consumer_reads_exactly_the_events_that_ask() -> None:
-    """What is in no list is passed over unread: an event that asks and is not in it would be lost."""
+def test_the_consumer_reads_exactly_the_events_that_are_requests() -> None:
+    """Unlisted types are skipped unread: a request that is not listed would be lost."""
     assert set(REQUEST_TYPES) == {type(event).__name__ for event, *_ in ASKING.values()}
     assert set(REQUEST_TYPES) < {event.__name__ for event in get_args(DeviceEvent.__value__)}
     source = requests(HANDLER, CLOCK)
@@ -141,7 +141,7 @@ def read(type_name: str, **body: object) -> Command:
     return source.read(envelope, json.dumps({"code_ref": A, "order_id": "order-1", **body}).encode())
 
 
-def test_a_purchase_is_dated_by_its_message_if_it_says_no_better() -> None:
+def test_a_purchase_without_a_date_is_dated_by_its_message() -> None:
     """R-70, R-90."""
     for said, bought in (({}, TOLD_AT), ({"purchased_at": NOON.isoformat()}, NOON)):
         order = read("RecordPurchase", settled=False, **said)
@@ -160,7 +160,7 @@ def test_a_cancellation_and_a_refund_are_dated_by_this_services_clock() -> None:
 
 @pytest.mark.parametrize("name", ["CancelPurchase", "RecordRefund"])
 @pytest.mark.parametrize("field", ["at", "purchased_at", "request_id", "settled"])
-def test_a_shop_says_of_an_order_only_what_it_may(name: str, field: str) -> None:
+def test_a_shop_can_only_set_the_fields_that_it_may(name: str, field: str) -> None:
     """R-122."""
     with pytest.raises(UnreadableEvent):
         read(name, note="changed his mind", **{field: NOON.isoformat()})

@@ -1,4 +1,4 @@
-"""The code store on a real PostgreSQL: a row is the fold of its stream, and the schema guards the promises."""
+"""The code store on a real PostgreSQL: a row is the fold of its stream, and the schema guards the invariants."""
 
 import asyncio
 from collections import Counter
@@ -29,7 +29,7 @@ from shared.ledger.events import append
 from shared.ledger.identity import new_id
 from shared.messages import CodeRejected, EarlierActivationReported, LicenseActivated, decode
 from shared.rules.decider import fold
-from tests.activation.asked import add, done_offline
+from tests.activation.questions import add, done_offline
 from tests.conftest import Database
 from tests.scenarios import (
     END,
@@ -133,7 +133,7 @@ async def test_what_is_loaded_is_the_fold(connection: Connection, history: list[
 
 
 @every_history
-async def test_the_tables_say_the_same_as_the_state(connection: Connection, history: list[CodeEvent]) -> None:
+async def test_the_tables_agree_with_the_state(connection: Connection, history: list[CodeEvent]) -> None:
     """R-66, R-82."""
     state = await keep(connection, history)
     row = await connection.fetchrow("select * from code")
@@ -145,7 +145,9 @@ async def test_the_tables_say_the_same_as_the_state(connection: Connection, hist
     assert [each["started_at"] for each in started] == ([] if state.started_at is None else [state.started_at])
 
 
-async def test_only_the_seats_of_the_devices_at_hand_are_loaded_and_the_count_is_full(connection: Connection) -> None:
+async def test_only_the_seats_of_the_devices_in_question_are_loaded_and_the_count_is_complete(
+    connection: Connection,
+) -> None:
     """R-82."""
     devices = [f"device-{number}" for number in range(40)]
     await keep(connection, [issued(A, seats=50)])
@@ -156,7 +158,7 @@ async def test_only_the_seats_of_the_devices_at_hand_are_loaded_and_the_count_is
     assert (loaded.seats_taken, loaded.holders) == (40, frozenset({"device-7"}))
 
 
-async def test_a_report_of_an_offline_activation_finds_those_it_concerns_and_never_more_than_it_can_name(
+async def test_an_offline_report_loads_the_other_holders_but_no_more_than_it_can_name(
     connection: Connection,
 ) -> None:
     """R-77."""
@@ -171,8 +173,8 @@ async def test_a_report_of_an_offline_activation_finds_those_it_concerns_and_nev
     assert loaded.holders == {*devices[: HOLDERS_NAMED_MAX + 1], "device-149"}
 
 
-async def test_a_question_loads_the_license_before_and_the_prior_one_too(connection: Connection) -> None:
-    """R-27, R-30: each with the seat of the device that asks."""
+async def test_a_question_also_loads_the_current_and_the_prior_license(connection: Connection) -> None:
+    """R-27, R-30: each with the seat of the requesting device."""
     for code in (A, B, C):
         await keep(connection, [issued(code, seats=2), activated(code)], code=code)
     asked = add(C, over=A, prior_ref=B)
@@ -180,14 +182,14 @@ async def test_a_question_loads_the_license_before_and_the_prior_one_too(connect
     assert {code: stored.state.holders for code, stored in loaded.items()} == dict.fromkeys((A, B, C), frozenset({D}))
 
 
-async def test_the_seat_of_a_device_on_another_code_is_not_taken_for_one_on_this(connection: Connection) -> None:
+async def test_a_devices_seat_on_another_code_is_not_mistaken_for_one_on_this(connection: Connection) -> None:
     await keep(connection, [issued(A), activated(A)])
     await keep(connection, [issued(B)], code=B)
     loaded = await CodeStore().load(connection, [ask(D, A), ask(D, B)], [A, B])
     assert [loaded[code].state.holders for code in (A, B)] == [frozenset({D}), frozenset()]
 
 
-async def test_a_code_that_nobody_issued_is_absent(connection: Connection) -> None:
+async def test_a_code_that_was_never_issued_is_absent(connection: Connection) -> None:
     assert await kept(connection, D) == {}
 
 
@@ -227,7 +229,7 @@ async def test_no_code_can_start_twice(connection: Connection) -> None:
         "truncate seat",
     ],
 )
-async def test_a_service_may_not_take_a_start_back(connection: Connection, statement: str) -> None:
+async def test_a_service_may_not_undo_a_start(connection: Connection, statement: str) -> None:
     """R-66, R-74."""
     await keep(connection, [issued(A), activated(A)])
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
@@ -282,7 +284,7 @@ def attempt(device: str, code: str = A, *, over: str | None = None) -> Activate:
 
 
 @pytest.mark.parametrize("seats", [1, 3])
-async def test_devices_that_race_for_the_last_seats_get_exactly_those(activation_pool: Pool, seats: int) -> None:
+async def test_devices_that_race_for_the_last_seats_get_exactly_as_many(activation_pool: Pool, seats: int) -> None:
     """R-85, R-71, R-126."""
     await decide(activation_pool, issue(seats=seats))
     attempts = [attempt(f"device-{number}") for number in range(20)]
@@ -296,7 +298,7 @@ async def test_devices_that_race_for_the_last_seats_get_exactly_those(activation
         assert await connection.fetchval("select count(*) from first_activation") == 1
 
 
-async def test_a_seat_given_back_is_there_for_the_next(activation_pool: Pool) -> None:
+async def test_a_seat_given_back_is_free_for_the_next(activation_pool: Pool) -> None:
     """R-84."""
     await decide(activation_pool, issue())
     await decide(activation_pool, attempt("one"))
@@ -307,7 +309,7 @@ async def test_a_seat_given_back_is_there_for_the_next(activation_pool: Pool) ->
         assert await connection.fetchval("select started_at from first_activation") < NEXT_END
 
 
-async def test_a_prior_license_that_is_asked_for_by_many_renewals_at_once_serves_one(activation_pool: Pool) -> None:
+async def test_a_prior_license_that_many_renewals_race_for_serves_one(activation_pool: Pool) -> None:
     """R-30, R-126: ten devices on one license, each with a discounted code of its own."""
     await decide(activation_pool, issue(A, seats=10))
     codes = [f"{number:032x}" for number in range(10)]
@@ -328,7 +330,7 @@ async def test_a_prior_license_that_is_asked_for_by_many_renewals_at_once_serves
     assert reasons == {"already_used_for_renewal"}
 
 
-async def test_an_offline_activation_is_told_with_its_holders_through_the_real_tables(activation_pool: Pool) -> None:
+async def test_an_earlier_offline_activation_names_the_other_holders(activation_pool: Pool) -> None:
     """R-66, R-77."""
     await decide(activation_pool, issue(seats=3))
     for device in ("one", "another"):

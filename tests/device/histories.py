@@ -1,4 +1,4 @@
-"""The states of a device, each told by the events that led to it."""
+"""The states of a device, each as the events that led to it."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -41,7 +41,7 @@ STOP = NOON + timedelta(days=8)
 """When a license that is blocked at noon stops."""
 AFTER_THE_STOP = STOP + timedelta(seconds=30)
 EARLIER = UUID(int=2)
-"""The id of an order that a door handed in before."""
+"""The id of an earlier command."""
 HELD_UNTIL = END + timedelta(days=3)
 """Until when a renewal that is bought but not settled is waited for."""
 

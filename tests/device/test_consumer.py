@@ -1,4 +1,4 @@
-"""Whom the activation service's events concern, on a real PostgreSQL: fanned out by set-based look-ups."""
+"""Which devices the activation service's events concern, on a real PostgreSQL: a fan-out by set-based lookups."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -79,8 +79,8 @@ async def told(connection: Connection, *events: Event) -> list[tuple[str, str]]:
     return [(fact.stream_id, fact.type_name) for fact in handled.events]
 
 
-def test_nothing_that_concerns_devices_is_ignored() -> None:
-    """R-122: what is ignored is said by name."""
+def test_no_event_that_concerns_devices_is_ignored() -> None:
+    """R-122: ignored types are listed by name."""
     heard = {event.__name__ for event in ACTIVATION_EVENTS} - set(SOURCE.ignored)
     assert heard == set(CONCERN_DEVICES)
     assert heard == {event.__name__ for event in ACTIVATION_EVENTS} & {event.__name__ for event in DEVICE_EVENTS} - {
@@ -133,7 +133,7 @@ async def test_a_first_activation_reaches_every_device_that_waits_with_the_code(
     assert await told(connection, incoming) == [("incoming", "PredictionChanged")]
 
 
-async def test_a_later_activation_tells_nobody_else(connection: Connection) -> None:
+async def test_a_later_activation_concerns_no_other_device(connection: Connection) -> None:
     """R-73: the code was started already."""
     await keep(connection, histories.READY, "reserve")
     await keep(connection, histories.UNLICENSED_ACTIVATING, "second")
@@ -142,7 +142,7 @@ async def test_a_later_activation_tells_nobody_else(connection: Connection) -> N
     assert await told(connection, second) == [("second", "LicenseActivated")]
 
 
-async def test_a_renewal_is_told_to_those_who_have_the_code_and_to_those_who_wait_with_it(
+async def test_a_renewal_reaches_devices_with_the_code_as_license_or_in_a_slot(
     connection: Connection,
 ) -> None:
     """R-73, R-91."""
@@ -152,7 +152,7 @@ async def test_a_renewal_is_told_to_those_who_have_the_code_and_to_those_who_wai
     assert await told(connection, fact) == [("license", "LicenseRenewed"), ("reserve", "PredictionChanged")]
 
 
-def test_fleet_tools_may_order_what_people_may() -> None:
+def test_fleet_tools_may_send_the_commands_that_people_may() -> None:
     """R-89."""
     source = commands(HANDLER, CLOCK)
     assert source.topic == "device.commands.v1"

@@ -1,4 +1,4 @@
-"""Activate now: when the button is there, and what a click does."""
+"""Activate now: when it is available, and what a click does."""
 
 from datetime import datetime, timedelta
 
@@ -63,7 +63,7 @@ def test_it_is_available_after_expiry_with_a_reserve_that_did_not_take_over(hist
 
 
 @pytest.mark.parametrize("history", [VERIFYING, READY])
-def test_it_is_unavailable_before_expiry_and_says_from_when_on_it_will_be(history: list[DeviceEvent]) -> None:
+def test_it_is_unavailable_before_expiry_and_says_when_it_will_be_available(history: list[DeviceEvent]) -> None:
     """R-56."""
     assert answer(history, END - MILLISECOND) == (False, "not_expired", END)
     scenario(
@@ -117,12 +117,12 @@ def test_a_second_click_joins_the_first() -> None:
 
 
 def test_a_page_drawn_before_the_expiry_and_clicked_after_it_works() -> None:
-    """R-61, R-62: the timer has not looked yet, so the click records the expiry and joins its attempt."""
+    """R-61, R-62: the timer has not fired yet, so the click records the expiry and joins its attempt."""
     assert answer(READY, END) == (True, None, None)
     scenario(DECIDER, given=READY, when=click(END, B), then=[expired(reserve=B)])
 
 
-def test_a_click_on_a_code_that_is_not_the_reserve_any_more_spends_no_other_code() -> None:
+def test_a_click_on_a_code_that_is_no_longer_the_reserve_uses_no_other_code() -> None:
     """R-54b, R-61."""
     scenario(
         DECIDER,
@@ -132,12 +132,12 @@ def test_a_click_on_a_code_that_is_not_the_reserve_any_more_spends_no_other_code
     )
 
 
-def test_a_purchase_after_the_expiry_takes_the_button_away() -> None:
+def test_a_purchase_after_the_expiry_removes_the_button() -> None:
     """R-63."""
     assert answer([*REFUSED, renewed(device=D)], LATER) == (False, "not_expired", NEXT_END)
 
 
-def test_the_answer_follows_the_time_of_the_server() -> None:
+def test_the_answer_depends_on_server_time() -> None:
     """R-40, R-62."""
     device = state_after(DECIDER, READY)
     assert [in_force(device, at) for at in (START, END - MILLISECOND, END)] == [True, True, False]
@@ -171,7 +171,7 @@ def test_the_days_remaining_follow_a_purchase_and_count_the_leap_day() -> None:
     assert days_remaining(current, END) == 366
 
 
-def test_the_days_remaining_do_not_feel_summer_time() -> None:
+def test_the_days_remaining_ignore_daylight_saving_time() -> None:
     """R-12: two local noons around a change of the clocks are not 24 hours apart."""
     current = state_after(DECIDER, ACTIVE).license
     assert current is not None

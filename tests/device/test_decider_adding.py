@@ -74,7 +74,7 @@ def test_a_device_is_enrolled_once() -> None:
     scenario(DECIDER, given=ACTIVE, when=enroll(), then=[])
 
 
-def test_an_order_to_a_device_that_nobody_enrolled_is_refused_without_a_trace() -> None:
+def test_a_command_to_an_unknown_device_is_refused_without_a_trace() -> None:
     with pytest.raises(Refused) as refusal:
         decided(DECIDER, UNKNOWN, add(A))
     assert refusal.value.code == "unknown_device"

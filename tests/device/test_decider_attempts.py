@@ -1,4 +1,4 @@
-"""An attempt that nobody answers, and the throttle of attempts by hand."""
+"""Attempts that are not answered, and the throttle of manual attempts."""
 
 from datetime import datetime, timedelta
 
@@ -6,6 +6,7 @@ import pytest
 
 from services.device.decider import DECIDER, POLICY, DeviceEvent, ReserveStatus, decider, may_activate_now, retry_at
 from shared.messages import Event
+from tests.device.commands import add, click, expiry_timer, retry_timer, says, take_away
 from tests.device.histories import (
     ACTIVATING,
     ACTIVE,
@@ -22,7 +23,6 @@ from tests.device.histories import (
     UNLICENSED,
     VERIFYING,
 )
-from tests.device.orders import add, click, expiry_timer, retry_timer, says, take_away
 from tests.scenarios import (
     END,
     LATER,
@@ -66,7 +66,7 @@ def answer_by(events: list[DeviceEvent] | object) -> datetime | None:
     return getattr(event, "answer_by", None)
 
 
-def test_every_attempt_says_until_when_it_may_stay_unanswered() -> None:
+def test_every_attempt_has_a_deadline_for_its_answer() -> None:
     """R-49."""
     for history, order, at in (
         (READY, expiry_timer(LATER), LATER),
@@ -81,7 +81,7 @@ def test_every_attempt_says_until_when_it_may_stay_unanswered() -> None:
     assert answer_by(decided(DECIDER, ACTIVE, expiry_timer(END))) is None
 
 
-def test_the_timer_looks_when_the_answer_is_overdue() -> None:
+def test_the_timer_fires_when_the_answer_is_overdue() -> None:
     """R-49."""
     assert retry_at(state_after(DECIDER, ACTIVATING)) == PATIENT_UNTIL
     scenario(DECIDER, given=ACTIVATING, when=retry_timer(PATIENT_UNTIL - MILLISECOND), then=[])
@@ -97,8 +97,8 @@ def test_a_transient_failure_is_no_verdict() -> None:
     assert may_activate_now(state, LATER).allowed
 
 
-def test_an_unanswered_attempt_is_tried_again_with_back_off() -> None:
-    """R-49: longer and longer, as the policy says, and then no longer."""
+def test_an_unanswered_attempt_is_retried_with_backoff() -> None:
+    """R-49: the delays grow as in the policy, up to the last one."""
     history: list[DeviceEvent] = list(ACTIVATING)
     at, waits = PATIENT_UNTIL, []
     for _ in range(7):
@@ -112,7 +112,7 @@ def test_an_unanswered_attempt_is_tried_again_with_back_off() -> None:
     assert waits == [*POLICY.retry_delays, *POLICY.retry_delays[-1:] * 2]
 
 
-def test_an_answer_ends_the_back_off() -> None:
+def test_an_answer_ends_the_backoff() -> None:
     """R-49."""
     history: list[DeviceEvent] = [*UNANSWERED, delayed(B, until=LATER), retried(B, after=expiry())]
     state = state_after(DECIDER, history)
@@ -143,7 +143,7 @@ def test_a_late_refusal_of_the_last_attempt_is_its_answer() -> None:
 
 @pytest.mark.parametrize("history", [ACTIVATING, UNANSWERED, OVERTAKEN])
 def test_a_code_that_may_be_the_license_already_is_not_replaced(history: list[DeviceEvent]) -> None:
-    """R-20, R-60: its seat would be held by nobody who knows of it."""
+    """R-20, R-60: it would hold a seat that nobody knows of."""
     scenario(DECIDER, given=history, when=add(C, at=LATER, replace=True), then=[rejected(C, "reserve_exists")])
 
 
@@ -163,7 +163,7 @@ def test_a_purchase_that_holds_what_a_renewal_overtook_holds_nothing() -> None:
     assert (state.reserve.status, state.reserve.retry_at) == ("ready", None)
 
 
-def test_a_verdict_on_the_add_does_not_take_a_code_out_that_is_being_tried() -> None:
+def test_a_verdict_on_the_add_does_not_remove_a_code_that_is_being_tried() -> None:
     """R-15, R-17, R-18: it is recorded, and the attempt's own check decides."""
     event = rejected(B, "wrong_region")
     scenario(DECIDER, given=NEVER_VERIFIED, when=says(event), then=[event])
@@ -184,7 +184,7 @@ def test_a_first_code_that_is_rejected_late_leaves_when_its_last_attempt_is_refu
     assert reserve_status([*again, refused(B, "seats_exhausted", request=retry_after(adding(B)))]) is None
 
 
-def test_an_attempt_cannot_be_made_before_the_end_again() -> None:
+def test_a_renewal_rules_out_an_attempt_before_the_new_end() -> None:
     """R-33, R-63: what was put off is put back when the license is renewed."""
     for history in (UNANSWERED, RETRYING):
         state = state_after(DECIDER, [*history, renewed(device=D)])
@@ -204,7 +204,7 @@ def test_the_first_click_is_free_and_the_next_ones_must_wait() -> None:
     )
 
 
-def test_a_throttled_button_says_from_when_on_it_is_there() -> None:
+def test_a_throttled_button_says_when_it_is_available_again() -> None:
     """R-64, R-61."""
     answer = may_activate_now(state_after(DECIDER, CLICKED_TWICE), LATER)
     assert answer == (False, "throttled", LATER + timedelta(seconds=10))
@@ -225,8 +225,8 @@ def test_another_reserve_begins_without_a_throttle() -> None:
     assert (state.reserve.code_ref, state.reserve.manual_attempts, state.reserve.again_at) == (C, 0, None)
 
 
-def test_how_patient_and_how_slow_is_the_vendors_decision() -> None:
-    """R-54: and each event says under which policy it was decided."""
+def test_the_vendor_decides_the_deadline_and_the_delays() -> None:
+    """R-54: and each event names the policy it was decided under."""
     hasty = POLICY.model_copy(update={"version": 9, "answer_patience": MINUTE * 3, "manual_delays": (MINUTE * 7,)})
     rules = decider(hasty)
     (event,) = rules.decide(click(LATER), {D: state_after(DECIDER, REFUSED)})

@@ -1,4 +1,4 @@
-"""A block with notice, grace, announced purchases, refunds: when a license is over, and what is shown of it."""
+"""Blocks with notice, grace, announced purchases, refunds: when a license is over, and what is shown."""
 
 from datetime import timedelta
 
@@ -19,6 +19,7 @@ from services.device.decider import (
     works_until,
 )
 from shared.messages import HoldersEvent
+from tests.device.commands import add, click, expiry_timer, says
 from tests.device.histories import (
     ACTIVATING,
     ACTIVE,
@@ -40,7 +41,6 @@ from tests.device.histories import (
     SWITCHED,
     UNLICENSED,
 )
-from tests.device.orders import add, click, expiry_timer, says
 from tests.scenarios import (
     END,
     LATER,
@@ -101,7 +101,7 @@ def test_a_license_that_ends_before_the_block_stops_it_is_just_over() -> None:
     assert (status(after(late), END), status(after(late), END + DAY)) == ("expired", "blocked")
 
 
-def test_what_is_decided_counts_the_license_as_over_when_it_is_stopped() -> None:
+def test_a_stopped_license_is_over_for_all_decisions() -> None:
     """R-04, R-55, R-105: a code is tried at once, and the button is there."""
     at_once = added_at_once(B, over=A, ends=STOP, at=AFTER_THE_STOP)
     scenario(DECIDER, given=STOPPED, when=add(B, at=AFTER_THE_STOP), then=[at_once])
@@ -111,7 +111,7 @@ def test_what_is_decided_counts_the_license_as_over_when_it_is_stopped() -> None
     scenario(DECIDER, given=failed, when=click(AFTER_THE_STOP), then=[asked])
 
 
-def test_a_block_told_twice_is_one_block() -> None:
+def test_a_block_that_comes_twice_is_one_block() -> None:
     """R-116."""
     scenario(DECIDER, given=BLOCKED, when=says(blocked(A, stops=STOP + DAY)), then=[])
 
@@ -140,13 +140,13 @@ def test_unblocking_restores_a_license_that_was_stopped() -> None:
     assert after([*STOPPED, unblocked(A, device=D)]).reserve is None
 
 
-def test_unblocking_gives_nothing_back_that_was_replaced() -> None:
+def test_unblocking_restores_nothing_that_was_replaced() -> None:
     """R-94, R-106."""
     switch = activated(B, at=STOP, ends=NEXT_END, trigger="automatic", request=expiry(2), replaced=A)
     scenario(DECIDER, given=[*STOPPED_ACTIVATING, switch], when=says(unblocked(A)), then=[])
 
 
-def test_a_license_whose_term_is_over_by_then_expires_once_more_with_its_true_end() -> None:
+def test_an_unblocked_license_whose_term_is_over_expires_again_with_its_true_end() -> None:
     """R-43, R-106."""
     state: list[DeviceEvent] = [*STOPPED, unblocked(A, device=D)]
     scenario(DECIDER, given=state, when=expiry_timer(LATER), then=[expired(ended=END, generation=3, at=LATER)])
@@ -160,14 +160,14 @@ def test_a_purchase_does_not_lift_a_block() -> None:
     assert status(state, AFTER_THE_STOP) == "blocked"
 
 
-def test_a_block_before_its_notice_is_no_fact_of_a_device() -> None:
+def test_a_block_of_another_code_is_not_recorded_on_a_device() -> None:
     """R-46: a code that is not its license."""
     for history in (UNLICENSED, SWITCHED, REMOVED):
         scenario(DECIDER, given=history, when=says(blocked(A, stops=STOP)), then=[])
     scenario(DECIDER, given=READY, when=says(blocked(B, stops=STOP)), then=[])
 
 
-def test_after_the_end_the_product_goes_on_for_the_days_of_grace() -> None:
+def test_after_the_end_the_product_works_for_the_days_of_grace() -> None:
     """R-65."""
     state = after(GRACE)
     assert works_until(state) == END + 7 * DAY
@@ -175,7 +175,7 @@ def test_after_the_end_the_product_goes_on_for_the_days_of_grace() -> None:
     assert works_until(after(UNLICENSED)) is None
 
 
-def test_grace_is_after_the_end_for_everything_that_is_decided() -> None:
+def test_for_all_decisions_the_license_is_over_during_grace() -> None:
     """R-04, R-56, R-65."""
     assert not in_force(after(GRACE), END)
     scenario(DECIDER, given=GRACE, when=expiry_timer(END), then=[expired()])
@@ -191,7 +191,7 @@ def test_a_block_ends_the_grace_too() -> None:
     assert works_until(state) == END + DAY
 
 
-def test_a_renewal_on_its_way_protects_the_device_and_is_said() -> None:
+def test_an_announced_renewal_protects_the_device_and_is_shown() -> None:
     """R-98, R-103."""
     fact = announced(A, until=HELD_UNTIL)
     scenario(DECIDER, given=EXPIRED, when=says(fact), then=[announced(A, until=HELD_UNTIL, device=D)])
@@ -202,12 +202,12 @@ def test_a_renewal_on_its_way_protects_the_device_and_is_said() -> None:
     assert renewal_announced(after(UNLICENSED), LATER) is None
 
 
-def test_an_announcement_told_twice_is_one() -> None:
+def test_an_announcement_that_comes_twice_is_one() -> None:
     """R-95, R-116."""
     scenario(DECIDER, given=ANNOUNCED, when=says(announced(A, until=HELD_UNTIL)), then=[])
 
 
-def test_a_renewal_that_arrived_is_on_its_way_no_more() -> None:
+def test_a_renewal_that_has_arrived_is_no_longer_announced() -> None:
     """R-63, R-103."""
     state = after([*ANNOUNCED, renewed(device=D)])
     assert (status(state, LATER), renewal_announced(state, LATER)) == ("active", None)
@@ -222,7 +222,7 @@ def test_a_code_added_again_is_still_protected_by_its_purchase() -> None:
     assert renewal_announced(after([*ANNOUNCED, activated(B, at=LATER, ends=NEXT_END)]), LATER) is None
 
 
-def test_a_purchase_that_comes_to_nothing_is_waited_for_no_longer() -> None:
+def test_a_cancelled_purchase_is_no_longer_waited_for() -> None:
     """R-70: the reserve is tried at once."""
     fact = cancelled(A, device=D)
     scenario(DECIDER, given=HELD, when=says(cancelled(A)), then=[fact, retried(B, after=expiry())])
@@ -232,7 +232,7 @@ def test_a_purchase_that_comes_to_nothing_is_waited_for_no_longer() -> None:
     scenario(DECIDER, given=ANNOUNCED, when=says(cancelled(A, order="order-2")), then=[])
 
 
-def test_a_subscription_that_renews_itself_no_more_is_not_waited_for() -> None:
+def test_a_subscription_that_no_longer_renews_itself_is_not_waited_for() -> None:
     """R-27, R-70."""
     fact = renews_itself(A, on=False, device=D)
     scenario(DECIDER, given=RENEWAL_DUE, when=says(fact), then=[fact, retried(B, after=expiry())])
@@ -246,7 +246,7 @@ def test_a_subscription_that_renews_itself_no_more_is_not_waited_for() -> None:
 @pytest.mark.parametrize(
     "fact", [announced(A, until=HELD_UNTIL), cancelled(A), blocked(A, stops=STOP), renews_itself(A)]
 )
-def test_what_happens_to_the_old_code_tries_nothing_while_its_renewal_is_on_the_way(fact: HoldersEvent) -> None:
+def test_no_event_of_the_old_code_starts_an_attempt_while_its_renewal_is_on_its_way(fact: HoldersEvent) -> None:
     """R-36, R-70."""
     kinds = {type(event).__name__ for event in decided(DECIDER, RENEWAL_AWAITED, says(fact))}
     assert "ActivationRetried" not in kinds
@@ -261,20 +261,20 @@ def test_a_refund_shortens_the_license() -> None:
     assert (expires_at(state), takes_over_at(state)) == (END, END)
 
 
-def test_a_refund_told_twice_is_one_and_of_another_code_none() -> None:
+def test_a_refund_that_comes_twice_is_one_and_one_of_another_code_is_none() -> None:
     """R-94, R-116."""
     scenario(DECIDER, given=READY, when=says(shortened(A, ends=END, previous=NEXT_END)), then=[])
     scenario(DECIDER, given=SWITCHED, when=says(shortened(A, ends=NOON)), then=[])
 
 
-def test_a_refund_brings_no_license_back_that_is_over() -> None:
+def test_a_refund_does_not_restore_a_license_that_is_over() -> None:
     """R-96."""
     state = after([*EXPIRED, shortened(A, ends=END - DAY, previous=END, device=D)])
     assert state.license is not None
     assert (state.license.expired, state.license.ends_at) == (True, END - DAY)
 
 
-def test_the_reserve_takes_over_at_the_end_that_a_refund_left() -> None:
+def test_the_reserve_takes_over_at_the_end_after_the_refund() -> None:
     """R-31, R-96."""
     sooner = END - 30 * DAY
     history: list[DeviceEvent] = [*READY, shortened(A, ends=sooner, previous=END, device=D)]

@@ -1,10 +1,11 @@
-"""Unknown codes: a few are nobody's concern, more of them slow the device down."""
+"""Unknown codes: a few have no consequence, more of them throttle the device."""
 
 from datetime import timedelta
 from uuid import UUID
 
 from services.device.decider import DECIDER, POLICY, DeviceEvent
 from shared.messages import Event
+from tests.device.commands import add, says, tell
 from tests.device.histories import (
     EARLIER,
     REPORTED,
@@ -12,7 +13,6 @@ from tests.device.histories import (
     UNLICENSED,
     VERIFYING,
 )
-from tests.device.orders import add, says, tell
 from tests.scenarios import (
     LATER,
     MILLISECOND,
@@ -52,7 +52,7 @@ def next_guess(history: list[DeviceEvent], at_minute: int) -> list[Event]:
     return [*answers]
 
 
-def test_a_few_unknown_codes_are_nobodys_concern() -> None:
+def test_a_few_unknown_codes_have_no_consequence() -> None:
     """R-107."""
     history = guessed(0, 1, 2, 3)
     fifth = rejected(C, "unknown_code", asked=NOON + 4 * MINUTE)
@@ -66,7 +66,7 @@ def test_more_of_them_are_throttled_for_longer_and_longer() -> None:
         assert event == throttled(until=NOON + MINUTE + wait, guesses=count + 1)
 
 
-def test_what_is_longer_ago_than_the_window_does_not_count() -> None:
+def test_guesses_before_the_window_do_not_count() -> None:
     """R-107."""
     history = guessed(0, 0, 0, 0, 0)
     assert len(next_guess(history, 59)) == 2
@@ -82,8 +82,8 @@ def test_while_it_is_throttled_the_device_adds_nothing() -> None:
     assert type(event).__name__ == "CodeAdded"
 
 
-def test_a_device_that_reports_what_does_not_exist_is_throttled_at_once() -> None:
-    """R-77, R-107: nobody activates an unknown code, and it is no other way to guess."""
+def test_a_device_that_reports_an_unknown_code_is_throttled_at_once() -> None:
+    """R-77, R-107: nobody can have activated an unknown code, and reports must not be a way to guess."""
     no = refused(C, "unknown_code", trigger="offline", request=EARLIER)
     first = throttled(until=LATER + POLICY.guess_delays[0], guesses=0)
     scenario(DECIDER, given=REPORTED, when=says(no), then=[no, first])
@@ -97,14 +97,14 @@ def test_a_good_code_does_not_reset_it() -> None:
     assert len(next_guess(history, 1)) == 2
 
 
-def test_other_reasons_are_no_guesses() -> None:
+def test_other_reasons_do_not_count_as_guesses() -> None:
     """R-06, R-107."""
     wrong = rejected(B, "wrong_product", asked=NOON)
     scenario(DECIDER, given=[*guessed(0, 0, 0, 0, 0), added(B)], when=says(wrong), then=[wrong])
 
 
-def test_no_more_times_are_kept_than_count() -> None:
-    """R-107: and never more than any policy asks for."""
+def test_no_more_times_are_kept_than_matter() -> None:
+    """R-107: and never more than any policy needs."""
     state = state_after(DECIDER, UNLICENSED)
     for number in range(300):
         event = rejected(B, "unknown_code", asked=NOON + number * MILLISECOND, request=UUID(int=number))
@@ -114,6 +114,6 @@ def test_no_more_times_are_kept_than_count() -> None:
 
 
 def test_a_rejection_while_the_code_is_gone_is_not_counted() -> None:
-    """R-36, R-107: it told the device nothing."""
+    """R-36, R-107: the device learned nothing from it."""
     scenario(DECIDER, given=UNLICENSED, when=says(rejected(B, "unknown_code", asked=NOON)), then=[])
     assert state_after(DECIDER, [*VERIFYING, rejected(B, "unknown_code", asked=NOON)]).guesses == (NOON,)

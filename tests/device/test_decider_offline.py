@@ -1,8 +1,9 @@
-"""A device activated a code by itself while it was away, and tells it later."""
+"""A device activated a code offline, and reports it later."""
 
 import pytest
 
 from services.device.decider import DECIDER, POLICY, DeviceEvent, retry_at, status
+from tests.device.commands import retry_timer, says, tell
 from tests.device.histories import (
     ACTIVATING,
     ACTIVE,
@@ -17,7 +18,6 @@ from tests.device.histories import (
     TRIAL,
     UNLICENSED,
 )
-from tests.device.orders import retry_timer, says, tell
 from tests.scenarios import (
     END,
     LATER,
@@ -40,7 +40,7 @@ from tests.scenarios import (
 
 
 @pytest.mark.parametrize("history", [UNLICENSED, REMOVED])
-def test_a_device_tells_what_it_activated_by_itself(history: list[DeviceEvent]) -> None:
+def test_a_device_reports_what_it_activated_offline(history: list[DeviceEvent]) -> None:
     """R-77."""
     report = reported(B, activated=NOON, over=None)
     scenario(DECIDER, given=history, when=tell(B, activated=NOON), then=[report])
@@ -49,7 +49,7 @@ def test_a_device_tells_what_it_activated_by_itself(history: list[DeviceEvent]) 
     assert (reserve.code_ref, reserve.status, reserve.activated_at) == (B, "activating", NOON)
 
 
-def test_a_device_with_a_license_in_force_activated_nothing() -> None:
+def test_a_device_with_a_license_in_force_cannot_have_activated_anything() -> None:
     """R-41, R-77."""
     no = refused(B, "not_expired", trigger="offline", request=ORDER, available=END)
     for history in (READY, TRIAL):
@@ -77,7 +77,7 @@ def test_the_reserve_that_waited_is_the_reserve_of_the_license_that_was_reported
     assert (after.reserve.code_ref, after.reserve.status, after.incoming) == (B, "refused", None)
 
 
-def test_a_report_that_is_not_believed_leaves_everything_as_it_was() -> None:
+def test_a_report_that_is_refused_leaves_everything_as_it_was() -> None:
     """R-51, R-77."""
     no = refused(C, "date_out_of_range", trigger="offline", request=EARLIER)
     for history, before in ((REPORTED, EXPIRED), (REPORTED_OVER_REFUSED, REFUSED)):
@@ -121,6 +121,6 @@ def test_there_is_no_third_place_for_a_code() -> None:
     scenario(DECIDER, given=both, when=tell(third, activated=END), then=[no])
 
 
-def test_an_expiry_that_is_due_stands_before_the_report() -> None:
+def test_an_expiry_that_is_due_comes_before_the_report() -> None:
     """R-43, R-77."""
     scenario(DECIDER, given=ACTIVE, when=tell(B, activated=END), then=[expired(at=LATER), reported(B, activated=END)])

@@ -6,6 +6,7 @@ import pytest
 
 from services.device.decider import DECIDER, DeviceEvent, Reserve
 from shared.messages import LicenseActivated, Notice
+from tests.device.commands import says
 from tests.device.histories import (
     ACTIVE,
     BLOCKED,
@@ -18,7 +19,6 @@ from tests.device.histories import (
     UNLICENSED_ACTIVATING,
     VERIFYING,
 )
-from tests.device.orders import says
 from tests.scenarios import (
     END,
     NEXT_END,
@@ -57,7 +57,7 @@ def reserve_after(history: list[DeviceEvent]) -> Reserve:
     return reserve
 
 
-def test_a_device_that_holds_a_code_in_reserve_hears_that_it_was_started_elsewhere() -> None:
+def test_a_device_with_a_code_in_reserve_records_that_it_was_started_elsewhere() -> None:
     """R-67, R-73, R-78."""
     told = foreseen(B, ends=A_YEAR_AFTER_NOON, started=NOON, notices=("less_than_full_term",))
     scenario(DECIDER, given=READY, when=says(ELSEWHERE), then=[told])
@@ -73,7 +73,7 @@ def test_it_is_warned_when_the_code_no_longer_outlasts_its_own_license() -> None
     scenario(DECIDER, given=READY, when=says(short), then=[foreseen(B, ends=END, started=START - DAY, notices=warning)])
 
 
-def test_it_keeps_the_notices_that_belong_to_the_code() -> None:
+def test_it_keeps_the_notices_about_the_code() -> None:
     """R-28, R-29, R-73."""
     noticed: list[DeviceEvent] = [*VERIFYING, verified(B, notices=OF_THE_CODE, devices_left_out=2)]
     told = foreseen(
@@ -83,14 +83,14 @@ def test_it_keeps_the_notices_that_belong_to_the_code() -> None:
     assert reserve_after(noticed).devices_left_out == 2
 
 
-def test_it_is_told_once() -> None:
+def test_it_is_recorded_once() -> None:
     """R-73, R-116."""
     scenario(DECIDER, given=STARTED, when=says(ELSEWHERE), then=[])
     second = activated(B, at=END, started=NOON, ends=A_YEAR_AFTER_NOON, device=OTHER)
     scenario(DECIDER, given=STARTED, when=says(second), then=[])
 
 
-def test_a_renewal_or_a_refund_of_the_code_in_reserve_is_told_too() -> None:
+def test_a_renewal_or_a_refund_of_the_code_in_reserve_is_recorded_too() -> None:
     """R-73."""
     longer = renewed(B, ends=A_YEAR_AFTER_NOON + 365 * DAY, previous=A_YEAR_AFTER_NOON)
     told = foreseen(B, ends=longer.ends_at, started=NOON)
@@ -100,7 +100,7 @@ def test_a_renewal_or_a_refund_of_the_code_in_reserve_is_told_too() -> None:
     scenario(DECIDER, given=STARTED, when=says(shorter), then=[foreseen(B, ends=END, started=NOON, notices=warning)])
 
 
-def test_the_code_that_will_replace_the_reserve_is_foreseen_as_well() -> None:
+def test_the_code_that_will_replace_the_reserve_gets_a_prediction_too() -> None:
     """R-20, R-73."""
     both: list[DeviceEvent] = [*READY, added(C), verified(C)]
     other = ELSEWHERE.model_copy(update={"code_ref": C})
@@ -112,12 +112,12 @@ def test_the_code_that_will_replace_the_reserve_is_foreseen_as_well() -> None:
 
 
 @pytest.mark.parametrize("history", [ACTIVE, EXPIRED, SWITCHED, VERIFYING])
-def test_others_are_told_nothing(history: list[DeviceEvent]) -> None:
-    """R-11, R-73: who does not hold the code, or will be told by the verdict on the Add."""
+def test_other_devices_record_nothing(history: list[DeviceEvent]) -> None:
+    """R-11, R-73: devices without the code, and one that still waits for the verdict on the Add."""
     scenario(DECIDER, given=history, when=says(ELSEWHERE), then=[])
 
 
-def test_a_code_that_was_added_to_be_tried_is_foreseen_when_it_waits() -> None:
+def test_a_code_that_was_added_to_be_tried_gets_a_prediction_once_it_waits() -> None:
     """R-73."""
     told = foreseen(B, ends=A_YEAR_AFTER_NOON, started=NOON)
     scenario(DECIDER, given=UNLICENSED_ACTIVATING, when=says(ELSEWHERE), then=[told])
@@ -141,7 +141,7 @@ def test_an_unstarted_code_will_end_a_term_after_the_current_license() -> None:
     assert reserve_after([*BLOCKED, unblocked(A, device=D)]).predicted_ends_at == NEXT_END
 
 
-def test_a_started_code_ends_when_it_ends_and_the_warnings_move() -> None:
+def test_a_started_code_keeps_its_end_and_the_warnings_change() -> None:
     """R-72, R-93."""
     moved: list[DeviceEvent] = [*STARTED, renewed(device=D)]
     assert reserve_after(moved).predicted_ends_at == A_YEAR_AFTER_NOON
@@ -164,7 +164,7 @@ def test_the_next_reserve_follows_the_license_that_took_over() -> None:
     assert (waiting.code_ref, waiting.predicted_ends_at) == (C, A_YEAR_AFTER_NOON.replace(year=2028))
 
 
-def test_a_license_that_is_gone_moves_no_prediction() -> None:
-    """R-25: what is tried today is told by its verdict."""
+def test_a_removed_license_changes_no_prediction() -> None:
+    """R-25: the verdict on the attempt will set the end."""
     kept: list[DeviceEvent] = [*READY, released(A, keeps_reserve=True)]
     assert reserve_after(kept).predicted_ends_at == NEXT_END

@@ -1,4 +1,4 @@
-"""A license leaves a device: given back by its user, taken away from afar, moved to another device."""
+"""A license leaves a device: given back by its user, released remotely, moved to another device."""
 
 from datetime import timedelta
 
@@ -6,6 +6,7 @@ import pytest
 
 from services.device.decider import DECIDER, DeviceEvent, may_activate_now, status
 from shared.messages import LicenseRemoved
+from tests.device.commands import add, click, expiry_timer, retry_timer, says, take_away
 from tests.device.histories import (
     ACTIVATING,
     ACTIVE,
@@ -22,7 +23,6 @@ from tests.device.histories import (
     UNLICENSED,
     VERIFYING,
 )
-from tests.device.orders import add, click, expiry_timer, retry_timer, says, take_away
 from tests.scenarios import (
     LATER,
     MILLISECOND,
@@ -66,7 +66,7 @@ def test_giving_the_license_back_tries_the_reserve(history: list[DeviceEvent]) -
     assert (reserve.status, reserve.attempt_trigger, reserve.attempt_request_id) == ("activating", "removal", ORDER)
 
 
-def test_a_refused_reserve_is_tried_afresh_when_the_license_is_given_back() -> None:
+def test_a_refused_reserve_is_tried_again_when_the_license_is_given_back() -> None:
     """R-25, R-50."""
     scenario(DECIDER, given=REFUSED, when=take_away(at=LATER), then=[given_back(reserve=B, at=LATER)])
 
@@ -114,13 +114,13 @@ def test_a_trial_that_is_being_replaced_is_not_removed() -> None:
     scenario(DECIDER, given=TRIAL_ENDING, when=take_away(), then=[unremovable("activation_running", A)])
 
 
-def test_an_expiry_that_is_due_stands_before_the_removal() -> None:
-    """R-43: the order that was later in truth is decided later."""
+def test_an_expiry_that_is_due_comes_before_the_removal() -> None:
+    """R-43: what truly came later is decided later."""
     kinds = [type(event).__name__ for event in decided(DECIDER, ACTIVE, take_away(at=LATER))]
     assert kinds == ["LicenseExpired", "LicenseRemoved"]
 
 
-def test_a_removal_while_the_device_was_away_has_its_own_date() -> None:
+def test_an_offline_removal_keeps_its_date() -> None:
     """R-114."""
     away = NOON - timedelta(days=3)
     (event,) = decided(DECIDER, ACTIVE, take_away(code=A, removed=away))
@@ -128,7 +128,7 @@ def test_a_removal_while_the_device_was_away_has_its_own_date() -> None:
     assert (event.removed_at, event.cause) == (away, "deactivated_offline")
 
 
-def test_a_fast_clock_removes_nothing_in_the_future() -> None:
+def test_a_fast_clock_dates_no_removal_in_the_future() -> None:
     """R-111, R-114."""
     (event,) = decided(DECIDER, ACTIVE, take_away(code=A, removed=NOON + timedelta(days=1)))
     assert isinstance(event, LicenseRemoved)
@@ -145,7 +145,7 @@ def test_an_old_proof_does_not_remove_the_license_that_came_after() -> None:
     )
 
 
-def test_the_freed_seat_comes_back_as_no_news() -> None:
+def test_the_release_of_the_seat_that_was_given_back_is_not_news() -> None:
     """R-36, R-84: the device gave it back itself; a code added since is not taken away."""
     echo = says(released(A, "removed"))
     again: list[DeviceEvent] = [*REMOVED, added_at_once(A), activated(A, at=NOON)]
@@ -153,7 +153,7 @@ def test_the_freed_seat_comes_back_as_no_news() -> None:
     scenario(DECIDER, given=again, when=echo, then=[])
 
 
-def test_a_seat_that_is_moved_is_taken_here_and_added_there() -> None:
+def test_a_seat_is_moved_by_releasing_it_here_and_adding_the_code_there() -> None:
     """R-84: a transfer is a removal and an Add on another device."""
     scenario(DECIDER, given=ACTIVE, when=says(released(A)), then=[released(A)])
     there = add(A).model_copy(update={"device_id": "device-2"})
@@ -162,7 +162,7 @@ def test_a_seat_that_is_moved_is_taken_here_and_added_there() -> None:
     assert (event.device_id, getattr(event, "purpose", None)) == ("device-2", "immediate")
 
 
-def test_what_was_refused_or_put_off_is_tried_when_the_license_is_taken_away() -> None:
+def test_a_refused_or_delayed_reserve_is_tried_when_the_license_is_taken_away() -> None:
     """R-25, R-50, R-84."""
     for history in (REFUSED, RETRYING):
         event = says(released(A))
@@ -170,7 +170,7 @@ def test_what_was_refused_or_put_off_is_tried_when_the_license_is_taken_away() -
         assert (fact, type(attempt).__name__) == (released(A), "ActivationRetried")
 
 
-def test_a_release_that_keeps_the_reserve_tries_nothing_by_itself() -> None:
+def test_a_release_that_keeps_the_reserve_tries_nothing_automatically() -> None:
     """R-25, R-84: the device is lost, and no code shall be spent on it."""
     kept = released(A, keeps_reserve=True)
     scenario(DECIDER, given=READY, when=says(kept), then=[kept])
@@ -181,7 +181,7 @@ def test_a_release_that_keeps_the_reserve_tries_nothing_by_itself() -> None:
         scenario(DECIDER, given=RESERVE_KEPT, when=timer, then=[])
 
 
-def test_a_kept_reserve_is_tried_by_its_user_alone() -> None:
+def test_a_kept_reserve_is_tried_only_by_its_user() -> None:
     """R-25, R-55."""
     assert may_activate_now(state_after(DECIDER, RESERVE_KEPT), NOON).allowed
     asked = asked_now(B, over=None, at=NOON).model_copy(update={"prior_ref": A})
@@ -200,7 +200,7 @@ def test_a_kept_reserve_that_was_never_verified_is_not_tried_by_its_verdict() ->
     )
 
 
-def test_a_kept_reserve_that_waits_for_a_purchase_waits_no_more() -> None:
+def test_a_kept_reserve_no_longer_waits_for_a_purchase() -> None:
     """R-25, R-49."""
     after = state_after(DECIDER, [*RETRYING, released(A, keeps_reserve=True)])
     assert after.reserve is not None

@@ -1,4 +1,4 @@
-"""What a device tells of itself: that it exists, what is installed, that it is there."""
+"""What a device reports: its enrollment, what is installed, its contacts."""
 
 from datetime import timedelta
 
@@ -7,13 +7,13 @@ import pytest
 from services.device.decider import DECIDER, POLICY, Device, DeviceEvent, EnrollDevice, status
 from shared.messages import CloneSuspected, DeviceClockObserved, DeviceEnrolled, InstallationChanged
 from shared.rules.decider import Refused
+from tests.device.commands import add, click, contact, install, retry_timer
 from tests.device.histories import (
     ACTIVE,
     READY,
     REFUSED,
     UNLICENSED,
 )
-from tests.device.orders import add, click, contact, install, retry_timer
 from tests.scenarios import (
     LATER,
     NOON,
@@ -59,13 +59,13 @@ def test_an_id_is_not_enrolled_as_part_of_another_device() -> None:
 
 
 def test_a_device_that_comes_back_after_the_end_is_switched_at_its_first_contact() -> None:
-    """R-37: its timer may not have looked yet."""
+    """R-37: its timer may not have fired yet."""
     back = contact().model_copy(update={"at": LATER})
     scenario(DECIDER, given=READY, when=back, then=[expired(reserve=B, at=LATER)])
     scenario(DECIDER, given=ACTIVE, when=back, then=[expired(at=LATER)])
 
 
-def test_another_version_is_a_fact_and_the_same_one_is_none() -> None:
+def test_another_version_is_recorded_and_the_same_one_is_not() -> None:
     """R-48."""
     changed = InstallationChanged(
         policy_version=POLICY.version, device_id=D, product="security", region="DE", product_version="22.1"
@@ -75,7 +75,7 @@ def test_another_version_is_a_fact_and_the_same_one_is_none() -> None:
     scenario(DECIDER, given=READY, when=install(None), then=[])
 
 
-def test_the_next_check_of_a_code_looks_at_what_is_installed_then() -> None:
+def test_the_next_check_of_a_code_uses_what_is_installed_then() -> None:
     """R-45, R-48."""
     changed = InstallationChanged(device_id=D, product="backup", region="DE", product_version="22.1")
     for history, order in ((READY, add(C, replace=True)), (REFUSED, click(LATER))):
@@ -84,7 +84,7 @@ def test_the_next_check_of_a_code_looks_at_what_is_installed_then() -> None:
         assert getattr(event, "product_version", None) == "22.1"
 
 
-def test_what_the_user_says_of_a_discounted_code_goes_along_with_every_attempt() -> None:
+def test_the_users_choices_for_a_discounted_code_go_along_with_every_attempt() -> None:
     """R-30."""
     (said,) = decided(DECIDER, ACTIVE, add(B, prior_ref=C, accepts_short_term=True))
     history: list[DeviceEvent] = [*ACTIVE, said, verified(B)]
@@ -102,7 +102,7 @@ def clock(seconds: int, *, deviates: bool) -> DeviceClockObserved:
     return DeviceClockObserved(policy_version=POLICY.version, device_id=D, offset_seconds=seconds, deviates=deviates)
 
 
-def test_a_count_that_another_copy_went_past_is_a_clone() -> None:
+def test_a_sequence_that_a_clone_has_overtaken_is_noticed() -> None:
     """R-88."""
     scenario(DECIDER, given=ACTIVE, when=contact(8), then=[])
     scenario(DECIDER, given=ACTIVE, when=contact(0, last=None), then=[])
@@ -110,7 +110,7 @@ def test_a_count_that_another_copy_went_past_is_a_clone() -> None:
     scenario(DECIDER, given=ACTIVE, when=contact(3), then=[clone(8, 3)])
 
 
-def test_a_copy_that_lags_behind_is_told_once() -> None:
+def test_a_clone_that_lags_behind_is_recorded_once() -> None:
     """R-88."""
     told: list[DeviceEvent] = [*ACTIVE, clone(8, 3)]
     scenario(DECIDER, given=told, when=contact(4), then=[])
@@ -128,7 +128,7 @@ def test_a_clock_that_is_off_is_noticed_and_changes_nothing(seconds: int) -> Non
     assert (after.license, status(after, NOON)) == (state_after(DECIDER, READY).license, "active")
 
 
-def test_a_clock_is_told_of_when_it_begins_and_ceases_to_deviate() -> None:
+def test_a_clock_is_recorded_when_it_begins_and_stops_deviating() -> None:
     """R-111."""
     scenario(DECIDER, given=ACTIVE, when=contact(off=5 * MINUTE), then=[])
     off: list[DeviceEvent] = [*ACTIVE, clock(3600, deviates=True)]

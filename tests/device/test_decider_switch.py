@@ -1,4 +1,4 @@
-"""The license expires, and the reserve takes over or does not."""
+"""The license expires, and the reserve takes over, or does not."""
 
 from datetime import datetime, timedelta
 
@@ -87,7 +87,7 @@ def test_a_reserve_that_was_never_verified_is_tried_too() -> None:
     scenario(DECIDER, given=VERIFYING, when=timer(END), then=[expired(reserve=B)])
 
 
-def test_a_refused_reserve_is_tried_afresh_at_the_next_expiry() -> None:
+def test_a_refused_reserve_is_tried_again_at_the_next_expiry() -> None:
     """R-31, R-50."""
     scenario(
         DECIDER,
@@ -169,7 +169,7 @@ def test_after_the_switch_the_code_is_current_and_the_slot_is_empty() -> None:
     assert (after.reserve, after.generation) == (None, 2)
 
 
-def test_the_same_switch_told_twice_is_one_switch() -> None:
+def test_the_same_switch_twice_is_one_switch() -> None:
     """R-32, R-116."""
     scenario(DECIDER, given=[*ACTIVATING, SWITCH], when=verdict(SWITCH), then=[])
 
@@ -278,7 +278,7 @@ def test_each_retry_has_an_id_of_its_own() -> None:
     scenario(DECIDER, given=twice, when=when, then=[retried(B, after=retry_after(expiry()))])
 
 
-def test_the_timers_know_when_to_look() -> None:
+def test_the_timers_know_when_they_are_due() -> None:
     """R-39, R-49."""
     assert [expires_at(state_after(DECIDER, h)) for h in (UNLICENSED, READY, EXPIRED)] == [None, END, None]
     assert [retry_at(state_after(DECIDER, h)) for h in (ACTIVE, RETRYING)] == [None, HALF_AN_HOUR_LATER]
@@ -319,7 +319,7 @@ def test_a_purchase_for_the_old_code_does_not_flip_the_device_back() -> None:
     scenario(DECIDER, given=SWITCHED, when=verdict(renewed(A)), then=[])
 
 
-def test_a_purchase_told_twice_is_one_renewal() -> None:
+def test_a_purchase_that_comes_twice_is_one_renewal() -> None:
     """R-95, R-116."""
     scenario(DECIDER, given=[*READY, renewed(device=D)], when=verdict(renewed()), then=[])
 
@@ -330,7 +330,7 @@ def test_a_seat_that_the_switch_freed_takes_nothing_away() -> None:
     scenario(DECIDER, given=SWITCHED, when=verdict(released(A, "switched")), then=[])
 
 
-def test_a_seat_released_from_afar_takes_the_license_away() -> None:
+def test_a_seat_released_remotely_takes_the_license_away() -> None:
     """R-84."""
     scenario(DECIDER, given=ACTIVE, when=verdict(released(A)), then=[released(A)])
     scenario(DECIDER, given=SWITCHED, when=verdict(released(A)), then=[])

@@ -1,12 +1,12 @@
-"""A code on top of a trial: at its end, or now."""
+"""A code that is added during a trial: it takes over at its end, or now."""
 
 from datetime import timedelta
 
 import pytest
 
 from services.device.decider import DECIDER, DeviceEvent, in_force, may_activate_now
+from tests.device.commands import add, expiry_timer, retry_timer, says
 from tests.device.histories import ACTIVE, EXPIRED, READY, SUBSCRIBED, TRIAL, TRIAL_ENDING, TRIAL_READY
-from tests.device.orders import add, expiry_timer, retry_timer, says
 from tests.scenarios import (
     END,
     LATER,
@@ -32,14 +32,14 @@ from tests.scenarios import (
 NOW = added_at_once(B, over=A, at=NOON, ends_trial=True)
 
 
-def test_a_code_on_top_of_a_trial_waits_for_its_end_unless_its_user_says_now() -> None:
+def test_a_code_added_during_a_trial_waits_for_its_end_unless_its_user_says_now() -> None:
     """R-26."""
     scenario(DECIDER, given=TRIAL, when=add(B), then=[added(B)])
     scenario(DECIDER, given=TRIAL, when=add(B, when="now"), then=[NOW])
 
 
 @pytest.mark.parametrize("history", [ACTIVE, SUBSCRIBED])
-def test_now_is_for_trials_alone(history: list[DeviceEvent]) -> None:
+def test_now_is_only_for_trials(history: list[DeviceEvent]) -> None:
     """R-26."""
     scenario(DECIDER, given=history, when=add(C, when="now"), then=[rejected(C, "not_expired")])
 
@@ -65,7 +65,7 @@ def test_a_refusal_leaves_the_trial_as_it_was() -> None:
     assert after == state_after(DECIDER, TRIAL)
 
 
-def test_the_code_takes_the_place_of_the_trial() -> None:
+def test_the_code_replaces_the_trial() -> None:
     """R-26, R-87."""
     switch = activated(B, at=NOON, ends=NEXT_END, replaced=A)
     scenario(DECIDER, given=TRIAL_ENDING, when=says(switch), then=[switch])
@@ -92,7 +92,7 @@ def test_the_slot_must_be_free_for_it() -> None:
     )
 
 
-def test_without_an_answer_the_trial_is_still_to_be_ended() -> None:
+def test_without_an_answer_the_trial_has_yet_to_be_ended() -> None:
     """R-26, R-49."""
     overdue = NOON + timedelta(minutes=1)
     silence = delayed(

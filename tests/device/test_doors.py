@@ -1,4 +1,4 @@
-"""The device service's doors on a real ledger: what a request becomes, and who may speak for which device."""
+"""The device service's HTTP API on a real ledger: what requests cause, and who has access to which device."""
 
 import asyncio
 from base64 import urlsafe_b64encode
@@ -172,7 +172,7 @@ async def last_event(stand: Stand, owner: Owner) -> tuple[str, dict[str, Any]]:
 # --- enrollment ------------------------------------------------------------------------------
 
 
-async def test_a_device_tells_what_it_is_and_its_name_is_sealed(stand: Stand) -> None:
+async def test_a_device_describes_itself_and_its_name_is_sealed(stand: Stand) -> None:
     """R-45, R-108, R-115."""
     owner = await enrolled(stand, product_version="21.3", vendor="acme", name="Ada's notebook")
     name, data = await last_event(stand, owner)
@@ -183,7 +183,7 @@ async def test_a_device_tells_what_it_is_and_its_name_is_sealed(stand: Stand) ->
 
 
 async def test_a_devices_name_can_be_erased(stand: Stand) -> None:
-    """R-115: the event stays, and says nothing any more."""
+    """R-115: the event stays, but is unreadable."""
     owner = await enrolled(stand, name="Ada's notebook")
     before = await stand.events(owner.device_id)
     told(200, await stand.http.delete(f"{owner.path}/name", headers=owner.headers))
@@ -201,12 +201,12 @@ async def test_a_devices_name_can_be_erased(stand: Stand) -> None:
         ({"vendor": ""}, "vendor"),
     ],
 )
-async def test_what_a_device_cannot_be_is_named(body: dict[str, str], field: str, stand: Stand) -> None:
+async def test_an_invalid_field_of_a_device_is_named(body: dict[str, str], field: str, stand: Stand) -> None:
     problem = told(422, await stand.http.post("/v1/devices", json={**ANTIVIRUS, **body}))
     assert [wrong["field"] for wrong in problem["fields"]] == [field]
 
 
-async def test_an_address_that_enrolls_too_many_devices_must_wait_and_the_operator_need_not(stand: Stand) -> None:
+async def test_an_address_that_enrolls_too_many_devices_must_wait_but_the_operator_need_not(stand: Stand) -> None:
     for _ in range(ENROLLMENTS_PER_MINUTE):
         await enrolled(stand)
     refused = await stand.http.post("/v1/devices", json=ANTIVIRUS)
@@ -215,7 +215,7 @@ async def test_an_address_that_enrolls_too_many_devices_must_wait_and_the_operat
     told(201, await stand.http.post("/v1/devices", json=ANTIVIRUS, headers=OPERATOR))
 
 
-async def test_an_add_on_product_has_a_stream_of_its_own_and_answers_to_the_same_token(stand: Stand) -> None:
+async def test_an_add_on_product_has_a_stream_of_its_own_and_the_same_token(stand: Stand) -> None:
     """R-42, R-109."""
     owner = await enrolled(stand)
     made = told(201, await stand.http.post(f"{owner.path}/products", json={"product": "vpn"}, headers=owner.headers))
@@ -230,7 +230,7 @@ async def test_an_add_on_product_has_a_stream_of_its_own_and_answers_to_the_same
     assert [event["type"] for event in await stand.events(owner.device_id)] == ["DeviceEnrolled"]
 
 
-async def test_another_devices_token_opens_no_add_on(stand: Stand) -> None:
+async def test_another_devices_token_gives_no_access_to_an_add_on(stand: Stand) -> None:
     """R-42, R-109: not even that of a device whose id begins alike."""
     owner, stranger = await enrolled(stand), await enrolled(stand)
     made = told(201, await stand.http.post(f"{owner.path}/products", json={"product": "vpn"}, headers=owner.headers))
@@ -258,7 +258,7 @@ async def test_a_reinstalled_device_gets_a_new_token_and_keeps_its_license(stand
     assert await stand.events(owner.device_id) == before
 
 
-async def test_a_new_token_for_a_device_that_nobody_enrolled(stand: Stand) -> None:
+async def test_a_device_that_nobody_enrolled_gets_no_new_token(stand: Stand) -> None:
     """R-83."""
     assert told(404, await stand.http.post("/v1/devices/nobody/token", headers=OPERATOR))["code"] == "unknown_device"
 
@@ -266,7 +266,7 @@ async def test_a_new_token_for_a_device_that_nobody_enrolled(stand: Stand) -> No
 # --- orders ----------------------------------------------------------------------------------
 
 
-async def test_what_the_user_said_of_a_code_goes_with_it(stand: Stand) -> None:
+async def test_the_users_choices_for_a_code_go_with_it(stand: Stand) -> None:
     """R-26, R-30."""
     owner, code, prior = await enrolled(stand), new_code(), new_code()
     body = {
@@ -293,7 +293,7 @@ async def test_a_malformed_prior_code_is_named_and_nothing_is_added(stand: Stand
     assert [event["type"] for event in await stand.events(owner.device_id)] == ["DeviceEnrolled"]
 
 
-async def test_two_adds_that_differ_in_what_was_said_are_two(stand: Stand) -> None:
+async def test_two_adds_with_different_choices_are_two(stand: Stand) -> None:
     """R-09."""
     owner, code = await enrolled(stand), new_code().reveal()
     keyed = {**owner.headers, "Idempotency-Key": "1"}
@@ -333,7 +333,7 @@ async def test_an_activation_that_was_made_offline_is_reported(stand: Stand) -> 
     assert datetime.fromisoformat(data["activated_at"]) == at
 
 
-async def test_a_time_beyond_the_calendar_is_no_time(stand: Stand) -> None:
+async def test_a_time_beyond_the_calendar_is_invalid(stand: Stand) -> None:
     """R-77."""
     owner = await enrolled(stand)
     body = {"code": new_code().reveal(), "activated_at": "9999-12-31T23:59:59-23:00"}
@@ -350,7 +350,7 @@ async def contact(stand: Stand, owner: Owner, *, sequence: int, **more: Any) -> 
     return await stand.http.post(f"{owner.path}/contact", json=body, headers=owner.headers)
 
 
-async def test_check_now_answers_a_statement_that_is_signed_and_bound_to_the_question(stand: Stand) -> None:
+async def test_check_now_returns_a_statement_that_is_signed_and_bound_to_the_request(stand: Stand) -> None:
     """R-101, R-110."""
     owner = await enrolled(stand)
     answer = told(200, await contact(stand, owner, sequence=1))
@@ -359,7 +359,7 @@ async def test_check_now_answers_a_statement_that_is_signed_and_bound_to_the_que
     assert statement == {name: value for name, value in answer.items() if name != "statement"}
 
 
-async def test_a_sequence_that_does_not_go_up_is_suspected_once_told_and_nothing_else_is_an_event(stand: Stand) -> None:
+async def test_a_sequence_that_does_not_increase_is_suspected_once_and_nothing_else_is_recorded(stand: Stand) -> None:
     """R-88."""
     owner = await enrolled(stand)
     for sequence in (1, 2, 7):
@@ -370,7 +370,7 @@ async def test_a_sequence_that_does_not_go_up_is_suspected_once_told_and_nothing
     assert (name, data["received"]) == ("CloneSuspected", 5)
 
 
-async def test_the_same_question_again_is_a_repetition_and_no_clone(stand: Stand) -> None:
+async def test_the_same_request_again_is_a_retry_and_not_a_clone(stand: Stand) -> None:
     """R-09, R-88."""
     owner = await enrolled(stand)
     for _ in range(3):
@@ -378,7 +378,7 @@ async def test_the_same_question_again_is_a_repetition_and_no_clone(stand: Stand
     assert [event["type"] for event in await stand.events(owner.device_id)] == ["DeviceEnrolled"]
 
 
-async def test_of_two_contacts_at_once_with_one_number_one_is_suspected(
+async def test_one_of_two_concurrent_contacts_with_the_same_number_is_suspected(
     stand: Stand, caplog: pytest.LogCaptureFixture
 ) -> None:
     """R-88: both read the same last number, and only one may be measured by it."""
@@ -415,7 +415,7 @@ async def test_a_clock_that_is_off_is_noticed_once(stand: Stand) -> None:
         ({"sequence": 1, "device_time": "yesterday"}, "device_time"),
     ],
 )
-async def test_a_question_that_cannot_be_asked(body: dict[str, Any], field: str, stand: Stand) -> None:
+async def test_an_invalid_contact_is_refused(body: dict[str, Any], field: str, stand: Stand) -> None:
     owner = await enrolled(stand)
     problem = told(422, await contact(stand, owner, **body))
     assert [wrong["field"] for wrong in problem["fields"]] == [field]
@@ -447,7 +447,7 @@ class SigningDevice:
 
 
 def deactivation(owner: Owner, code: Code, removed_at: datetime) -> bytes:
-    """Return what a device says when it gives its license back."""
+    """Return the claims of a device that gives its license back."""
     said = f'{{"device_id": "{owner.device_id}", "code_ref": "{code.ref}", "removed_at": "{instant(removed_at)}"}}'
     return said.encode()
 
@@ -458,7 +458,7 @@ async def hand_in(stand: Stand, owner: Owner, proof: str) -> httpx.Response:
 
 
 async def test_a_license_that_was_given_back_offline_is_proven_by_the_devices_own_key(stand: Stand) -> None:
-    """R-114: and the receipt says so, signed."""
+    """R-114: and the receipt confirms it, signed."""
     device = SigningDevice()
     owner = await enrolled(stand, public_key=device.public_key)
     code, removed_at = await licensed(stand, owner), stand.clock.now()
@@ -471,7 +471,7 @@ async def test_a_license_that_was_given_back_offline_is_proven_by_the_devices_ow
     assert receipt["removed_at"] == answer["removed_at"]
 
 
-async def test_a_proof_that_is_handed_in_again_gives_the_same_receipt_and_takes_no_later_license(stand: Stand) -> None:
+async def test_a_proof_that_is_sent_again_gives_the_same_receipt_and_removes_no_later_license(stand: Stand) -> None:
     """R-114, R-116."""
     device = SigningDevice()
     owner = await enrolled(stand, public_key=device.public_key)
@@ -484,7 +484,7 @@ async def test_a_proof_that_is_handed_in_again_gives_the_same_receipt_and_takes_
     assert await stand.events(owner.device_id) == before
 
 
-async def test_the_same_proof_in_other_letters_is_the_same_proof(stand: Stand) -> None:
+async def test_the_same_proof_in_another_encoding_is_the_same_proof(stand: Stand) -> None:
     """R-114: the last letter of a signature has bits to spare, so one signature can be written in several ways."""
     device = SigningDevice()
     owner = await enrolled(stand, public_key=device.public_key)
@@ -500,7 +500,7 @@ async def test_the_same_proof_in_other_letters_is_the_same_proof(stand: Stand) -
     assert await stand.events(owner.device_id) == before
 
 
-async def test_a_proof_of_an_older_license_does_not_take_the_one_that_came_after(stand: Stand) -> None:
+async def test_a_proof_about_an_older_license_does_not_remove_a_later_one(stand: Stand) -> None:
     """R-114: the server switched while the device was away."""
     device = SigningDevice()
     owner = await enrolled(stand, public_key=device.public_key)
@@ -515,7 +515,7 @@ async def test_a_proof_of_an_older_license_does_not_take_the_one_that_came_after
     assert (await last_event(stand, owner))[1]["code_ref"] == new.ref
 
 
-async def test_a_proof_that_is_not_the_devices_own_takes_nothing(stand: Stand) -> None:
+async def test_a_proof_that_is_not_the_devices_own_removes_nothing(stand: Stand) -> None:
     """R-109, R-114."""
     device, stranger = SigningDevice(), SigningDevice()
     owner = await enrolled(stand, public_key=device.public_key)
@@ -546,7 +546,7 @@ async def test_a_device_without_a_key_proves_nothing(stand: Stand) -> None:
 # --- documents -------------------------------------------------------------------------------
 
 
-async def test_the_keys_are_published_and_no_private_one(stand: Stand) -> None:
+async def test_the_keys_are_published_without_the_private_one(stand: Stand) -> None:
     """R-113."""
     jwks = told(200, await stand.http.get("/.well-known/jwks.json"))
     assert jwks == stand.keys.public.jwks()
@@ -576,7 +576,7 @@ async def test_a_device_without_a_license_gets_no_document(stand: Stand) -> None
 
 
 async def test_a_document_names_the_device_and_expires(stand: Stand) -> None:
-    """R-113: within 30 days, and bound to the one who asked."""
+    """R-113: within 30 days, and bound to the request."""
     owner = await enrolled(stand, name="Ada's notebook")
     code = await licensed(stand, owner, edition="plus", features=("vpn",), grace_days=7)
     await stand.shows(owner.device_id)
@@ -596,7 +596,7 @@ async def test_a_document_names_the_device_and_expires(stand: Stand) -> None:
     assert works == timedelta(days=7)
 
 
-async def test_the_document_of_an_erased_device_names_it_no_more(stand: Stand) -> None:
+async def test_the_document_of_a_device_with_an_erased_name_no_longer_has_it(stand: Stand) -> None:
     """R-115."""
     owner = await enrolled(stand, name="Ada's notebook")
     await licensed(stand, owner)
@@ -619,7 +619,7 @@ async def test_a_view_that_is_behind_says_how_old_it_is(stand: Stand) -> None:
 
 
 async def test_a_device_without_a_view_is_shown_as_it_was_when_it_was_enrolled(stand: Stand) -> None:
-    """R-100: nothing of the log was followed, so nothing is said of now."""
+    """R-100: none of its events was projected, so nothing is claimed about now."""
     owner = await enrolled(stand)
     await licensed(stand, owner)
     shown = told(200, await stand.http.get(f"{owner.path}/license", headers=owner.headers))
@@ -683,7 +683,7 @@ async def test_a_repeated_fleet_request_has_no_second_effect(stand: Stand) -> No
     assert told(422, reused)["code"] == "idempotency_key_reused"
 
 
-async def test_what_became_of_a_fleet_request_is_read_page_by_page(stand: Stand) -> None:
+async def test_the_results_of_a_fleet_request_are_read_page_by_page(stand: Stand) -> None:
     """R-89."""
     owners, code = [await enrolled(stand) for _ in range(3)], new_code()
     ids = sorted([owner.device_id for owner in owners])
@@ -719,11 +719,11 @@ async def test_what_became_of_a_fleet_request_is_read_page_by_page(stand: Stand)
 
 
 @pytest.mark.parametrize("device_ids", [[], ["a b"], ["d"] * 10_001])
-async def test_a_fleet_that_cannot_be(device_ids: list[str], stand: Stand) -> None:
+async def test_an_invalid_fleet_request_is_refused(device_ids: list[str], stand: Stand) -> None:
     assert told(422, await fleet(stand, new_code(), device_ids, "1"))["code"] == "invalid_fields"
 
 
-async def test_a_fleet_is_the_operators(stand: Stand) -> None:
+async def test_only_the_operator_may_send_a_fleet_request(stand: Stand) -> None:
     """R-109."""
     owner = await enrolled(stand)
     body = {"code": new_code().reveal(), "device_ids": [owner.device_id]}
@@ -746,7 +746,7 @@ async def test_the_largest_body_of_a_fleet_is_read_and_no_larger_one(stand: Stan
 # --- the console ---------------------------------------------------------------------------------
 
 
-async def test_a_token_of_the_console_opens_what_the_operator_key_opens_for_looking(stand: Stand) -> None:
+async def test_a_console_token_gives_the_operators_read_access(stand: Stand) -> None:
     """R-109: and no other credential opens another one's device."""
     device, other = await enrolled(stand), await enrolled(stand)
     token = operator_token(stand.keys, "Ada", audience="device", now=machine_now())
@@ -757,7 +757,7 @@ async def test_a_token_of_the_console_opens_what_the_operator_key_opens_for_look
             assert (await stand.http.get(path, headers=credential)).status_code in (401, 403)
 
 
-async def test_events_are_told_by_their_ids_and_as_what_others_caused(stand: Stand) -> None:
+async def test_events_are_found_by_their_ids_and_by_their_causes(stand: Stand) -> None:
     stranger, cause, now = await enrolled(stand), str(new_id()), stand.clock.now()
     command = EnrollDevice(device_id="caused", at=now, request_id=new_id(), **ANTIVIRUS)
     why = Cause(at=now, recorded_at=now, correlation_id=new_id(), causation_id=UUID(cause))

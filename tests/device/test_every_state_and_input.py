@@ -1,4 +1,4 @@
-"""Every state of a device and everything that can come to it: the rules fill the table of `table.py`."""
+"""Every state of a device with every possible input: the rules fill the table in `table.py`."""
 
 from typing import get_args
 

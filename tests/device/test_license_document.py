@@ -1,4 +1,4 @@
-"""A license document is verified offline by a script that stands alone, and nothing else passes for one."""
+"""A license document is verified offline by a self-contained script, and nothing else passes as one."""
 
 import json
 import subprocess

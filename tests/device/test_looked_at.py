@@ -1,4 +1,4 @@
-"""Why: the rules themselves tell what they looked at, and what would have changed the answer."""
+"""Explanations: the rules themselves report their checks, and what would have changed the answer."""
 
 import re
 
@@ -20,6 +20,7 @@ from services.device.decider import (
     may_activate_now,
 )
 from shared.messages import ActivationRefused, CodeRejected, Reason
+from tests.device.commands import add, click, take_away, tell
 from tests.device.histories import (
     ACTIVATING,
     ACTIVE,
@@ -32,7 +33,6 @@ from tests.device.histories import (
     THROTTLED,
     TRIAL_READY,
 )
-from tests.device.orders import add, click, take_away, tell
 from tests.device.table import INPUTS, STATES, Moment
 from tests.scenarios import END, LATER, NOON, A, B, C, decided, state_after
 
@@ -76,7 +76,7 @@ def test_each_reason_says_what_would_have_changed_it(history: list[DeviceEvent],
     assert may_activate_now(state_after(DECIDER, history), LATER).reason == reason
 
 
-def test_a_page_that_shows_another_code_is_told_so() -> None:
+def test_a_page_that_shows_another_code_is_named_as_the_reason() -> None:
     """R-61."""
     assert not looked(REFUSED, Click(at=LATER, code_ref=C))["stale"].passed
     assert looked(REFUSED, Click(at=LATER, code_ref=B))["stale"].passed
@@ -103,7 +103,7 @@ def test_a_refused_add_is_explained() -> None:
         assert (event.reason, broken.reason, broken.change) == (reason, reason, change)
 
 
-def test_a_refusal_keeps_what_was_looked_at() -> None:
+def test_a_refusal_records_the_results_of_its_checks() -> None:
     """R-54: the log explains itself."""
     for history, order in (
         (READY, click(NOON)),
@@ -116,7 +116,7 @@ def test_a_refusal_keeps_what_was_looked_at() -> None:
 
 
 def test_what_is_refused_is_what_is_explained() -> None:
-    """R-54: the decision and its explanation are one computation, in every state and for every order."""
+    """R-54: the decision and its explanation are one computation, in every state and for every command."""
     compared = 0
     for history, now in STATES.values():
         moment = Moment(state_after(DECIDER, history), now)

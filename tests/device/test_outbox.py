@@ -1,4 +1,4 @@
-"""Under which date the device service's events leave it: when they happened, not when they were noticed."""
+"""The device service's events are dated by when they happened, not by when they were noticed."""
 
 from datetime import timedelta
 
@@ -22,7 +22,7 @@ REMOVED = LicenseRemoved(
 
 
 @pytest.mark.parametrize(("event", "occurred_at"), [(expired(), END), (REMOVED, REMOVED_AT), (enrolled(), LATER)])
-def test_what_is_noticed_or_told_late_keeps_its_date(event: Event, occurred_at: object) -> None:
+def test_what_is_noticed_or_reported_late_keeps_its_date(event: Event, occurred_at: object) -> None:
     """R-43, R-114, R-125."""
     cause = Cause(at=LATER, recorded_at=LATER, correlation_id=ORDER)
     packed = OUTBOX.pack(event, stream_id=D, version=1, cause=cause)

@@ -1,4 +1,4 @@
-"""The device store on a real PostgreSQL: a row is the fold of its stream, and its columns are what timers look up."""
+"""The device store on a real PostgreSQL: a row is the fold of its stream, and timers look up its columns."""
 
 import pytest
 
@@ -51,7 +51,7 @@ async def test_a_row_that_was_loaded_and_kept_again_at_every_step_is_the_same(
 
 
 @every_history
-async def test_the_columns_say_the_same_as_the_state(connection: Connection, history: list[DeviceEvent]) -> None:
+async def test_the_columns_agree_with_the_state(connection: Connection, history: list[DeviceEvent]) -> None:
     state = fold(evolve, history, DECIDER.initial)
     await keep(connection, D, activated_twice())
     await keep(connection, D, state, len(history))

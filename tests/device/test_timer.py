@@ -1,4 +1,4 @@
-"""The timer on a real PostgreSQL: never early, once only, and with the true end however late it looks."""
+"""The timer on a real PostgreSQL: never early, only once, and with the true end however late it fires."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -171,7 +171,7 @@ async def test_more_than_a_batch_is_recorded_too(device_pool: Pool) -> None:
         assert len(await expired(device_pool, 25)) == 25
 
 
-async def test_a_timer_looks_at_its_own_slices_only(device_pool: Pool) -> None:
+async def test_a_timer_polls_only_its_own_slices(device_pool: Pool) -> None:
     mine, yours = (next(f"d-{n}" for n in count() if group_of(slice_of(f"d-{n}")) == group) for group in (3, 4))
     await license_until(device_pool, machine_now() - DAY, mine, yours)
     async with timers(device_pool, groups=[3]):
@@ -182,7 +182,7 @@ async def test_a_timer_looks_at_its_own_slices_only(device_pool: Pool) -> None:
     assert {entry.event.stream_id for entry in entries} == {mine, also_mine}
 
 
-async def test_a_license_that_was_renewed_meanwhile_expires_at_its_new_end_only(device_pool: Pool) -> None:
+async def test_a_license_that_was_renewed_meanwhile_expires_only_at_its_new_end(device_pool: Pool) -> None:
     """R-34, R-93."""
     ends_at = machine_now() - DAY
     await license_until(device_pool, ends_at, "renewed", "other")
@@ -224,7 +224,7 @@ async def _with_reserve(pool: Pool, ends_at: datetime, device: str = "device-1")
     await order(pool, RecordVerdict(device_id=device, verdict=verdict, at=ends_at - DAY), at=ends_at - DAY)
 
 
-async def test_a_delayed_activation_is_tried_again_when_it_is_due_and_not_before(device_pool: Pool) -> None:
+async def test_a_delayed_activation_is_retried_when_it_is_due_and_not_before(device_pool: Pool) -> None:
     """R-49."""
     retry_at = machine_now() + timedelta(milliseconds=700)
     await _with_reserve(device_pool, machine_now() - DAY)
@@ -269,7 +269,7 @@ async def _retried(pool: Pool) -> bool:
         return found
 
 
-async def test_time_that_was_moved_in_a_sandbox_makes_a_license_expire(device_pool: Pool) -> None:
+async def test_moving_the_time_of_a_sandbox_makes_a_license_expire(device_pool: Pool) -> None:
     ends_at = machine_now() + 300 * DAY
     await license_until(device_pool, ends_at, "d")
     clock, elsewhere = Clock(sandbox=True), Clock(sandbox=True)
@@ -281,9 +281,7 @@ async def test_time_that_was_moved_in_a_sandbox_makes_a_license_expire(device_po
     assert entry.event.recorded_at >= ends_at + DAY
 
 
-async def test_a_timer_goes_on_after_its_connection_was_lost(
-    device_pool: Pool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_timer_goes_on_after_losing_its_connection(device_pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("services.device.timer.RETRY_SECONDS", 0.05)
     async with timers(device_pool):
         await license_until(device_pool, machine_now() - DAY, "before")

@@ -56,15 +56,17 @@ async def filled(history: History, kafka: Kafka, topic: str) -> tuple[int, list[
 async def read_by_a_new_consumer(kafka: Kafka, topic: str) -> dict[int, list[int]]:
     """Return the positions that a consumer accepts, by slice, in its order."""
     records = await records_in(kafka.bootstrap, topic, PARTITIONS)
-    vector = Checkpoint(defaultdict(lambda: (0, GENESIS)))
-    sieve = PositionCheck(
+    checkpoint = Checkpoint(defaultdict(lambda: (0, GENESIS)))
+    position_check = PositionCheck(
         read=lambda envelope, body: decode(envelope.type_name, envelope.schema_version, body),
         ignored=(),
         partition_count=PARTITIONS,
         overdue=lambda _slice, _position: True,
     )
     accepted: dict[int, list[int]] = defaultdict(list)
-    sifted = sieve.sift(read_positions(sorted(records, key=lambda record: (record.partition, record.offset))), vector)
+    sifted = position_check.sift(
+        read_positions(sorted(records, key=lambda record: (record.partition, record.offset))), checkpoint
+    )
     assert sifted.parked == []
     for entry in sifted.accepted:
         texts = dict(entry.record.headers)

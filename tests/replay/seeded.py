@@ -62,18 +62,18 @@ async def hear(pool: Pool, projection: Projection[Any], *, limit: int = 1_000_00
     progress = Progress(projection.name)
     async with transaction(pool) as connection:
         claims = await progress.claim(connection, list(range(PARTITIONS)))
-        vector = await progress.hold(connection, claims, owned={}, slices=range(256))
+        checkpoint = await progress.hold(connection, claims, owned={}, slices=range(256))
         rows = await connection.fetch(NEXT, projection.name, limit)
         sifted: Sifted[Any] = Sifted()
         for offset, entry in enumerate(map(from_row, rows)):
             record = record_of(entry, offset)
             envelope = read_envelope(header_texts(record.headers))
-            vector.slices[entry.event.slice_number] = (entry.position, entry.hash)
+            checkpoint.slices[entry.event.slice_number] = (entry.position, entry.hash)
             sifted.advanced_slices.add(entry.event.slice_number)
             if envelope.type_name not in projection.ignored:
                 sifted.accepted += _read(record, envelope)
         await fold_batch(projection, connection, sifted.accepted)
-        await progress.move(connection, Checkpoint(vector.slices, {0: 0}), sifted)
+        await progress.move(connection, Checkpoint(checkpoint.slices, {0: 0}), sifted)
     return len(rows)
 
 

@@ -184,10 +184,10 @@ def test_it_ends_where_the_live_consumer_ends(seed: int) -> None:
 
 def _live_heads(records: Sequence[Record]) -> dict[int, tuple[int, bytes]]:
     """Return where the live consumer stands that reads from the first record that waits, until none comes."""
-    sieve: PositionCheck[None] = PositionCheck(
+    position_check: PositionCheck[None] = PositionCheck(
         read=lambda *_: None, ignored=(), partition_count=PARTITIONS, overdue=lambda *_: False
     )
-    vector = Checkpoint(dict.fromkeys(SLICES, (0, GENESIS)))
-    while sieve.sift(read_positions(records), vector).advanced_slices:
+    checkpoint = Checkpoint(dict.fromkeys(SLICES, (0, GENESIS)))
+    while position_check.sift(read_positions(records), checkpoint).advanced_slices:
         pass
-    return vector.slices
+    return checkpoint.slices

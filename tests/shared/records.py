@@ -1,4 +1,4 @@
-"""What the tests of the shared parts are made of: events for a ledger, and the Kafka records that carry them."""
+"""Building blocks of the tests of `shared`: events for a ledger, and the Kafka records that carry them."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence

@@ -15,7 +15,7 @@ from services.activation.console.sessions import NotLoggedIn
 from shared.doors.command_queue import LedgerUnavailable
 from shared.doors.idempotency import KeyReused
 from shared.doors.problems import Problem
-from shared.ledger.database import AWAY
+from shared.ledger.database import UNAVAILABLE
 from shared.pages import NotOurForm
 
 logger = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ def _page_for(error: Exception) -> ErrorPage:  # noqa: PLR0911 - one line per fa
             )
         case LedgerUnavailable():
             return NO_ANSWER
-        case _ if isinstance(error, AWAY):
+        case _ if isinstance(error, UNAVAILABLE):
             return NO_ANSWER
         case _:
             logger.error("the console failed", exc_info=error)

@@ -9,7 +9,7 @@ from services.cli.doctor.diagnosis import Finding, Readings, of_ledger
 from services.cli.failures import CommandFailed
 from services.cli.names import MIGRATIONS, ServiceName
 from shared.ledger.clock import machine_now
-from shared.ledger.database import AWAY, Connection
+from shared.ledger.database import UNAVAILABLE, Connection
 from shared.ledger.migrate import SchemaError, check_schema
 
 ASK_SECONDS = 5.0
@@ -23,7 +23,7 @@ async def of_database(service: ServiceName, connections: Connections) -> tuple[l
         connection = await asyncpg.connect(connections.database_url(service), timeout=ASK_SECONDS)
     except CommandFailed as unknown:
         return [Finding("away", part, "nobody said where it is", unknown.message)], None
-    except (asyncpg.PostgresError, *AWAY) as error:
+    except (asyncpg.PostgresError, *UNAVAILABLE) as error:
         advice = "start PostgreSQL, or check the address and password in its secret"
         return [Finding("away", part, str(error) or type(error).__name__, advice)], None
     try:

@@ -5,7 +5,7 @@ from aiokafka.errors import KafkaError
 
 from services.cli.doctor.diagnosis import Finding, of_kafka
 from shared.kafka.topics import COMMAND_TOPICS, EVENT_TOPICS, WrongTopic, check_topics
-from shared.ledger.database import AWAY
+from shared.ledger.database import UNAVAILABLE
 
 ASK_SECONDS = 5.0
 
@@ -22,7 +22,7 @@ async def of_brokers(bootstrap_servers: str, replicas: int) -> list[Finding]:
         return [cluster, *of_kafka(await admin.describe_topics(list(topics)), replicas)]
     except WrongTopic as error:
         return [Finding("wrong", "Kafka", str(error), "do that, then `perennial topics ensure`")]
-    except (KafkaError, *AWAY) as error:
+    except (KafkaError, *UNAVAILABLE) as error:
         said = f"{bootstrap_servers}: {error!r}"
         return [Finding("away", "Kafka", said, "start the brokers, or name them with --kafka")]
     finally:

@@ -19,7 +19,7 @@ from services.cli.names import SERVICES, ServiceName
 from services.cli.output import AsJson, say, show
 from shared.kafka.relay import SEND_SECONDS_MAX, STOP_SECONDS_MAX, Relay
 from shared.kafka.topics import COMMAND_TOPICS, EVENT_TOPICS, Layout, create_topic, layout_of, record_count
-from shared.ledger.database import AWAY, Connection
+from shared.ledger.database import UNAVAILABLE, Connection
 from shared.ledger.lease import Leases
 from shared.ledger.slices import SLICE_COUNT, check_partition_count
 from shared.recovery.republish import (
@@ -221,7 +221,7 @@ async def _copied(connections: Connections, ledger: Ledger, connection: Connecti
                     return events + await copy(connection, relay, topic, tell=bar.tell)
                 except AnotherCopies:
                     raise CommandFailed(ExitCode.REFUSED, "busy: somebody else fills a topic from this log") from None
-                except (KafkaError, *AWAY) as error:
+                except (KafkaError, *UNAVAILABLE) as error:
                     if attempt == TRIES_MAX:
                         raise
                     say(f"trying again: {error!r}")

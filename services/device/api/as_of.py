@@ -71,10 +71,10 @@ def _explained_event(entry: RecordedEvent) -> Told:
 
 def _with_paths(explanation: Explanation) -> dict[str, Any]:
     """Return the explanation as JSON, with the paths to follow at the activation service's API."""
-    shown: dict[str, Any] = as_json(explanation)
-    for answer, told in zip(shown["answers"], explanation.answers, strict=True):
-        answer["further"] = [{**as_json(further), "path": _path(further)} for further in told.further]
-    return shown
+    body: dict[str, Any] = as_json(explanation)
+    for shown, answer in zip(body["answers"], explanation.answers, strict=True):
+        shown["further"] = [{**as_json(further), "path": _path(further)} for further in answer.further]
+    return body
 
 
 def _path(further: Further) -> str:

@@ -12,7 +12,7 @@ from services.device.window.sentences import ErrorPage, error_page, not_opened_p
 from services.device.window.window import window_path
 from shared.doors.command_queue import LedgerUnavailable
 from shared.doors.problems import Problem
-from shared.ledger.database import AWAY
+from shared.ledger.database import UNAVAILABLE
 from shared.pages import NotOurForm, Renderer
 from shared.pages.error_pages import page_route
 
@@ -45,7 +45,7 @@ def _page_for(error: Exception) -> ErrorPage:  # noqa: PLR0911 - one line per fa
             return error_page("nothing_here")
         case LedgerUnavailable():
             return error_page("away")
-        case _ if isinstance(error, AWAY):
+        case _ if isinstance(error, UNAVAILABLE):
             return error_page("away")
         case Problem(status=413):
             return error_page("too_much")

@@ -1,4 +1,4 @@
-"""The headers of a message: written and read alike, and a wrong one is named, never quoted."""
+"""The headers of a message: they are read as written, and a wrong one is named, never quoted."""
 
 from copy import replace
 
@@ -42,7 +42,7 @@ def entry() -> RecordedEvent:
     return recorded([event])[0]
 
 
-def test_what_is_written_is_read_again() -> None:
+def test_headers_are_read_as_they_were_written() -> None:
     written = entry()
     texts = header_texts(to_headers(written, SOURCE))
     event = written.event
@@ -74,13 +74,13 @@ def test_the_headers_are_those_of_a_cloudevent_in_binary_mode() -> None:
     assert all(name[3:].isascii() and name[3:].isalnum() and name[3:].islower() for name in names if name[:3] == "ce_")
 
 
-def test_what_an_event_does_not_have_has_no_header() -> None:
+def test_a_missing_field_of_an_event_has_no_header() -> None:
     event = replace(packed("device-1"), causation_id=None, traceparent=None)
     names = {name for name, _ in to_headers(recorded([event])[0], SOURCE)}
     assert not names & {"ce_causationid", "traceparent"}
 
 
-def test_an_outside_writer_needs_five_headers_only() -> None:
+def test_an_outside_writer_needs_only_five_headers() -> None:
     envelope = read_envelope(header_texts(outside_headers()))
     assert envelope.schema_version == 1
     assert envelope.recorded_at == envelope.occurred_at == NOON
@@ -96,7 +96,7 @@ def test_a_missing_header_is_named(name: str, value: str | None) -> None:
 
 @pytest.mark.parametrize("name", ["slice", "position", "hash", "ce_subject"])
 @pytest.mark.parametrize("value", [None, ""])
-def test_a_missing_place_is_named(name: str, value: str | None) -> None:
+def test_a_missing_position_header_is_named(name: str, value: str | None) -> None:
     with pytest.raises(UnreadableEnvelope, match=f"^{name} is missing"):
         read_position(_with(name, value), KEY)
 
@@ -143,7 +143,7 @@ def test_a_malformed_header_is_named_and_never_quoted(name: str, value: str) -> 
         ("hash", "0"),
     ],
 )
-def test_a_malformed_place_is_named_and_never_quoted(name: str, value: str) -> None:
+def test_a_malformed_position_header_is_named_and_never_quoted(name: str, value: str) -> None:
     """R-112."""
     with pytest.raises(UnreadableEnvelope, match=f"^{name} ") as refused:
         read_position(_with(name, value), KEY)
@@ -157,12 +157,12 @@ def test_a_key_that_is_not_the_subject_is_refused(key: bytes | None) -> None:
     assert SECRET not in str(refused.value)
 
 
-def test_a_slice_that_is_not_the_keys_is_refused() -> None:
+def test_a_slice_that_is_not_that_of_the_key_is_refused() -> None:
     with pytest.raises(UnreadableEnvelope, match="slice"):
         read_position(_with("slice", str(slice_of("device-1") + 1)), KEY)
 
 
-def test_bytes_that_are_no_text_are_refused_without_quoting_them() -> None:
+def test_bytes_that_are_not_text_are_refused_without_quoting_them() -> None:
     with pytest.raises(UnreadableEnvelope) as refused:
         header_texts([("ce_id", SECRET.encode() + b"\xff")])
     assert SECRET not in str(refused.value)
@@ -189,7 +189,7 @@ names = st.sampled_from([*HEADERS, "ce_dataschema", "ce_recordedtime", "ce_corre
     complete=st.booleans(),
     key=st.none() | st.just(KEY) | st.binary(max_size=20),
 )
-def test_whatever_the_headers_are_nothing_else_is_raised(
+def test_whatever_the_headers_nothing_else_is_raised(
     changes: dict[str, bytes | None], *, complete: bool, key: bytes | None
 ) -> None:
     """R-122."""

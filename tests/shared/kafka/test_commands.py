@@ -1,4 +1,4 @@
-"""Orders from outside tools: read or refused in two ways only, whatever the message holds, never quoted."""
+"""Commands from outside tools: read, or refused with one of two errors that never quote the message."""
 
 import json
 from collections.abc import Mapping
@@ -37,24 +37,24 @@ def unreadable(type_name: str, body: Any, filled_in: Mapping[str, Any] = FILLED_
     return str(refused.value)
 
 
-def test_an_order_is_its_fields_and_what_is_filled_in() -> None:
+def test_a_command_has_its_own_fields_and_those_filled_in() -> None:
     order = read("AddCode", ADD)
     assert order == AddCode.model_validate({**ADD, **FILLED_IN})
 
 
-def test_what_is_no_order_is_told() -> None:
+def test_an_unknown_command_is_reported() -> None:
     with pytest.raises(UnknownEvent):
         read("SellCode", ADD)
 
 
 @pytest.mark.parametrize("field", ["at", "request_id"])
-def test_nobody_outside_says_when_or_by_which_id(field: str) -> None:
+def test_no_outside_tool_can_set_the_time_or_the_request_id(field: str) -> None:
     """R-62, R-111."""
     unreadable("AddCode", {**ADD, field: FILLED_IN[field].__str__()})
 
 
 @pytest.mark.parametrize("body", [[ADD], "x", 1, None, b"", b"\xff", b"{", b"9" * 10_000, b'{"device_id": "\\ud800"}'])
-def test_a_body_that_is_no_object_is_unreadable(body: Any) -> None:
+def test_a_body_that_is_not_an_object_is_unreadable(body: Any) -> None:
     """R-122."""
     unreadable("AddCode", body)
 
@@ -77,7 +77,7 @@ def test_a_body_nested_too_deeply_is_unreadable(body: bytes) -> None:
     unreadable("AddCode", body)
 
 
-def test_a_nul_in_the_name_of_an_order_is_unreadable() -> None:
+def test_a_nul_in_the_name_of_a_command_is_unreadable() -> None:
     """R-122."""
     unreadable("RecordPurchase", {**BUY, "order_id": "a\x00b"}, {"at": NOON})
 
@@ -89,7 +89,7 @@ def test_a_nul_in_a_header_that_is_stored_is_unreadable(name: str) -> None:
         read_envelope(header_texts(outside_headers(**{name: b"a\x00b"})))
 
 
-def test_a_trace_context_that_is_none_is_not_taken() -> None:
+def test_a_malformed_trace_context_is_ignored() -> None:
     envelope = read_envelope(header_texts(outside_headers(traceparent=b"x" * 900_000)))
     assert envelope.traceparent is None
 
@@ -116,9 +116,7 @@ json_values = st.recursive(
         st.sampled_from([*ADD, *BUY, "replace", "term", "region"]) | st.text(), json_values, max_size=4
     ),
 )
-def test_whatever_the_body_is_nothing_else_is_raised(
-    type_name: str, base: dict[str, Any], body: dict[str, Any]
-) -> None:
+def test_whatever_the_body_nothing_else_is_raised(type_name: str, base: dict[str, Any], body: dict[str, Any]) -> None:
     """R-122."""
     try:
         read(type_name, base | body)

@@ -47,12 +47,12 @@ async def _write_to_an_ended_connection() -> AIOKafkaConnection:
 
 @pytest.mark.usefixtures("mended")
 def test_a_write_to_an_ended_connection_fails_as_the_client_expects() -> None:
-    """R-120: anything else ends the client's own tasks, and a consumer stands still."""
+    """R-120: any other error ends the client's own tasks, and the consumer stalls."""
     with pytest.raises(KafkaConnectionError):
         uvloop.run(_write_to_an_ended_connection())
 
 
-def test_without_mending_it_fails_otherwise() -> None:
+def test_without_the_patch_it_fails_differently() -> None:
     """The day this test fails, uvloop or aiokafka have mended themselves and `shared.kafka.connection` can go."""
     with pytest.raises(RuntimeError, match="closed"):
         uvloop.run(_write_to_an_ended_connection())

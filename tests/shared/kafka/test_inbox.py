@@ -1,4 +1,4 @@
-"""The sieve, pure, on Kafka's own records: each event of a ledger once, in order, whatever the delivery does."""
+"""The checks of position and hash, pure, on Kafka's own records: each event once, in order, however delivered."""
 
 import itertools
 from collections.abc import Callable, Sequence
@@ -40,11 +40,11 @@ def always(_: int, __: int) -> bool:
 
 
 def start() -> Checkpoint:
-    """Return the vector of a consumer that has seen nothing."""
+    """Return the checkpoint of a consumer that has seen nothing."""
     return Checkpoint(dict.fromkeys(range(SLICE_COUNT), (0, GENESIS)))
 
 
-def sieve(
+def position_check(
     overdue: Callable[[int, int], bool] = never,
     *,
     ignored: Sequence[str] = (),
@@ -60,9 +60,9 @@ def ledger(slice_number: int = ONE, length: int = 5) -> list[RecordedEvent]:
 
 
 def sift(
-    records: Sequence[Record], vector: Checkpoint | None = None, *, by: PositionCheck[Event] | None = None
+    records: Sequence[Record], checkpoint: Checkpoint | None = None, *, by: PositionCheck[Event] | None = None
 ) -> Sifted[Event]:
-    return (by or sieve()).sift(read_positions(records), start() if vector is None else vector)
+    return (by or position_check()).sift(read_positions(records), start() if checkpoint is None else checkpoint)
 
 
 def accepted(sifted: Sifted[Event]) -> list[str]:
@@ -81,28 +81,28 @@ def numbered(entries: Sequence[RecordedEvent]) -> list[Record]:
     return [record_of(entry, offset=offset) for offset, entry in enumerate(entries)]
 
 
-def test_a_slice_is_accepted_in_its_order_and_the_vector_moves_on() -> None:
-    entries, vector = ledger(), start()
-    sifted = sift(numbered(entries), vector)
+def test_a_slice_is_accepted_in_order_and_the_checkpoint_advances() -> None:
+    entries, checkpoint = ledger(), start()
+    sifted = sift(numbered(entries), checkpoint)
     assert accepted(sifted) == ids(entries)
     assert [entry.message for entry in sifted.accepted] == [
         CodeBlocked(code_ref="a" * 32, note=f"{stream_in(ONE)} {version}") for version in range(1, 6)
     ]
-    assert vector.slices[ONE] == (5, entries[-1].hash)
-    assert vector.offsets == {ONE: 5}
+    assert checkpoint.slices[ONE] == (5, entries[-1].hash)
+    assert checkpoint.offsets == {ONE: 5}
     assert (sifted.advanced_slices, sifted.parked, sifted.gaps) == ({ONE}, [], [])
 
 
-def test_what_was_handled_before_is_dropped() -> None:
+def test_a_record_that_was_handled_before_is_dropped() -> None:
     """R-116."""
-    entries, vector = ledger(), start()
-    sift(numbered(entries[:3]), vector)
-    again = sift([record_of(entry, offset=3 + number) for number, entry in enumerate(entries)], vector)
+    entries, checkpoint = ledger(), start()
+    sift(numbered(entries[:3]), checkpoint)
+    again = sift([record_of(entry, offset=3 + number) for number, entry in enumerate(entries)], checkpoint)
     assert accepted(again) == ids(entries[3:])
-    assert vector.offsets == {ONE: 8}
+    assert checkpoint.offsets == {ONE: 8}
 
 
-def test_a_record_twice_in_one_batch_is_handled_once() -> None:
+def test_a_record_that_is_twice_in_one_batch_is_handled_once() -> None:
     """R-116."""
     entries = ledger(length=2)
     sifted = sift(numbered([entries[0], entries[0], entries[1], entries[0], entries[1]]))
@@ -110,58 +110,58 @@ def test_a_record_twice_in_one_batch_is_handled_once() -> None:
     assert sifted.parked == []
 
 
-def test_after_a_gap_nothing_is_accepted_and_the_offset_stays_before_the_first_that_waits() -> None:
+def test_after_a_gap_nothing_is_accepted_and_the_offset_stays_at_the_first_waiting_record() -> None:
     """R-36."""
-    entries, vector = ledger(), start()
-    sifted = sift(numbered([entries[0], entries[2], entries[3]]), vector)
+    entries, checkpoint = ledger(), start()
+    sifted = sift(numbered([entries[0], entries[2], entries[3]]), checkpoint)
     assert accepted(sifted) == ids(entries[:1])
     assert sifted.gaps == [Gap(ONE, 2, ONE, 1), Gap(ONE, 2, ONE, 2)]
-    assert vector.offsets == {ONE: 1}
-    assert vector.slices[ONE] == (1, entries[0].hash)
+    assert checkpoint.offsets == {ONE: 1}
+    assert checkpoint.slices[ONE] == (1, entries[0].hash)
     assert sifted.parked == []
 
 
-def test_when_the_missing_record_comes_the_slice_goes_on() -> None:
+def test_when_the_missing_record_arrives_the_slice_goes_on() -> None:
     """R-36, R-124."""
-    entries, vector = ledger(), start()
-    sift(numbered([entries[0], entries[2]]), vector)
+    entries, checkpoint = ledger(), start()
+    sift(numbered([entries[0], entries[2]]), checkpoint)
     late = [
         record_of(entries[position], offset=offset) for offset, position in ((1, 2), (2, 1), (3, 2), (4, 3), (5, 4))
     ]
-    sifted = sift(late, vector)
+    sifted = sift(late, checkpoint)
     assert accepted(sifted) == ids(entries[1:])
     # it still stands before the one that waited: what is read again is known by then
-    assert vector.offsets == {ONE: 1}
-    assert sift(late, vector).accepted == []
-    assert vector.offsets == {ONE: 6}
+    assert checkpoint.offsets == {ONE: 1}
+    assert sift(late, checkpoint).accepted == []
+    assert checkpoint.offsets == {ONE: 6}
 
 
-def test_a_gap_that_is_overdue_is_passed_over_and_its_slice_goes_on_waiting() -> None:
+def test_records_behind_an_overdue_gap_are_parked_and_the_slice_keeps_waiting() -> None:
     """R-122."""
-    entries, vector = ledger(), start()
-    sifted = sift(numbered([entries[0], entries[2]]), vector, by=sieve(always))
+    entries, checkpoint = ledger(), start()
+    sifted = sift(numbered([entries[0], entries[2]]), checkpoint, by=position_check(always))
     assert reasons(sifted) == ["position_gap"]
     assert sifted.gaps == []
-    assert vector.slices[ONE] == (1, entries[0].hash)
-    assert vector.offsets == {ONE: 2}
-    assert accepted(sift(numbered(entries), vector)) == ids(entries[1:])
+    assert checkpoint.slices[ONE] == (1, entries[0].hash)
+    assert checkpoint.offsets == {ONE: 2}
+    assert accepted(sift(numbered(entries), checkpoint)) == ids(entries[1:])
 
 
-def test_it_is_asked_which_position_of_which_slice_is_overdue() -> None:
+def test_overdue_is_asked_about_the_missing_position_of_its_slice() -> None:
     asked = []
 
     def overdue(slice_number: int, position: int) -> bool:
         asked.append((slice_number, position))
         return False
 
-    sift(numbered([ledger()[2]]), by=sieve(overdue))
+    sift(numbered([ledger()[2]]), by=position_check(overdue))
     assert asked == [(ONE, 1)]
 
 
 def test_other_slices_go_on_while_one_waits() -> None:
-    """R-122: also in the same partition, though the partition's offset stands."""
+    """R-122: also in the same partition, although the partition's offset stays."""
     waiting, going_on, elsewhere = ledger(ONE), ledger(SAME_PARTITION), ledger(OTHER)
-    vector = start()
+    checkpoint = start()
     records = [
         record_of(going_on[0], offset=10),
         record_of(waiting[1], offset=11),
@@ -169,33 +169,33 @@ def test_other_slices_go_on_while_one_waits() -> None:
         record_of(elsewhere[0], offset=70),
         record_of(elsewhere[1], offset=71),
     ]
-    sifted = sift(records, vector)
+    sifted = sift(records, checkpoint)
     assert accepted(sifted) == ids([going_on[0], going_on[1], elsewhere[0], elsewhere[1]])
-    assert vector.offsets == {ONE: 11, OTHER: 72}
+    assert checkpoint.offsets == {ONE: 11, OTHER: 72}
     assert sifted.advanced_slices == {SAME_PARTITION, OTHER}
 
 
-def test_interleaved_slices_keep_each_its_own_order() -> None:
+def test_interleaved_slices_each_keep_their_own_order() -> None:
     first, second = ledger(ONE), ledger(SAME_PARTITION)
     mixed = [first[0], second[0], second[1], first[1], first[2], second[2]]
     assert accepted(sift(numbered(mixed))) == ids(mixed)
 
 
-def test_a_forged_position_is_set_aside_and_the_true_event_is_still_accepted() -> None:
+def test_a_record_with_a_forged_position_is_parked_and_the_true_event_is_still_accepted() -> None:
     """R-109."""
-    entries, vector = ledger(), start()
+    entries, checkpoint = ledger(), start()
     forged = record_of(entries[4], offset=1, position=b"2")
-    sifted = sift([record_of(entries[0], offset=0), forged, record_of(entries[1], offset=2)], vector)
+    sifted = sift([record_of(entries[0], offset=0), forged, record_of(entries[1], offset=2)], checkpoint)
     assert reasons(sifted) == ["broken_chain"]
     assert accepted(sifted) == ids(entries[:2])
-    assert vector.slices[ONE] == (2, entries[1].hash)
+    assert checkpoint.slices[ONE] == (2, entries[1].hash)
 
 
 @pytest.mark.parametrize("position", [10**17, 3])
 def test_a_forged_position_far_ahead_only_waits(position: int) -> None:
-    entries, vector = ledger(), start()
+    entries, checkpoint = ledger(), start()
     forged = record_of(entries[1], offset=1, position=str(position).encode())
-    sifted = sift([record_of(entries[0], offset=0), forged, record_of(entries[1], offset=2)], vector)
+    sifted = sift([record_of(entries[0], offset=0), forged, record_of(entries[1], offset=2)], checkpoint)
     assert accepted(sifted) == ids(entries[:2])
     assert sifted.gaps == [Gap(ONE, 2, ONE, 1)]
 
@@ -211,34 +211,34 @@ def test_a_forged_position_far_ahead_only_waits(position: int) -> None:
     ],
     ids=str,
 )
-def test_an_event_that_says_something_else_than_its_hash_breaks_the_chain(changed: dict[str, bytes]) -> None:
+def test_an_event_whose_headers_do_not_match_its_hash_breaks_the_chain(changed: dict[str, bytes]) -> None:
     """R-127."""
-    vector = start()
-    sifted = sift([record_of(ledger()[0], offset=0, **changed)], vector)
+    checkpoint = start()
+    sifted = sift([record_of(ledger()[0], offset=0, **changed)], checkpoint)
     assert (reasons(sifted), sifted.accepted) == (["broken_chain"], [])
-    assert vector.slices[ONE] == (0, GENESIS)
+    assert checkpoint.slices[ONE] == (0, GENESIS)
 
 
-def test_a_body_that_is_not_the_one_that_was_hashed_breaks_the_chain() -> None:
+def test_a_body_that_does_not_match_its_hash_breaks_the_chain() -> None:
     """R-127."""
     changed = replace(ledger()[0], event=replace(ledger()[0].event, data=blocked("other")))
     assert reasons(sift([record_of(changed, offset=0)])) == ["broken_chain"]
 
 
-def test_an_event_of_another_past_breaks_the_chain() -> None:
+def test_an_event_with_a_different_predecessor_breaks_the_chain() -> None:
     """R-127: a ledger that was restored from a backup and went on differently."""
-    vector = start()
-    sift(numbered(ledger()[:1]), vector)
-    assert reasons(sift([record_of(ledger()[1], offset=1)], vector)) == ["broken_chain"]
+    checkpoint = start()
+    sift(numbered(ledger()[:1]), checkpoint)
+    assert reasons(sift([record_of(ledger()[1], offset=1)], checkpoint)) == ["broken_chain"]
 
 
-def test_a_record_in_the_wrong_partition_is_set_aside() -> None:
-    entries, vector = ledger(), start()
+def test_a_record_in_the_wrong_partition_is_parked() -> None:
+    entries, checkpoint = ledger(), start()
     misplaced = replace(record_of(entries[0], offset=0), partition=OTHER)
-    sifted = sift([misplaced], vector)
+    sifted = sift([misplaced], checkpoint)
     assert (reasons(sifted), sifted.accepted, sifted.gaps) == (["wrong_partition"], [], [])
-    assert vector.offsets == {OTHER: 1}
-    assert accepted(sift(numbered(entries), vector)) == ids(entries)
+    assert checkpoint.offsets == {OTHER: 1}
+    assert accepted(sift(numbered(entries), checkpoint)) == ids(entries)
 
 
 @pytest.mark.parametrize(
@@ -254,18 +254,18 @@ def test_a_record_in_the_wrong_partition_is_set_aside() -> None:
         lambda entry: record_of(entry, offset=0, ce_specversion=None),
     ],
 )
-def test_headers_that_cannot_be_read_are_set_aside_and_the_others_go_on(
+def test_a_record_with_unreadable_headers_is_parked_and_the_others_go_on(
     made: Callable[[RecordedEvent], Record],
 ) -> None:
     """R-122."""
-    entries, vector = ledger(), start()
-    sifted = sift([made(entries[0]), *(record_of(entry, offset=1 + n) for n, entry in enumerate(entries))], vector)
+    entries, checkpoint = ledger(), start()
+    sifted = sift([made(entries[0]), *(record_of(entry, offset=1 + n) for n, entry in enumerate(entries))], checkpoint)
     assert reasons(sifted) == ["unreadable_envelope"]
     assert accepted(sifted) == ids(entries)
-    assert vector.offsets == {ONE: 6}
+    assert checkpoint.offsets == {ONE: 6}
 
 
-def test_types_that_do_not_concern_are_passed_over_unread() -> None:
+def test_ignored_types_are_skipped_unread() -> None:
     stream = stream_in(ONE)
     enrolled = DeviceEnrolled(device_id=stream, product="antivirus", region="DE")
     entries = recorded([packed(stream, 1), packed(stream, 2, enrolled), packed(stream, 3)])
@@ -274,10 +274,10 @@ def test_types_that_do_not_concern_are_passed_over_unread() -> None:
         assert envelope.type_name != "DeviceEnrolled"
         return read_event(envelope, data)
 
-    vector = start()
-    sifted = sift(numbered(entries), vector, by=sieve(ignored=["DeviceEnrolled"], read=read))
+    checkpoint = start()
+    sifted = sift(numbered(entries), checkpoint, by=position_check(ignored=["DeviceEnrolled"], read=read))
     assert accepted(sifted) == ids([entries[0], entries[2]])
-    assert vector.slices[ONE] == (3, entries[2].hash)
+    assert checkpoint.slices[ONE] == (3, entries[2].hash)
 
 
 @pytest.mark.parametrize(
@@ -289,9 +289,7 @@ def test_types_that_do_not_concern_are_passed_over_unread() -> None:
         ({"data": b""}, "unreadable_event"),
     ],
 )
-def test_an_event_that_cannot_be_read_is_set_aside_and_its_slice_goes_on(
-    changed: dict[str, object], reason: str
-) -> None:
+def test_an_unreadable_event_is_parked_and_its_slice_goes_on(changed: dict[str, object], reason: str) -> None:
     """R-122."""
     events = [packed(stream_in(ONE), version) for version in (1, 2, 3)]
     events[1] = replace(events[1], **changed)  # type: ignore[arg-type] # one field, of its type
@@ -301,8 +299,8 @@ def test_an_event_that_cannot_be_read_is_set_aside_and_its_slice_goes_on(
     assert accepted(sifted) == ids([entries[0], entries[2]])
 
 
-def test_a_record_without_a_value_is_set_aside() -> None:
-    """R-122: a tombstone; nobody deletes here."""
+def test_a_record_without_a_value_is_parked() -> None:
+    """R-122: it is a tombstone, and nothing is deleted here."""
     entry = recorded([replace(packed(stream_in(ONE)), data=b"")])[0]
     tombstone = replace(record_of(entry, offset=0), value=None)
     assert reasons(sift([tombstone])) == ["unreadable_event"]
@@ -319,56 +317,56 @@ ALL = [entry for entries in LEDGER.values() for entry in entries]
     cuts=st.lists(st.integers(0, 60), max_size=6),
     gives_up=st.booleans(),
 )
-def test_in_the_end_each_slice_was_accepted_once_and_in_order(
+def test_in_the_end_each_slice_is_accepted_once_and_in_order(
     delivery: list[int], cuts: list[int], *, gives_up: bool
 ) -> None:
-    """R-36, R-116, R-120, R-121: any order, any repeats, any batches, if all comes in order at last."""
+    """R-36, R-116, R-120, R-121: any order, any repeats, any batches, if everything comes in order at last."""
     records = [record_of(ALL[number], offset=offset) for offset, number in enumerate(delivery)]
     at_last = [record_of(entry, offset=len(delivery) + number) for number, entry in enumerate(ALL)]
     bounds = [0, *sorted(min(cut, len(records)) for cut in cuts), len(records)]
     batches = [*(records[begin:end] for begin, end in itertools.pairwise(bounds)), at_last]
-    vector, seen = start(), []
+    checkpoint, seen = start(), []
     for batch in batches:
-        sifted = sift(batch, vector, by=sieve(always if gives_up else never))
+        sifted = sift(batch, checkpoint, by=position_check(always if gives_up else never))
         assert set(reasons(sifted)) <= {"position_gap"}
         assert not (gives_up and sifted.gaps)
         seen += accepted(sifted)
     for number, entries in LEDGER.items():
         of_slice = set(ids(entries))
         assert [event_id for event_id in seen if event_id in of_slice] == ids(entries)
-        assert vector.slices[number] == (6, entries[-1].hash)
+        assert checkpoint.slices[number] == (6, entries[-1].hash)
 
 
 @given(delivery=st.lists(st.integers(0, len(LEDGER[ONE]) - 1), max_size=30))
-def test_reading_again_from_the_stored_offset_never_loses_a_record(delivery: list[int]) -> None:
+def test_rereading_from_the_stored_offset_never_loses_a_record(delivery: list[int]) -> None:
     """R-120: whatever lies before the stored offset was accepted, or is known, or can come only again."""
     entries = LEDGER[ONE]
     log = [record_of(entries[number], offset=offset) for offset, number in enumerate(delivery)]
     log += [record_of(entry, offset=len(delivery) + number) for number, entry in enumerate(entries)]
-    vector, seen = start(), []
+    checkpoint, seen = start(), []
     for _ in range(len(log)):
-        # a crash after every batch of three: only the vector is left
-        begin = vector.offsets.get(ONE, 0)
-        sifted = sift(log[begin : begin + 3], vector)
+        # a crash after every batch of three: only the checkpoint is left
+        begin = checkpoint.offsets.get(ONE, 0)
+        sifted = sift(log[begin : begin + 3], checkpoint)
         seen += accepted(sifted)
-        if sifted.gaps and vector.offsets[ONE] == begin:
+        if sifted.gaps and checkpoint.offsets[ONE] == begin:
             # the first of the batch waits: the consumer reads further before it looks back
-            seen += accepted(sift(log[begin:], vector))
+            seen += accepted(sift(log[begin:], checkpoint))
     assert seen == ids(entries)
 
 
 # --- writers without positions -------------------------------------------------------------------
 
 
-def foreign(record: Record, vector: Checkpoint | None = None) -> Sifted[Event]:
-    return sift_external_records([record], start() if vector is None else vector, read_event)
+def foreign(record: Record, checkpoint: Checkpoint | None = None) -> Sifted[Event]:
+    return sift_external_records([record], start() if checkpoint is None else checkpoint, read_event)
 
 
-def test_an_outside_message_needs_no_place() -> None:
-    vector = start()
-    sifted = foreign(record(headers=outside_headers(), value=blocked(), partition=2, offset=7), vector)
+def test_an_outside_message_needs_no_position() -> None:
+    checkpoint = start()
+    sifted = foreign(record(headers=outside_headers(), value=blocked(), partition=2, offset=7), checkpoint)
     assert [entry.message for entry in sifted.accepted] == [CodeBlocked(code_ref="a" * 32, note="")]
-    assert vector.offsets == {2: 8}
+    assert checkpoint.offsets == {2: 8}
 
 
 @pytest.mark.parametrize(
@@ -383,17 +381,17 @@ def test_an_outside_message_needs_no_place() -> None:
     ],
     ids=["nothing", "a header missing", "no text", "unknown", "two megabytes of rubbish", "no body"],
 )
-def test_an_outside_message_that_cannot_be_read_is_set_aside_and_the_next_is_read(made: Record, reason: str) -> None:
+def test_an_unreadable_outside_message_is_parked_and_the_next_is_read(made: Record, reason: str) -> None:
     """R-122."""
-    vector = start()
+    checkpoint = start()
     good = record(headers=outside_headers(), value=blocked(), offset=1)
-    sifted = sift_external_records([made, good], vector, read_event)
+    sifted = sift_external_records([made, good], checkpoint, read_event)
     assert reasons(sifted) == [reason]
     assert [entry.record.offset for entry in sifted.accepted] == [1]
-    assert vector.offsets == {0: 2}
+    assert checkpoint.offsets == {0: 2}
 
 
-def test_nothing_that_was_sent_is_quoted_in_a_reason() -> None:
+def test_no_input_is_quoted_in_a_reason() -> None:
     """R-112."""
     secret = b"QWERT-ASDFG"
     for name in ("ce_time", "ce_specversion", "ce_dataschema", "ce_correlationid"):
@@ -402,16 +400,14 @@ def test_nothing_that_was_sent_is_quoted_in_a_reason() -> None:
 
 
 @given(value=st.none() | st.binary(max_size=50), headers=st.lists(st.tuples(st.text(), st.binary(max_size=30))))
-def test_whatever_comes_from_outside_it_is_read_or_set_aside(
-    value: bytes | None, headers: list[tuple[str, bytes]]
-) -> None:
+def test_any_outside_message_is_accepted_or_parked(value: bytes | None, headers: list[tuple[str, bytes]]) -> None:
     """R-122."""
     for made in (record(value=value, headers=headers), record(value=value, headers=[*outside_headers(), *headers])):
         sifted = foreign(made)
         assert len(sifted.accepted) + len(sifted.parked) == 1
 
 
-def test_a_reader_may_refuse_only_in_two_ways() -> None:
+def test_a_reader_may_raise_only_two_errors() -> None:
     """Anything else it raises is a fault of ours: the worker stops and the log replays."""
 
     def unreadable(_: Envelope, __: bytes) -> Event:
@@ -421,6 +417,6 @@ def test_a_reader_may_refuse_only_in_two_ways() -> None:
         raise ZeroDivisionError
 
     entries = numbered(ledger())
-    assert reasons(sift(entries, by=sieve(read=unreadable))) == ["unreadable_event"] * 5
+    assert reasons(sift(entries, by=position_check(read=unreadable))) == ["unreadable_event"] * 5
     with pytest.raises(ZeroDivisionError):
-        sift(entries, by=sieve(read=broken))
+        sift(entries, by=position_check(read=broken))

@@ -30,7 +30,7 @@ async def row_of(connection: Connection) -> asyncpg.Record:
     return row
 
 
-async def test_a_parked_record_is_a_row_with_all_of_it(connection: Connection) -> None:
+async def test_a_parked_record_is_stored_in_full_as_a_row(connection: Connection) -> None:
     """R-122."""
     await parked(connection, record(key=b"key", value=b"value", headers=[("ce_id", b"1")], partition=3, offset=41))
     row = await row_of(connection)
@@ -59,7 +59,7 @@ async def test_parked_twice_is_parked_once(connection: Connection) -> None:
     assert await connection.fetchval("select count(*) from event") == 2
 
 
-async def test_another_record_at_the_same_place_of_a_topic_that_was_made_again_is_parked_beside_the_first(
+async def test_a_different_record_at_the_same_offset_of_a_recreated_topic_is_parked_beside_the_first(
     connection: Connection,
 ) -> None:
     """R-122, R-127: a deleted topic's offsets begin again, and nothing may be lost."""
@@ -79,7 +79,7 @@ async def test_another_record_at_the_same_place_of_a_topic_that_was_made_again_i
     assert [str(ParkedRecord.of(row)) for row in rows] == [f"{CONSUMER}:3:41{more}" for more in ("", ":2", ":3", ":4")]
 
 
-async def test_what_was_redriven_is_one_of_the_records_from_a_place(connection: Connection) -> None:
+async def test_redriving_concerns_only_one_of_the_records_parked_from_an_offset(connection: Connection) -> None:
     await parked(connection, record(value=b"first", offset=41))
     await parked(connection, record(value=b"second", offset=41))
     async with connection.transaction():
@@ -96,7 +96,7 @@ def test_a_parked_record_is_found_again_by_its_name(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "device.commands", "a:1", "a:1:2:3:4", "a:1:-2", "a:x:2", "a:1:2:"])
-def test_what_is_no_name_of_a_parked_record_is_refused(name: str) -> None:
+def test_an_invalid_name_of_a_parked_record_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="not a parked record's name"):
         ParkedRecord.named(name)
 
@@ -108,7 +108,7 @@ async def test_another_consumer_of_the_topic_parks_for_itself(connection: Connec
     assert len(events) == 1
 
 
-async def test_nothing_to_park_is_nothing(connection: Connection) -> None:
+async def test_parking_nothing_writes_nothing(connection: Connection) -> None:
     assert await parked(connection) == 0
 
 
@@ -118,12 +118,12 @@ async def test_a_value_is_kept_up_to_one_mebibyte(connection: Connection, excess
     assert len((await row_of(connection))["value"]) == min(VALUE_BYTES_MAX, VALUE_BYTES_MAX + excess)
 
 
-async def test_a_long_detail_is_cut(connection: Connection) -> None:
+async def test_a_long_detail_is_truncated(connection: Connection) -> None:
     await parked(connection, record(), detail="x" * 10_000)
     assert (await row_of(connection))["detail"] == "x" * 300
 
 
-async def test_a_record_without_anything_is_parked(connection: Connection) -> None:
+async def test_an_empty_record_is_parked(connection: Connection) -> None:
     assert await parked(connection, record()) == 1
     row = await row_of(connection)
     assert (row["key"], row["value"], json.loads(row["headers"])) == (None, b"", [])
@@ -133,7 +133,7 @@ async def test_a_record_without_anything_is_parked(connection: Connection) -> No
     "value",
     [b"\x00", b"a\x00b", b"\xff\xfe\x00", b'"', b"\\u0000", b"\\\\u0000", bytes(range(256)), "ключ".encode()],
 )
-async def test_whatever_a_header_holds_it_is_parked(connection: Connection, value: bytes) -> None:
+async def test_a_record_with_any_header_is_parked(connection: Connection, value: bytes) -> None:
     """R-122."""
     # a header without a value is one of Kafka's possibilities
     await parked(connection, record(headers=[("one", value), ("none", None)], key=value, value=value))  # type: ignore[list-item]
@@ -142,7 +142,7 @@ async def test_whatever_a_header_holds_it_is_parked(connection: Connection, valu
     assert (row["key"], row["value"], one[0], none) == (value, value, "one", ["none", ""])
 
 
-async def test_a_header_is_kept_but_for_what_jsonb_cannot_hold(connection: Connection) -> None:
+async def test_a_header_is_kept_except_for_what_jsonb_cannot_hold(connection: Connection) -> None:
     await parked(connection, record(headers=[("one", bytes(range(256))), ("two", b'\\n \\x41 "')]))
     [one, two] = json.loads((await row_of(connection))["headers"])
     assert one[1] == "\ufffd" + bytes(range(1, 256)).decode("latin-1")
@@ -154,12 +154,12 @@ async def test_a_header_name_may_be_anything_too(connection: Connection) -> None
 
 
 @pytest.mark.parametrize("detail", ["a\x00b", "\ud800"])
-async def test_whatever_the_detail_says_it_is_parked(connection: Connection, detail: str) -> None:
+async def test_a_record_is_parked_with_any_detail(connection: Connection, detail: str) -> None:
     """R-122."""
     assert await parked(connection, record(), detail=detail) == 1
 
 
-async def test_a_redriven_record_says_so_in_its_row_and_in_its_stream(connection: Connection) -> None:
+async def test_redriving_is_recorded_in_the_row_and_in_the_stream(connection: Connection) -> None:
     await parked(connection, record(partition=3, offset=41), record(partition=3, offset=42))
     async with connection.transaction():
         event = await mark_redriven(

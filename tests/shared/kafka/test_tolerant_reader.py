@@ -10,8 +10,8 @@ from tests.shared.kafka.test_inbox import ONE, accepted, ids, numbered, reasons,
 from tests.shared.records import SOURCE, packed, record_of, recorded, stream_in
 
 
-def test_what_its_writer_calls_ignorable_is_passed_over_by_a_reader_that_does_not_know_it() -> None:
-    """R-122: nobody needs to act on it, so nothing waits for a newer release."""
+def test_an_unknown_event_that_its_writer_marks_as_ignorable_is_skipped() -> None:
+    """R-122: no reader needs to act on it, so nothing waits for a newer release."""
     events = [packed(stream_in(ONE), version) for version in (1, 2, 3)]
     events[1] = replace(events[1], type_name="CodeAdmired")
     entries = recorded(events)
@@ -25,20 +25,20 @@ def test_what_its_writer_calls_ignorable_is_passed_over_by_a_reader_that_does_no
 
 
 @pytest.mark.parametrize("said", [None, b"false", b"1", b"TRUE"])
-def test_every_other_unknown_event_waits_for_the_release_that_knows_it(said: bytes | None) -> None:
+def test_every_other_unknown_event_is_parked_for_a_newer_release(said: bytes | None) -> None:
     """R-122."""
     event = replace(packed(stream_in(ONE)), type_name="SeatSold")
     entry = recorded([event])[0]
     assert reasons(sift([record_of(entry, offset=0, ce_ignorable=said)])) == ["unknown_event"]
 
 
-def test_a_known_event_is_handled_though_it_is_called_ignorable() -> None:
-    """R-122: whoever knows it decides for itself."""
+def test_a_known_event_is_handled_even_if_it_is_marked_as_ignorable() -> None:
+    """R-122: a reader that knows it decides for itself."""
     entry = recorded([packed(stream_in(ONE))])[0]
     assert accepted(sift([record_of(entry, offset=0, ce_ignorable=b"true")])) == ids([entry])
 
 
-def test_only_events_that_say_so_of_themselves_are_called_ignorable() -> None:
+def test_only_event_types_declared_ignorable_are_marked_so() -> None:
     ignorable = {place for place, event in EVENT_TYPES.items() if event.ignorable}
     headers = dict(to_headers(recorded([packed(stream_in(ONE))])[0], SOURCE))
     assert ("CodeBlocked", 1) not in ignorable

@@ -1,4 +1,4 @@
-"""What is told of a person can be erased, and the chain of the ledger stays whole: on a real PostgreSQL."""
+"""Personal data can be erased while the ledger's hash chain stays intact, on a real PostgreSQL."""
 
 import asyncio
 import json
@@ -41,7 +41,7 @@ def sealing(device_pool: Pool) -> Sealing:
 
 
 async def tell(pool: Pool, sealed: Sealed) -> None:
-    """Record an event that tells of a person."""
+    """Record an event about a person."""
     event = DeviceEnrolled(device_id=DEVICE, product="antivirus", region="DE", sealed_name=sealed)
     async with transaction(pool) as connection:
         await append(connection, [packed(DEVICE, event=event), packed(f"{DEVICE}-2")])
@@ -69,7 +69,7 @@ async def chain_breaks(pool: Pool) -> list[tuple[int, int]]:
     return breaks
 
 
-async def test_a_person_is_forgotten_and_the_chain_stays_whole(sealing: Sealing, device_pool: Pool) -> None:
+async def test_a_person_is_erased_and_the_hash_chain_stays_intact(sealing: Sealing, device_pool: Pool) -> None:
     """R-115, R-127."""
     await tell(device_pool, await sealing.seal(DEVICE, ADA))
     before = await device_pool.fetch("select * from event order by slice, position")
@@ -86,10 +86,10 @@ async def test_a_person_is_forgotten_and_the_chain_stays_whole(sealing: Sealing,
     assert await chain_breaks(device_pool) == []
 
 
-async def test_after_the_key_is_gone_nothing_in_the_database_opens_it(
+async def test_once_the_key_is_destroyed_nothing_in_the_database_can_decrypt_it(
     sealing: Sealing, device_pool: Pool, device_database: Database
 ) -> None:
-    """R-115: not even its owner, who may read every table, finds a key that fits."""
+    """R-115: not even the database's owner, who may read every table, finds a key that fits."""
     sealed = await sealing.seal(DEVICE, ADA)
     key = await device_pool.fetchval("select key from subject_key where subject = $1", DEVICE)
     assert SubjectKey(sealed.partition(".")[0], key).open(sealed) == ADA
@@ -106,7 +106,7 @@ async def test_each_person_has_a_key_of_their_own(sealing: Sealing) -> None:
     assert await sealing.open_all([ada, grace]) == {ada: None, grace: "Grace"}
 
 
-async def test_all_that_is_told_of_one_person_goes_with_one_key(sealing: Sealing) -> None:
+async def test_all_data_of_one_person_is_erased_with_one_key(sealing: Sealing) -> None:
     """R-115."""
     sealed = [await sealing.seal(DEVICE, text) for text in (ADA, "ada@example.org", ADA)]
     assert len({text.partition(".")[0] for text in sealed}) == 1
@@ -115,7 +115,7 @@ async def test_all_that_is_told_of_one_person_goes_with_one_key(sealing: Sealing
     assert set((await sealing.open_all(sealed)).values()) == {None}
 
 
-async def test_destroying_twice_is_destroying_once(sealing: Sealing, device_pool: Pool) -> None:
+async def test_destroying_a_key_twice_changes_nothing_more(sealing: Sealing, device_pool: Pool) -> None:
     """R-115."""
     await sealing.seal(DEVICE, ADA)
     await sealing.destroy(DEVICE, at=NOON)
@@ -124,7 +124,7 @@ async def test_destroying_twice_is_destroying_once(sealing: Sealing, device_pool
     assert await device_pool.fetchval("select destroyed_at from subject_key") == NOON
 
 
-async def test_who_comes_back_gets_a_new_key_and_the_old_text_stays_unreadable(sealing: Sealing) -> None:
+async def test_a_person_who_comes_back_gets_a_new_key_and_the_old_text_stays_unreadable(sealing: Sealing) -> None:
     """R-115."""
     old = await sealing.seal(DEVICE, ADA)
     await sealing.destroy(DEVICE, at=NOON)
@@ -132,7 +132,7 @@ async def test_who_comes_back_gets_a_new_key_and_the_old_text_stays_unreadable(s
     assert await sealing.open_all([old, new]) == {old: None, new: "Ada again"}
 
 
-async def test_two_who_seal_at_once_for_one_person_share_one_key(sealing: Sealing, device_pool: Pool) -> None:
+async def test_concurrent_seals_for_one_person_share_one_key(sealing: Sealing, device_pool: Pool) -> None:
     async with transaction(device_pool) as connection:
         first = await key_for(connection, subject=DEVICE)
         second = asyncio.create_task(sealing.seal(DEVICE, ADA))
@@ -154,7 +154,7 @@ select exists (select from pg_stat_activity where datname = current_database() a
 
 
 async def test_a_key_is_destroyed_with_the_callers_transaction_or_not_at_all(device_pool: Pool) -> None:
-    """R-115: the event that says so and the deed commit together."""
+    """R-115: the event that records it and the erasure commit together."""
     async with transaction(device_pool) as connection:
         sealed = (await key_for(connection, subject=DEVICE)).seal(ADA)
     with pytest.raises(ChangedHerMind):
@@ -170,7 +170,7 @@ async def _destroy_and_change_her_mind(pool: Pool) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "Ada", "Ædá 愛", "x" * TEXT_BYTES_MAX, "line\nbreak\x00"])
-async def test_what_is_sealed_comes_back_and_fits_into_an_event(text: str, sealing: Sealing) -> None:
+async def test_a_sealed_text_can_be_opened_and_fits_into_an_event(text: str, sealing: Sealing) -> None:
     sealed = await sealing.seal(DEVICE, text)
     assert TypeAdapter(Sealed).validate_python(sealed) == sealed
     assert await sealing.open(sealed) == text
@@ -182,14 +182,14 @@ def test_a_text_that_no_event_could_hold_is_refused_and_not_repeated() -> None:
     assert "é" not in str(refused.value)
 
 
-def test_names_of_like_length_cannot_be_told_apart_by_their_length() -> None:
+def test_names_of_similar_length_have_the_same_sealed_length() -> None:
     """R-115: the length would outlive the key."""
     key = SubjectKey.new()
     assert len({len(key.seal("x" * count)) for count in range(60)}) == 1
 
 
 @pytest.mark.parametrize("spoil", ["token", "cut", "no token", "not base64"])
-async def test_a_changed_text_is_not_believed(spoil: str, sealing: Sealing) -> None:
+async def test_a_changed_text_is_rejected(spoil: str, sealing: Sealing) -> None:
     """R-115."""
     sealed = await sealing.seal(DEVICE, ADA)
     key_id, _, token = sealed.partition(".")
@@ -205,18 +205,18 @@ async def test_a_changed_text_is_not_believed(spoil: str, sealing: Sealing) -> N
         await sealing.open(f"{key_id}.{changed}")
 
 
-async def test_a_text_moved_under_another_persons_key_is_not_believed(sealing: Sealing) -> None:
+async def test_a_text_under_another_persons_key_id_is_rejected(sealing: Sealing) -> None:
     ada, grace = await sealing.seal("ada", "Ada"), await sealing.seal("grace", "Grace")
     with pytest.raises(NotSealed):
         await sealing.open(f"{grace.partition('.')[0]}.{ada.partition('.')[2]}")
 
 
-async def test_a_text_of_another_service_is_not_believed(sealing: Sealing) -> None:
+async def test_a_text_of_another_service_is_rejected(sealing: Sealing) -> None:
     with pytest.raises(NotSealed, match="no key of this service"):
         await sealing.open(SubjectKey.new().seal(ADA))
 
 
-async def test_neither_key_nor_text_is_seen_in_logs_errors_or_events(
+async def test_neither_key_nor_text_appears_in_logs_errors_or_events(
     sealing: Sealing, device_pool: Pool, caplog: pytest.LogCaptureFixture
 ) -> None:
     """R-112, R-115."""

@@ -1,4 +1,4 @@
-"""The token by which the console speaks for an operator: for one service, for a minute, signed by the console."""
+"""The token with which the console acts for an operator: for one service, for a minute, signed by the console."""
 
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,20 +21,20 @@ def believed(keys: KeyRing, *, now: datetime = NOON) -> OperatorTokens:
     return OperatorTokens(keys=keys.public, audience="device", now=lambda: now)
 
 
-def test_a_fresh_token_speaks_for_its_operator(keys: KeyRing) -> None:
+def test_a_fresh_token_is_valid_for_its_operator(keys: KeyRing) -> None:
     token = operator_token(keys, "Ada", audience="device", now=NOON)
     assert believed(keys).operator_of(token) == "Ada"
     assert is_operator(token, "", believed(keys))
     assert not is_operator(token, "", None)
 
 
-def test_it_is_over_after_a_minute(keys: KeyRing) -> None:
+def test_it_expires_after_a_minute(keys: KeyRing) -> None:
     token = operator_token(keys, "Ada", audience="device", now=NOON)
     assert believed(keys, now=NOON + VALID - timedelta(milliseconds=1)).operator_of(token) == "Ada"
     assert believed(keys, now=NOON + VALID).operator_of(token) is None
 
 
-def test_what_is_for_another_service_of_another_kind_or_by_another_key_opens_nothing(
+def test_a_token_for_another_service_of_another_kind_or_by_another_key_is_invalid(
     keys: KeyRing, tmp_path: Path
 ) -> None:
     other = KeyRing.load_or_create(tmp_path / "device.pem")

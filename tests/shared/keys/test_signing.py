@@ -1,4 +1,4 @@
-"""Signed documents: what one of our keys signed is read, everything else is refused under a stable code."""
+"""Signed documents: those signed with one of our keys are read, all others are refused with a stable code."""
 
 import base64
 import json
@@ -39,19 +39,19 @@ def encoded(part: bytes) -> str:
     return base64.urlsafe_b64encode(part).rstrip(b"=").decode()
 
 
-def test_who_holds_the_public_keys_alone_reads_what_was_signed(keys: KeyRing) -> None:
+def test_a_holder_of_only_the_public_keys_reads_a_signed_document(keys: KeyRing) -> None:
     """R-110, R-113."""
     published = json.loads(json.dumps(keys.public.jwks()))
     assert PublicKeys.from_jwks(published).verify(keys.sign(DOCUMENT, kind=KIND), kind=KIND) == DOCUMENT
 
 
-def test_the_public_keys_say_nothing_of_the_private_one(keys: KeyRing) -> None:
+def test_the_public_keys_reveal_nothing_of_the_private_one(keys: KeyRing) -> None:
     """R-113."""
     (published,) = keys.public.jwks()["keys"]
     assert sorted(published) == ["alg", "crv", "kid", "kty", "use", "x"]
 
 
-def test_who_gets_the_public_keys_as_a_file_can_check_and_cannot_sign(keys: KeyRing, tmp_path: Path) -> None:
+def test_a_holder_of_the_public_key_file_can_verify_and_cannot_sign(keys: KeyRing, tmp_path: Path) -> None:
     """R-113."""
     file = tmp_path / "public.pem"
     file.write_text(keys.public.pem())
@@ -59,7 +59,7 @@ def test_who_gets_the_public_keys_as_a_file_can_check_and_cannot_sign(keys: KeyR
     assert "PRIVATE" not in file.read_text()
 
 
-def test_another_library_reads_what_was_signed(keys: KeyRing) -> None:
+def test_another_library_reads_a_signed_document(keys: KeyRing) -> None:
     """R-113: the token is a JWS that everybody's library knows."""
     key = jwt.PyJWKSet.from_dict(keys.public.jwks()).keys[0]
     token = keys.sign({"device_id": "device-1"}, kind=KIND)
@@ -72,7 +72,7 @@ def test_the_same_document_gives_the_same_token(keys: KeyRing) -> None:
 
 
 @given(place=st.integers(0, 2), position=st.integers(0, 200), other=st.sampled_from(b"Aa0_."))
-def test_a_token_with_any_other_letter_is_refused(place: int, position: int, other: int) -> None:
+def test_a_token_with_any_changed_character_is_refused(place: int, position: int, other: int) -> None:
     """R-113."""
     private = Ed25519PrivateKey.from_private_bytes(bytes(32))
     ring = KeyRing("one", PublicKeys({"one": private.public_key()}), private)
@@ -85,7 +85,7 @@ def test_a_token_with_any_other_letter_is_refused(place: int, position: int, oth
             ring.public.verify(".".join(parts), kind=KIND)
 
 
-def test_what_was_signed_as_one_thing_passes_as_nothing_else(keys: KeyRing) -> None:
+def test_a_document_signed_as_one_kind_does_not_pass_as_another(keys: KeyRing) -> None:
     """R-110."""
     assert refused(keys.public, keys.sign(DOCUMENT, kind="perennial-checkpoint")) == "wrong_kind"
 
@@ -109,8 +109,8 @@ def test_the_token_does_not_choose_its_algorithm(keys: KeyRing, algorithm: str) 
     assert refused(keys.public, f"{forged}.{payload}.{signature}") == "malformed_signature"
 
 
-def test_a_public_key_is_no_password(keys: KeyRing) -> None:
-    """The classic: an HMAC made with the published key as its secret."""
+def test_a_public_key_cannot_be_used_as_an_hmac_secret(keys: KeyRing) -> None:
+    """The classic attack: an HMAC with the published key as its secret."""
     public = next(iter(keys.public.by_id.values())).public_bytes(Encoding.Raw, PublicFormat.Raw)
     forged = jwt.encode({"seats": 99}, public, algorithm="HS256", headers={"kid": keys.key_id, "typ": KIND})
     assert refused(keys.public, forged) == "malformed_signature"
@@ -136,7 +136,7 @@ def test_rotation_signs_with_the_new_key_and_still_reads_the_old(tmp_path: Path)
     assert refused(ring_of(tmp_path, new).public, token) == "unknown_key"
 
 
-def test_of_an_old_key_the_public_half_is_enough(tmp_path: Path) -> None:
+def test_the_public_half_of_an_old_key_is_enough(tmp_path: Path) -> None:
     """R-113."""
     old = ring_of(tmp_path, new_key())
     token = old.sign(DOCUMENT, kind=KIND)
@@ -150,14 +150,14 @@ def ring_of(folder: Path, *pems: bytes) -> KeyRing:
     return KeyRing.read(file)
 
 
-def test_openssl_makes_a_key_file(tmp_path: Path) -> None:
+def test_a_key_file_made_by_openssl_is_read(tmp_path: Path) -> None:
     file = tmp_path / "made.pem"
     subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", str(file)], check=True)
     keys = KeyRing.read(file)
     assert keys.public.verify(keys.sign(DOCUMENT, kind=KIND), kind=KIND) == DOCUMENT
 
 
-def test_the_first_start_makes_a_key_and_the_next_ones_keep_it(tmp_path: Path) -> None:
+def test_the_first_start_creates_a_key_and_later_ones_keep_it(tmp_path: Path) -> None:
     file = tmp_path / "keys" / "device.pem"
     with ThreadPoolExecutor(8) as starts:
         ids = {ring.key_id for ring in starts.map(KeyRing.load_or_create, [file] * 8)}
@@ -176,7 +176,7 @@ def test_the_first_start_makes_a_key_and_the_next_ones_keep_it(tmp_path: Path) -
         new_key().replace(b"PRIVATE", b"ENCRYPTED PRIVATE"),
     ],
 )
-def test_a_file_that_is_no_key_is_named_and_not_shown(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_key_is_named_but_not_quoted(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "device.pem"
     file.write_bytes(content)
     with pytest.raises(NoSigningKey, match=r"device\.pem") as refusal:
@@ -195,7 +195,7 @@ def test_anything_but_a_key_set_is_refused(jwks: Any) -> None:
         PublicKeys.from_jwks(jwks)
 
 
-def test_who_checks_needs_no_private_key(tmp_path: Path) -> None:
+def test_a_verifier_needs_no_private_key(tmp_path: Path) -> None:
     """R-113."""
     keys = ring_of(tmp_path, new_key())
     file = tmp_path / "public.pem"

@@ -6,7 +6,7 @@ from shared.ledger.events import WrongLedger, check_ledger
 from tests.conftest import Database, Databases
 
 
-async def test_the_right_ledger_is_taken(device_database: Database) -> None:
+async def test_the_right_ledger_is_accepted(device_database: Database) -> None:
     async with device_database.connected() as connection:
         await check_ledger(connection, service="device", mode="sandbox")
 

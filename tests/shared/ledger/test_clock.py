@@ -1,4 +1,4 @@
-"""The clock of a sandbox moves forward for every worker; that of a production ledger cannot be moved."""
+"""The clock of a sandbox moves forward for every worker; a production ledger's cannot be moved."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -101,7 +101,7 @@ async def test_time_stays_ahead_after_a_restart(device_database: Database) -> No
     assert about(restarted, YEAR)
 
 
-async def test_a_moment_reached_is_not_before_the_one_asked_for(device_pool: Pool) -> None:
+async def test_the_time_reached_is_not_before_the_target(device_pool: Pool) -> None:
     clock = Clock(sandbox=True)
     target = machine_now() + YEAR
     async with transaction(device_pool) as connection:
@@ -118,7 +118,7 @@ async def test_a_sandbox_does_not_move_back(device_pool: Pool, back: timedelta) 
     assert about(clock, YEAR)
 
 
-async def test_a_worker_that_has_not_heard_yet_does_not_move_time_back(device_pool: Pool) -> None:
+async def test_a_worker_with_an_outdated_offset_does_not_move_time_back(device_pool: Pool) -> None:
     late = Clock(sandbox=True)
     await move(device_pool, Clock(sandbox=True), YEAR)
     with pytest.raises(ClockRefused) as refused:
@@ -126,7 +126,7 @@ async def test_a_worker_that_has_not_heard_yet_does_not_move_time_back(device_po
     assert refused.value.code == "clock_backwards"
 
 
-async def test_two_people_who_move_it_at_once_both_get_at_least_what_they_asked_for(device_pool: Pool) -> None:
+async def test_of_two_concurrent_moves_each_reaches_at_least_its_target(device_pool: Pool) -> None:
     clocks = [Clock(sandbox=True) for _ in range(8)]
     results = await asyncio.gather(
         *(move(device_pool, clock, YEAR + number * SECOND) for number, clock in enumerate(clocks)),
@@ -148,7 +148,7 @@ async def test_a_production_ledger_cannot_be_moved(databases: Databases) -> None
         assert about(clock, timedelta(0))
 
 
-async def test_time_is_told_in_whole_milliseconds_in_utc() -> None:
+async def test_time_is_in_whole_milliseconds_in_utc() -> None:
     now = machine_now()
     assert now.microsecond % 1000 == 0
     assert now.utcoffset() == timedelta(0)

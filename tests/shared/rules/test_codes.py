@@ -57,7 +57,7 @@ def test_a_code_is_four_groups_of_five_crockford_symbols() -> None:
     assert not set("ILOU") & set(ALPHABET)
 
 
-def test_a_new_code_asks_for_ninety_random_bits() -> None:
+def test_a_new_code_uses_ninety_random_bits() -> None:
     asked: list[int] = []
 
     def always_seven(limit: int) -> int:
@@ -132,7 +132,7 @@ def test_every_swap_of_two_symbols_is_caught_adjacent_or_not(code: Code) -> None
         pytest.param("10ABC\ufe0f-EHKM1-0PTXY\u3164-Z0AR5\x00", id="variation selector, filler, NUL"),
     ],
 )
-def test_typed_this_way_it_is_the_same_code(typed: str) -> None:
+def test_a_code_typed_this_way_is_the_same_code(typed: str) -> None:
     """R-05."""
     assert read_code(typed) == CODE
 
@@ -144,7 +144,7 @@ def test_any_dash_or_space_separates_groups(separator: str) -> None:
 
 
 @given(codes, st.data())
-def test_separators_and_invisible_characters_may_stand_anywhere(code: Code, data: st.DataObject) -> None:
+def test_separators_and_invisible_characters_may_be_anywhere(code: Code, data: st.DataObject) -> None:
     """R-05."""
     noise = st.text("- –\u00a0\u200b\u200f\u2069", max_size=3)
     typed = "".join(data.draw(noise) + symbol for symbol in symbols_of(code)) + data.draw(noise)
@@ -177,7 +177,7 @@ def test_a_wrong_length_is_refused_with_both_counts(typed: str, found: int, grou
     assert refusal.groups == groups
 
 
-def test_a_text_too_long_is_refused_before_it_is_looked_at() -> None:
+def test_a_text_that_is_too_long_is_refused_before_it_is_parsed() -> None:
     """R-06."""
     assert read_code(TEXT + " " * (200 - len(TEXT))) == CODE
     assert str(problem_of(TEXT + " " * (201 - len(TEXT)))) == "A code has 20 symbols; this text has 201 characters."
@@ -234,7 +234,7 @@ def test_foreign_symbols_are_found_in_an_unfinished_or_unseparated_code(typed: s
     assert (refusal.problem, refusal.groups) == ("alphabet", groups)
 
 
-def test_wrong_check_symbols_are_refused_without_a_guess_at_the_place() -> None:
+def test_wrong_check_symbols_are_refused_without_guessing_where() -> None:
     """R-06."""
     refusal = problem_of("10ABC-EHKM1-0PTXY-Z0AR6")
     assert refusal.message == "One symbol is wrong, or two are swapped."
@@ -298,7 +298,7 @@ def shows_a_secret(text: str) -> bool:
         pytest.param(lambda code: code.ref, id="ref"),
     ],
 )
-def test_a_code_never_shows_itself_whole(shown: Callable[[Code], str]) -> None:
+def test_a_code_never_shows_itself_in_full(shown: Callable[[Code], str]) -> None:
     """R-112."""
     assert not shows_a_secret(shown(CODE))
 

@@ -76,7 +76,7 @@ def test_every_day_of_a_year_ends_where_another_calendar_says(year: int) -> None
 
 @pytest.mark.parametrize("zone", ZONES)
 @pytest.mark.parametrize("term", ["P1D", "P30D", "P365D", "P1M", "P6M", "P1Y"])
-def test_summer_time_moves_no_end(zone: str, term: str) -> None:
+def test_daylight_saving_time_moves_no_end(zone: str, term: str) -> None:
     """R-75: an end is the same instant wherever the start was noted, on every day of a year."""
     for day in range(365):
         instant = datetime(2026, 1, 1, 1, 30, tzinfo=UTC) + timedelta(days=day)
@@ -87,7 +87,7 @@ def test_summer_time_moves_no_end(zone: str, term: str) -> None:
         assert Instant(ends) == begins.add(years=years, months=months, days=days).to_instant()
 
 
-def test_a_day_is_24_hours_though_clocks_change() -> None:
+def test_a_day_is_24_hours_even_when_clocks_change() -> None:
     """R-12, R-75."""
     started = datetime(2026, 3, 28, 12, tzinfo=ZoneInfo("Europe/Berlin"))
     assert end_of(started, "P1D") - started.astimezone(UTC) == timedelta(days=1)
@@ -112,7 +112,7 @@ def test_days_are_whole_and_years_are_twelve_months(started: datetime, days: int
 
 
 @given(one=starts, other=starts, months=st.integers(0, 200), days=st.integers(0, 100))
-def test_who_starts_later_never_ends_earlier(one: datetime, other: datetime, months: int, days: int) -> None:
+def test_a_later_start_never_ends_earlier(one: datetime, other: datetime, months: int, days: int) -> None:
     """R-66, R-92."""
     first, second = sorted((one, other))
     term = f"P{months}M{days}D"
@@ -120,14 +120,14 @@ def test_who_starts_later_never_ends_earlier(one: datetime, other: datetime, mon
 
 
 @given(ends=starts, years=st.integers(0, 50), months=st.integers(0, 500), days=st.integers(0, 5_000))
-def test_a_term_is_taken_off_as_another_calendar_does(ends: datetime, years: int, months: int, days: int) -> None:
+def test_a_term_is_subtracted_as_another_calendar_does_it(ends: datetime, years: int, months: int, days: int) -> None:
     """R-96."""
     assert earlier_by(ends, f"P{years}Y{months}M{days}D") == independently(
         ends, years=-years, months=-months, days=-days
     )
 
 
-def test_a_term_that_no_calendar_holds_ends_with_the_calendar() -> None:
+def test_a_term_beyond_the_calendar_ends_with_the_calendar() -> None:
     """R-75."""
     assert end_of(noon("9990-01-01"), "P99Y") == CALENDAR_END
     assert earlier_by(noon("0050-01-01"), "P99Y") == CALENDAR_START

@@ -1,4 +1,4 @@
-"""What a service is told by its environment, as far as it must be read first: the policy."""
+"""The setting that names another file: the policy."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Secrets come from files as well as from the environment; what is missing is told in one line without a value."""
+"""Secrets come from files or from the environment; a missing one is reported in one line without any value."""
 
 import socket
 from pathlib import Path
@@ -16,7 +16,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_secret_is_read_from_its_file_and_the_environment_goes_first(
+def test_a_secret_is_read_from_its_file_unless_the_environment_has_it(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (folder / "perennial_database_url").write_text("postgresql://from-a-file\n")
@@ -27,7 +27,7 @@ def test_a_secret_is_read_from_its_file_and_the_environment_goes_first(
     assert secret("PERENNIAL_DATABASE_URL") == "postgresql://said"
 
 
-def test_a_missing_secret_is_named_with_the_place_where_it_belongs(folder: Path) -> None:
+def test_a_missing_secret_is_named_with_the_file_it_belongs_in(folder: Path) -> None:
     with pytest.raises(WrongSetting, match="PERENNIAL_DATABASE_URL is missing") as refused:
         from_environment()
     assert str(folder / "perennial_database_url") in str(refused.value)
@@ -48,7 +48,7 @@ def test_a_folder_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) 
         from_environment()
 
 
-def test_a_worker_without_a_name_is_called_as_its_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_without_a_name_is_named_after_its_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PERENNIAL_DATABASE_URL", "postgresql://x")
     monkeypatch.delenv("PERENNIAL_WORKER", raising=False)
     assert from_environment().worker == socket.gethostname()

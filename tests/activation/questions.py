@@ -1,4 +1,4 @@
-"""What devices ask beyond the article's journey: with wishes told at the Add, and of what they did offline."""
+"""Devices' questions beyond the article's journey: with choices made at the Add, and about offline activations."""
 
 from datetime import datetime
 from typing import Any
@@ -9,7 +9,7 @@ from tests.scenarios import LATER, NOON, A, B, D, added, added_at_once, on, repo
 
 
 def add(code: str = B, *, at: datetime = NOON, over: str | None = A, device: str = D, **wishes: Any) -> Verify:
-    """Return what an Add on top of the current license asks; `wishes` are what else the user or the device told."""
+    """Return the question of an Add during a license; `wishes` are further choices and facts."""
     command = on(_wishing(added(code, over=over, device=device), wishes), at)
     assert isinstance(command, Verify)
     return command
@@ -18,7 +18,7 @@ def add(code: str = B, *, at: datetime = NOON, over: str | None = A, device: str
 def add_at_once(
     code: str = B, *, at: datetime = LATER, over: str | None = A, device: str = D, **wishes: Any
 ) -> Activate:
-    """Return what an Add without a license in force asks, or one in place of a trial."""
+    """Return the question of an Add without a license in force, or of one that replaces a trial."""
     command = on(_wishing(added_at_once(code, over=over, device=device), wishes), at)
     assert isinstance(command, Activate)
     return command
@@ -31,6 +31,6 @@ def _wishing(event: CodeAdded, wishes: dict[str, Any]) -> CodeAdded:
 def done_offline(
     code: str = B, *, activated: datetime = LATER, over: str | None = A, device: str = D, **wishes: Any
 ) -> OfflineActivationReported:
-    """The device activated the code by itself and tells it now."""
+    """The device activated the code offline and reports it now."""
     event = reported(code, activated=activated, over=over)
     return event.model_copy(update={"device_id": device, **wishes})

@@ -1,4 +1,4 @@
-"""The orders of doors and timers to the device `D`, told shortly."""
+"""Short forms of the commands from doors and timers to device `D`."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -29,24 +29,24 @@ def take_away(*, at: datetime = NOON, code: str | None = None, removed: datetime
 
 
 def click(at: datetime, shown: str | None = None) -> Activate:
-    """Somebody presses Activate now."""
+    """Somebody clicks Activate now."""
     return Activate(device_id=D, at=at, request_id=ORDER, code_ref=shown)
 
 
 def tell(code: str = A, *, activated: datetime, at: datetime = LATER) -> ReportOfflineActivation:
-    """The device tells what it did while it was away."""
+    """The device reports what it did offline."""
     return ReportOfflineActivation(
         device_id=D, at=at, request_id=ORDER, code_ref=code, last_group=last_group(code), activated_at=activated
     )
 
 
 def install(version: str | None, product: str = "security") -> ReportInstallation:
-    """Something else is installed now."""
+    """Another product or version is installed."""
     return ReportInstallation(device_id=D, at=NOON, request_id=ORDER, product=product, product_version=version)
 
 
 def contact(sequence: int = 8, *, last: int | None = 7, off: timedelta | None = None) -> RecordContact:
-    """The device speaks at noon; its clock is `off` by so much."""
+    """The device makes contact at noon; its clock is `off` by this much."""
     told = None if off is None else NOON + off
     return RecordContact(
         device_id=D, at=NOON, request_id=ORDER, sequence=sequence, last_sequence=last, device_time=told
@@ -54,15 +54,15 @@ def contact(sequence: int = 8, *, last: int | None = 7, off: timedelta | None = 
 
 
 def expiry_timer(at: datetime) -> Expire:
-    """The timer looks at the license's end."""
+    """The timer fires for the license's end."""
     return Expire(device_id=D, at=at)
 
 
 def retry_timer(at: datetime) -> RetryActivation:
-    """The timer looks at the attempt."""
+    """The timer fires for the attempt."""
     return RetryActivation(device_id=D, at=at)
 
 
 def says(event: CodeEvent, *, at: datetime = LATER) -> RecordVerdict:
-    """The activation service says something."""
+    """The activation service gives a verdict."""
     return RecordVerdict(device_id=D, verdict=event, at=at)
