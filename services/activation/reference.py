@@ -1,10 +1,10 @@
-"""What the API reference cannot read from this service's code: examples, and the problems of each route."""
+"""The reference of this service beyond its code: examples, and the problems of each route."""
 
 from typing import Any
 
 from services.activation.consumer import PURCHASES_TOPIC, SHOP_COMMANDS
-from shared.reference import ACTIVATION_TOPIC, DEVICE_TOPIC, Application, Described, Orders
-from shared.reference.described import Routes
+from shared.reference import ACTIVATION_TOPIC, DEVICE_TOPIC, Application, CommandTopic, RouteDocs
+from shared.reference.route_docs import Routes
 
 DEVICE, CODE, GROUP = "0198a1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b", "0123456789abcdef0123456789abcdef", "7QX2M"
 AT, END = "2026-03-01T12:00:00.250Z", "2027-03-01T12:00:00.250Z"
@@ -42,20 +42,20 @@ def _accepted(*recorded: str, **fields: Any) -> dict[str, Any]:
 
 
 CODES: Routes = {
-    "POST /v1/codes": Described(
+    "POST /v1/codes": RouteDocs(
         who="seller",
         body={"product": "antivirus", "term": "P1Y", "seats": 3, "count": 1},
         answer={"codes": [{"code_ref": CODE, "last_group": GROUP, "code": "7H3KP-M2W9D-QXR4T-7QX2M"}]},
         problems={403: ("not_your_vendor",), 409: ("not_a_subscription",), 503: ("ledger_unavailable",)},
     ),
-    "GET /v1/codes": Described(who="seller", answer={"as_of": AT, "codes": [SHOWN], "next": None}),
-    "GET /v1/codes/{code_ref}": Described(
+    "GET /v1/codes": RouteDocs(who="seller", answer={"as_of": AT, "codes": [SHOWN], "next": None}),
+    "GET /v1/codes/{code_ref}": RouteDocs(
         who="seller", answer={"as_of": AT, "version": 2, **SHOWN}, problems=OTHER_TIME
     ),
-    "GET /v1/codes/{code_ref}/devices": Described(
+    "GET /v1/codes/{code_ref}/devices": RouteDocs(
         who="seller", answer={"as_of": AT, "devices": [DEVICE], "next": None}, problems=UNKNOWN
     ),
-    "GET /v1/codes/{code_ref}/history": Described(
+    "GET /v1/codes/{code_ref}/history": RouteDocs(
         who="seller",
         answer={
             "as_of": AT,
@@ -77,7 +77,7 @@ CODES: Routes = {
         },
         problems=OTHER_TIME,
     ),
-    "GET /v1/codes/{code_ref}/why": Described(
+    "GET /v1/codes/{code_ref}/why": RouteDocs(
         who="seller",
         answer={
             "as_of": AT,
@@ -88,58 +88,58 @@ CODES: Routes = {
         },
         problems={404: ("unknown_code", "no_such_event"), 503: ("newer_log",)},
     ),
-    "POST /v1/codes/{code_ref}/preview": Described(
+    "POST /v1/codes/{code_ref}/preview": RouteDocs(
         who="operator",
         body={"action": "block"},
         answer={
             "as_of": AT,
             "refused": None,
-            "would_happen": ["The code is blocked; where it is in use it stops on 15 March 2026."],
+            "would_happen": ["The code was blocked; its licenses stop at 2026-03-15 12:00 UTC."],
             "affected": [
                 {
                     "device_id": DEVICE,
                     "until": END,
                     "until_then": "2026-03-15T12:00:00.250Z",
-                    "follows": "",
-                    "follows_then": "",
+                    "follows": "no code in reserve",
+                    "follows_then": "no code in reserve",
                 }
             ],
             "more": False,
         },
         problems=UNKNOWN,
     ),
-    "POST /v1/codes/{code_ref}/block": Described(
+    "POST /v1/codes/{code_ref}/block": RouteDocs(
         who="seller", body={"note": "chargeback 4711"}, answer=_accepted("CodeBlocked"), problems=ORDERED
     ),
-    "POST /v1/codes/{code_ref}/unblock": Described(
+    "POST /v1/codes/{code_ref}/unblock": RouteDocs(
         who="seller", body={"note": "paid after all"}, answer=_accepted("CodeUnblocked"), problems=ORDERED
     ),
-    "PUT /v1/codes/{code_ref}/auto-renewal": Described(
+    "PUT /v1/codes/{code_ref}/auto-renewal": RouteDocs(
         who="seller",
         body={"auto_renews": True},
         answer=_accepted("AutoRenewalChanged"),
         problems={**ORDERED, 409: ("not_a_subscription",)},
     ),
-    "DELETE /v1/codes/{code_ref}/devices/{device_id}": Described(
+    "DELETE /v1/codes/{code_ref}/devices/{device_id}": RouteDocs(
         who="seller",
         answer=_accepted("SeatReleased", next="add the code on the other device"),
         problems={404: ("unknown_code", "not_a_holder"), 503: ("ledger_unavailable",)},
     ),
 }
 PURCHASES: Routes = {
-    "POST /v1/purchases": Described(
+    "POST /v1/purchases": RouteDocs(
         who="seller",
         body={"code_ref": CODE, "order_id": ORDER, "settled": True},
         answer=_accepted("LicenseRenewed"),
         problems={**ORDERED, 409: ("not_activated",), 422: ("date_out_of_range",)},
     ),
-    "POST /v1/purchases/{order_id}/refund": Described(
+    "POST /v1/purchases/{order_id}/refund": RouteDocs(
         who="seller",
         body={"code_ref": CODE, "note": "paid back"},
         answer=_accepted("LicenseShortened"),
         problems={**ORDERED, 409: ("unknown_order", "refund_exceeds_purchase")},
     ),
-    "POST /v1/purchases/{order_id}/cancellation": Described(
+    "POST /v1/purchases/{order_id}/cancellation": RouteDocs(
         who="seller",
         body={"code_ref": CODE, "note": "the card was declined"},
         answer=_accepted("PurchaseCancelled"),
@@ -147,24 +147,24 @@ PURCHASES: Routes = {
     ),
 }
 OTHERS: Routes = {
-    "POST /v1/customers/{subject}/erase": Described(
+    "POST /v1/customers/{subject}/erase": RouteDocs(
         who="seller", answer={"subject": "customer-4711", "keys_destroyed": 1, "codes": [CODE]}
     ),
-    "POST /v1/vendors/{vendor}/keys": Described(
+    "POST /v1/vendors/{vendor}/keys": RouteDocs(
         who="operator",
         answer={"vendor": "acme", "key_id": "0198a1b2-0000-7000-8000-000000000009", "key": "shown-once", "made_at": AT},
     ),
-    "DELETE /v1/vendors/{vendor}/keys/{key_id}": Described(
+    "DELETE /v1/vendors/{vendor}/keys/{key_id}": RouteDocs(
         who="operator",
         answer={"vendor": "acme", "key_id": "0198a1b2-0000-7000-8000-000000000009"},
         problems={404: ("unknown_vendor_key",)},
     ),
-    "GET /v1/forecast": Described(
+    "GET /v1/forecast": RouteDocs(
         who="seller",
         answer={"as_of": AT, "until": "2027-06-30T00:00:00.000Z", "switches": [SWITCH], "next": None},
         problems={422: ("in_the_past", "too_many_rivals")},
     ),
-    "GET /v1/forecast/{device_id}": Described(
+    "GET /v1/forecast/{device_id}": RouteDocs(
         who="seller", answer={"as_of": AT, **SWITCH}, problems={404: ("unknown_device",), 422: ("too_many_rivals",)}
     ),
 }
@@ -173,10 +173,10 @@ ROUTES: Routes = {**CODES, **PURCHASES, **OTHERS}
 APPLICATION = Application(
     name="activation",
     sends=ACTIVATION_TOPIC,
-    hears=DEVICE_TOPIC,
-    orders=Orders(
+    receives=DEVICE_TOPIC,
+    commands=CommandTopic(
         topic=PURCHASES_TOPIC,
-        about="What shops sold, cancelled and refunded. A message that cannot be handled is parked with its reason.",
+        about="What shops sold, canceled and refunded. What cannot be processed is parked with the reason.",
         key="the code's reference, so that commands about one code stay in order",
         source="/shop",
         types=SHOP_COMMANDS,

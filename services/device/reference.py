@@ -1,10 +1,10 @@
-"""What the API reference cannot read from this service's code: examples, and the problems of each route."""
+"""The reference of this service beyond its code: examples, and the problems of each route."""
 
 from typing import Any
 
 from services.device.consumer import COMMANDS_TOPIC, FLEET_COMMANDS
-from shared.reference import ACTIVATION_TOPIC, DEVICE_TOPIC, Application, Described, Orders
-from shared.reference.described import Routes
+from shared.reference import ACTIVATION_TOPIC, DEVICE_TOPIC, Application, CommandTopic, RouteDocs
+from shared.reference.route_docs import Routes
 
 DEVICE, CODE, GROUP = "0198a1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b", "0123456789abcdef0123456789abcdef", "7QX2M"
 TYPED = "7H3KP-M2W9D-QXR4T-7QX2M"
@@ -56,27 +56,27 @@ def _accepted(*recorded: str, **fields: Any) -> dict[str, Any]:
 
 
 ENROLLMENT: Routes = {
-    "POST /v1/devices": Described(
+    "POST /v1/devices": RouteDocs(
         who="anybody",
         body={"product": "antivirus", "region": "DE", "product_version": "21.3"},
         answer={"device_id": DEVICE, "token": "shown-once-stored-as-a-hash"},
         problems={429: ("too_many_enrollments",), 503: ("ledger_unavailable",)},
     ),
-    "POST /v1/devices/{device_id}/products": Described(
+    "POST /v1/devices/{device_id}/products": RouteDocs(
         who="device", body={"product": "password-safe"}, answer={"device_id": DEVICE}, problems=UNKNOWN
     ),
-    "POST /v1/devices/{device_id}/token": Described(
+    "POST /v1/devices/{device_id}/token": RouteDocs(
         who="operator", answer={"device_id": DEVICE, "token": "shown-once-stored-as-a-hash"}, problems=UNKNOWN
     ),
-    "DELETE /v1/devices/{device_id}/name": Described(who="device", answer={"device_id": DEVICE, "keys_destroyed": 1}),
-    "POST /v1/devices/{device_id}/licensing-link": Described(
+    "DELETE /v1/devices/{device_id}/name": RouteDocs(who="device", answer={"device_id": DEVICE, "keys_destroyed": 1}),
+    "POST /v1/devices/{device_id}/licensing-link": RouteDocs(
         who="device",
         answer={"path": f"/devices/{DEVICE}/licensing?link={JWS}", "expires_at": "2026-03-01T12:10:00.250Z"},
         problems={**UNKNOWN, 503: ("no_signing_key",)},
     ),
 }
 LICENSES: Routes = {
-    "POST /v1/devices/{device_id}/codes": Described(
+    "POST /v1/devices/{device_id}/codes": RouteDocs(
         who="device",
         body={"code": TYPED, "replace": False},
         answer=_accepted("CodeAdded", code_ref=CODE, last_group=GROUP),
@@ -88,17 +88,17 @@ LICENSES: Routes = {
             503: ("ledger_unavailable",),
         },
     ),
-    "DELETE /v1/devices/{device_id}/codes/reserve": Described(
+    "DELETE /v1/devices/{device_id}/codes/reserve": RouteDocs(
         who="device",
         answer=_accepted("CodeRemoved"),
         problems={**UNKNOWN, 409: ("no_reserve", "activation_running"), 503: ("ledger_unavailable",)},
     ),
-    "DELETE /v1/devices/{device_id}/license": Described(
+    "DELETE /v1/devices/{device_id}/license": RouteDocs(
         who="device",
         answer=_accepted("LicenseRemoved"),
         problems={**UNKNOWN, 409: ("no_license", "activation_running"), 503: ("ledger_unavailable",)},
     ),
-    "POST /v1/devices/{device_id}/activate-now": Described(
+    "POST /v1/devices/{device_id}/activate-now": RouteDocs(
         who="device",
         body={"code_ref": CODE},
         answer=_accepted("ActivateNow"),
@@ -109,11 +109,11 @@ LICENSES: Routes = {
             503: ("ledger_unavailable",),
         },
     ),
-    "GET /v1/devices/{device_id}/license": Described(who="device", answer=LICENSE, problems=OTHER_TIME),
-    "GET /v1/devices/{device_id}/history": Described(
+    "GET /v1/devices/{device_id}/license": RouteDocs(who="device", answer=LICENSE, problems=OTHER_TIME),
+    "GET /v1/devices/{device_id}/history": RouteDocs(
         who="device", answer={"as_of": AT, "events": [EVENT], "next": None}, problems=OTHER_TIME
     ),
-    "GET /v1/devices/{device_id}/why": Described(
+    "GET /v1/devices/{device_id}/why": RouteDocs(
         who="device",
         answer={
             "device_id": DEVICE,
@@ -124,7 +124,7 @@ LICENSES: Routes = {
             "answers": [
                 {
                     "about": "activate_now",
-                    "sentence": "The license has not expired yet.",
+                    "sentence": "The license of this device is still active.",
                     "rules": [RULE],
                     "evidence": [],
                     "further": [],
@@ -133,26 +133,26 @@ LICENSES: Routes = {
         },
         problems=OTHER_TIME,
     ),
-    "GET /v1/devices/{device_id}/license/document": Described(
+    "GET /v1/devices/{device_id}/license/document": RouteDocs(
         who="device",
         answer=JWS,
         media_type="application/jose",
         problems={**UNKNOWN, 409: ("no_license",), 503: ("no_signing_key",)},
     ),
-    "GET /v1/events": Described(who="operator", answer={"as_of": AT, "events": [{**EVENT, "device_id": DEVICE}]}),
-    "GET /.well-known/jwks.json": Described(
+    "GET /v1/events": RouteDocs(who="operator", answer={"as_of": AT, "events": [{**EVENT, "device_id": DEVICE}]}),
+    "GET /.well-known/jwks.json": RouteDocs(
         who="anybody",
         answer={"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "k1", "x": "A" * 43}]},
     ),
 }
 REPORTS: Routes = {
-    "PUT /v1/devices/{device_id}/installation": Described(
+    "PUT /v1/devices/{device_id}/installation": RouteDocs(
         who="device",
         body={"product": "antivirus", "product_version": "22.0"},
         answer=_accepted("InstallationChanged"),
         problems={**UNKNOWN, 503: ("ledger_unavailable",)},
     ),
-    "POST /v1/devices/{device_id}/offline-activations": Described(
+    "POST /v1/devices/{device_id}/offline-activations": RouteDocs(
         who="device",
         body={"code": TYPED, "activated_at": AT},
         answer=_accepted("OfflineActivationReported", code_ref=CODE, last_group=GROUP),
@@ -163,7 +163,7 @@ REPORTS: Routes = {
             503: ("ledger_unavailable",),
         },
     ),
-    "POST /v1/devices/{device_id}/deactivations": Described(
+    "POST /v1/devices/{device_id}/deactivations": RouteDocs(
         who="device",
         body={"proof": JWS},
         answer=_accepted("LicenseRemoved", receipt=JWS),
@@ -174,7 +174,7 @@ REPORTS: Routes = {
             503: ("no_signing_key",),
         },
     ),
-    "POST /v1/devices/{device_id}/contact": Described(
+    "POST /v1/devices/{device_id}/contact": RouteDocs(
         who="device",
         body={"sequence": 12, "nonce": "n0nce-made-up", "device_time": AT},
         answer={"iss": "/perennial/device", "sub": DEVICE, "nonce": "n0nce-made-up", "sequence": 12, **LICENSE}
@@ -183,7 +183,7 @@ REPORTS: Routes = {
     ),
 }
 FLEETS: Routes = {
-    "POST /v1/fleet/codes": Described(
+    "POST /v1/fleet/codes": RouteDocs(
         who="operator",
         body={"code": TYPED, "device_ids": [DEVICE], "replace": False},
         answer={
@@ -193,7 +193,7 @@ FLEETS: Routes = {
         },
         problems={400: ("malformed",), 503: ("ledger_unavailable",)},
     ),
-    "GET /v1/fleet/requests/{request_id}": Described(
+    "GET /v1/fleet/requests/{request_id}": RouteDocs(
         who="operator",
         answer={
             "as_of": AT,
@@ -217,10 +217,10 @@ ROUTES: Routes = {**ENROLLMENT, **LICENSES, **REPORTS, **FLEETS}
 APPLICATION = Application(
     name="device",
     sends=DEVICE_TOPIC,
-    hears=ACTIVATION_TOPIC,
-    orders=Orders(
+    receives=ACTIVATION_TOPIC,
+    commands=CommandTopic(
         topic=COMMANDS_TOPIC,
-        about="Commands of fleet tools about devices. A message that cannot be handled is parked with its reason.",
+        about="Commands from fleet tools about devices. What cannot be processed is parked with the reason.",
         key="the device's id, so that commands about one device stay in order",
         source="/fleet",
         types=FLEET_COMMANDS,

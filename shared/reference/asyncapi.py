@@ -1,4 +1,4 @@
-"""The messages of one service as an AsyncAPI 3.0 document, made from the types that its code reads and writes."""
+"""The messages of one service as an AsyncAPI 3.0 document, generated from the types that its code reads and writes."""
 
 import inspect
 from collections.abc import Iterator, Mapping
@@ -14,15 +14,15 @@ from shared.reference.topics import EXAMPLES, EventTopic
 SCHEMAS = "#/components/schemas/"
 MESSAGES = "#/components/messages/"
 JSON = "application/json"
-FILLED_IN = frozenset({"at", "request_id"})
-"""Fields of an order that the service itself fills in; a message that has one is refused."""
+SERVICE_FIELDS = frozenset({"at", "request_id"})
+"""Fields of a command that the service sets itself; a message with one of them is refused."""
 
 type Document = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Orders:
-    """The orders of outside tools on one topic: their types, an example body of each, and who sends them."""
+class CommandTopic:
+    """A topic with commands from other tools: their types, an example body of each, and the sender."""
 
     topic: str
     about: str
@@ -31,28 +31,28 @@ class Orders:
     types: tuple[type[BaseModel], ...]
     examples: Mapping[str, Mapping[str, Any]]
     optional: frozenset[str] = field(default=frozenset())
-    """Fields that a message may leave out though the order must have them."""
+    """Fields that a message may omit although the command requires them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Application:
-    """What one service sends and hears."""
+    """What one service sends and receives."""
 
     name: str
     sends: EventTopic
-    hears: EventTopic
-    orders: Orders
+    receives: EventTopic
+    commands: CommandTopic
 
 
 def asyncapi_of(application: Application, *, version: str) -> Document:
-    """Return the document."""
+    """Return the AsyncAPI document."""
     schemas: Document = {}
     return {
         "asyncapi": "3.0.0",
         "info": {
             "title": f"Perennial {application.name} service: messages",
             "version": version,
-            "description": "CloudEvents 1.0 in Kafka's binary mode: the body is JSON, the headers say the rest. "
+            "description": "CloudEvents 1.0 in Kafka's binary mode: the body is JSON, all else is in the headers. "
             "An activation code never travels in full; it is named by its reference and its last group.",
         },
         "defaultContentType": JSON,
@@ -66,10 +66,10 @@ def asyncapi_of(application: Application, *, version: str) -> Document:
 
 
 def _channels(application: Application) -> Iterator[tuple[str, Document]]:
-    for topic in (application.sends, application.hears):
+    for topic in (application.sends, application.receives):
         yield topic.name, _channel(topic.name, topic.about, [event.__name__ for event in topic.events])
-    orders = application.orders
-    yield orders.topic, _channel(orders.topic, orders.about, [order.__name__ for order in orders.types])
+    commands = application.commands
+    yield commands.topic, _channel(commands.topic, commands.about, [command.__name__ for command in commands.types])
 
 
 def _channel(topic: str, about: str, names: list[str]) -> Document:
@@ -82,10 +82,10 @@ def _channel(topic: str, about: str, names: list[str]) -> Document:
 
 
 def _operations(application: Application) -> Iterator[tuple[str, Document]]:
-    sends, hears, orders = application.sends.name, application.hears.name, application.orders.topic
-    yield "tell", _operation("send", sends, "Tell everything that happened")
-    yield "hear", _operation("receive", hears, "Hear what the other service tells")
-    yield "takeOrders", _operation("receive", orders, "Take orders of outside tools; what cannot be read is parked")
+    yield "tell", _operation("send", application.sends.name, "Publish everything that happens")
+    yield "hear", _operation("receive", application.receives.name, "Receive what the other service publishes")
+    summary = "Receive commands from other tools; what cannot be read is parked"
+    yield "takeOrders", _operation("receive", application.commands.topic, summary)
 
 
 def _operation(action: str, topic: str, summary: str) -> Document:
@@ -93,7 +93,7 @@ def _operation(action: str, topic: str, summary: str) -> Document:
 
 
 def _id(topic: str, name: str) -> str:
-    """Return under which name a message stands in the document: on two topics it has two keys."""
+    """Return the name of a message in the document. A message on both topics has two: its keys differ."""
     return f"{topic.partition('.')[0]}.{name}"
 
 
@@ -102,19 +102,19 @@ def _id(topic: str, name: str) -> str:
 
 def _messages(application: Application, schemas: Document) -> Iterator[tuple[str, Document]]:
     schemas |= {"EventHeaders": EVENT_HEADERS, "OrderHeaders": ORDER_HEADERS}
-    for topic in (application.sends, application.hears):
+    for topic in (application.sends, application.receives):
         for event in topic.events:
             yield _id(topic.name, event.__name__), _event(topic, event, schemas)
-    orders = application.orders
-    for order in orders.types:
-        yield _id(orders.topic, order.__name__), _order(orders, order, schemas)
+    commands = application.commands
+    for command in commands.types:
+        yield _id(commands.topic, command.__name__), _command(commands, command, schemas)
 
 
 def _event(topic: EventTopic, event_type: type[Event], schemas: Document) -> Document:
     name, example = event_type.__name__, EXAMPLES[event_type.__name__]
     return {
         **_message(name, event_type, headers="EventHeaders", key=topic.key),
-        "payload": {"$ref": SCHEMAS + _hoisted(event_type, schemas)},
+        "payload": {"$ref": SCHEMAS + _add_schema(event_type, schemas)},
         "correlationId": {"location": "$message.header#/ce_correlationid"},
         "examples": [{"headers": topic.headers_of(example), "payload": example.model_dump(mode="json")}],
         "x-version": event_type.schema_version,
@@ -122,21 +122,21 @@ def _event(topic: EventTopic, event_type: type[Event], schemas: Document) -> Doc
     }
 
 
-def _order(orders: Orders, order_type: type[BaseModel], schemas: Document) -> Document:
-    name, body = order_type.__name__, dict(orders.examples[order_type.__name__])
-    schema = schemas[_hoisted(order_type, schemas)]
-    schema["properties"] = {key: value for key, value in schema["properties"].items() if key not in FILLED_IN}
-    schema["required"] = [key for key in schema["required"] if key not in FILLED_IN | orders.optional]
+def _command(commands: CommandTopic, command_type: type[BaseModel], schemas: Document) -> Document:
+    name, body = command_type.__name__, dict(commands.examples[command_type.__name__])
+    schema = schemas[_add_schema(command_type, schemas)]
+    schema["properties"] = {key: value for key, value in schema["properties"].items() if key not in SERVICE_FIELDS}
+    schema["required"] = [key for key in schema["required"] if key not in SERVICE_FIELDS | commands.optional]
     key = str(body[next(iter(schema["properties"]))])
     headers = {
         "ce_specversion": "1.0",
         "ce_id": "4711",
-        "ce_source": orders.source,
+        "ce_source": commands.source,
         "ce_type": name,
         "ce_time": "2026-03-01T12:00:00.250Z",
     }
     return {
-        **_message(name, order_type, headers="OrderHeaders", key=orders.key),
+        **_message(name, command_type, headers="OrderHeaders", key=commands.key),
         "payload": {"$ref": SCHEMAS + name},
         "examples": [{"headers": headers, "payload": body}],
         "x-example-key": key,
@@ -156,8 +156,8 @@ def _message(name: str, message: type[BaseModel], *, headers: str, key: str) -> 
     }
 
 
-def _hoisted(message: type[BaseModel], schemas: Document) -> str:
-    """Put the message's JSON schema, and those that it refers to, among the document's, and return its name."""
+def _add_schema(message: type[BaseModel], schemas: Document) -> str:
+    """Add the message's JSON schema, and those it refers to, to the document; return its name."""
     schema = message.model_json_schema(ref_template=SCHEMAS + "{model}")
     schemas |= schema.pop("$defs", {})
     schemas[message.__name__] = schema

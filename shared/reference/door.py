@@ -1,4 +1,4 @@
-"""Goes out on both services: the two documents, and a page of each for people. Public, and the same for all."""
+"""Goes out on both services: the two documents and their HTML pages. Public, and the same for everybody."""
 
 import json
 from collections.abc import Callable
@@ -10,25 +10,25 @@ from fastapi import APIRouter, FastAPI, Request, Response
 
 from shared.pages import HEADERS, Renderer, add_assets
 from shared.reference.asyncapi import Application, asyncapi_of
-from shared.reference.described import Routes
-from shared.reference.everywhere import EVERYWHERE
+from shared.reference.common_routes import COMMON_ROUTES
 from shared.reference.openapi import openapi_of
 from shared.reference.pages import api_page, messages_page
+from shared.reference.route_docs import Routes
 
 PREFIX = "/docs/assets"
 CACHEABLE = "public, max-age=300"
-"""The documents change with a release only."""
+"""The documents change only with a release."""
 
 
 def reference_door(app: FastAPI, application: Application, routes: Routes) -> APIRouter:
-    """Return the routes, and let `/openapi.json` of `app` be the described document.
+    """Return the routes, and make `/openapi.json` of `app` serve the documented version.
 
-    The documents are made when they are first asked for: by then the app has all its routes.
+    The documents are generated at the first request, when the app has all its routes.
     """
     renderer = Renderer(Path(__file__).parent, prefix=PREFIX)
-    openapi = cache(lambda: openapi_of(app, {**EVERYWHERE, **routes}))
+    openapi = cache(lambda: openapi_of(app, {**COMMON_ROUTES, **routes}))
     asyncapi = cache(lambda: asyncapi_of(application, version=app.version))
-    # FastAPI's own way to hand in another document
+    # FastAPI's own way to replace the document
     app.openapi = openapi  # type: ignore[method-assign]
     router = APIRouter(include_in_schema=False)
     _add_page(router, "/docs/api", renderer, "api.html", lambda: api_page(openapi()))
@@ -42,9 +42,9 @@ def reference_door(app: FastAPI, application: Application, routes: Routes) -> AP
     return router
 
 
-def _add_page(router: APIRouter, path: str, renderer: Renderer, template: str, shown: Callable[[], Any]) -> None:
-    drawn = cache(lambda: renderer.html(template, accept_language=None, page=shown()))
+def _add_page(router: APIRouter, path: str, renderer: Renderer, template: str, content: Callable[[], Any]) -> None:
+    html = cache(lambda: renderer.html(template, accept_language=None, page=content()))
 
     @router.get(path)
     async def page(_: Request) -> Response:
-        return Response(drawn(), headers={**HEADERS, "Cache-Control": CACHEABLE}, media_type="text/html")
+        return Response(html(), headers={**HEADERS, "Cache-Control": CACHEABLE}, media_type="text/html")

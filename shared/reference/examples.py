@@ -1,4 +1,4 @@
-"""The example of each event, each field set to something else than its default; `tests/shared/golden` pins them."""
+"""An example of each event, with every field different from its default; `tests/shared/golden` pins them."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -83,7 +83,7 @@ FINDINGS = (
 
 
 def examples() -> tuple[Event, ...]:
-    """Return one example of each event of today. A function: after a change, the checks still run without it."""
+    """Return an example of each current event. A function, so that a mistake here does not break the import."""
     return (*_of_devices(), *_of_both(), *_of_codes())
 
 

@@ -1,4 +1,4 @@
-"""The headers of messages, as JSON schemas: CloudEvents 1.0 in Kafka's binary mode, and where an event stands."""
+"""The headers of messages as JSON schemas: CloudEvents 1.0 in Kafka's binary mode, and an event's position."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ NUMBER: dict[str, Any] = {"type": "string", "pattern": "^[0-9]{1,18}$"}
 
 EVENT_HEADERS: dict[str, Any] = {
     "type": "object",
-    "description": "Headers are UTF-8 text. Readers accept only position last + 1 of each slice, so that they read "
-    "every event exactly once; hash chains the events of a slice.",
+    "description": "Headers are UTF-8 text. A reader that accepts only position last + 1 of each slice reads every "
+    "event exactly once; hash chains the events of a slice.",
     "required": [
         "ce_specversion",
         "ce_id",
@@ -27,20 +27,20 @@ EVENT_HEADERS: dict[str, Any] = {
         "content-type": {"const": "application/json"},
         "ce_specversion": {"const": "1.0"},
         "ce_id": {**ID, "description": "The event's id."},
-        "ce_source": {**TEXT, "description": "The ledger that wrote it; a sandbox's says so."},
+        "ce_source": {**TEXT, "description": "The ledger that wrote it; a sandbox ledger says so."},
         "ce_type": {**TEXT, "description": "The event's name."},
         "ce_time": {**TIME, "description": "When it happened."},
-        "ce_subject": {**TEXT, "description": "The stream that it belongs to: the record's key."},
+        "ce_subject": {**TEXT, "description": "The stream it belongs to: the record's key."},
         "ce_dataschema": {**TEXT, "description": "/schemas/NAME/VERSION: the version of the body."},
         "ce_recordedtime": {**TIME, "description": "When it was recorded, which may be later."},
-        "ce_streamversion": {**NUMBER, "description": "Which event of its stream it is, from 1."},
-        "ce_correlationid": {**ID, "description": "The same in everything that one order caused."},
-        "ce_causationid": {**ID, "description": "The event that it follows from."},
-        "ce_ignorable": {"const": "true", "description": "A reader that does not know it may pass it over."},
+        "ce_streamversion": {**NUMBER, "description": "Its number in the stream, from 1."},
+        "ce_correlationid": {**ID, "description": "The same for everything that one command caused."},
+        "ce_causationid": {**ID, "description": "The event that caused it."},
+        "ce_ignorable": {"const": "true", "description": "A reader that does not know this event may skip it."},
         "traceparent": {**TEXT, "description": "The W3C trace context."},
-        "slice": {**NUMBER, "description": "Which of the 256 slices, by the key."},
-        "position": {**NUMBER, "description": "Its place in the slice: 1, 2, 3, without a gap."},
-        "hash": {**TEXT, "description": "SHA-256 over the hash before it, id, type, subject, time and body; hex."},
+        "slice": {**NUMBER, "description": "Which of the 256 slices, determined by the key."},
+        "position": {**NUMBER, "description": "Its place in the slice: 1, 2, 3, without gaps."},
+        "hash": {**TEXT, "description": "SHA-256 over the previous hash, id, type, subject, time and body; hex."},
     },
 }
 
@@ -50,11 +50,11 @@ ORDER_HEADERS: dict[str, Any] = {
     "required": ["ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time"],
     "properties": {
         "ce_specversion": {"const": "1.0"},
-        "ce_id": {**TEXT, "maxLength": 256, "description": "The sender's own id of the order."},
-        "ce_source": {**TEXT, "maxLength": 256, "description": "Who sends it."},
-        "ce_type": {**TEXT, "description": "The order's name."},
+        "ce_id": {**TEXT, "maxLength": 256, "description": "The sender's own id for the command."},
+        "ce_source": {**TEXT, "maxLength": 256, "description": "The sender."},
+        "ce_type": {**TEXT, "description": "The command's name."},
         "ce_time": {**TIME, "description": "When it was sent."},
-        "ce_correlationid": {**ID, "description": "Given on to everything that follows."},
+        "ce_correlationid": {**ID, "description": "Passed on to everything that follows."},
         "traceparent": {**TEXT, "description": "The W3C trace context."},
     },
 }

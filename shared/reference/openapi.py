@@ -1,4 +1,4 @@
-"""The routes of one service as an OpenAPI document: what the code tells, with examples and all problems."""
+"""The routes of one service as an OpenAPI document: generated from the code, with examples and all problems."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -8,7 +8,7 @@ from fastapi.openapi.utils import get_openapi
 
 from shared.doors.problems import problem_body
 from shared.reasons import CATALOGUE
-from shared.reference.described import ENTRY, WHO, Described, Routes
+from shared.reference.route_docs import ACCESS_PROBLEMS, ACCESS_TEXTS, RouteDocs, Routes
 
 PROBLEM_JSON = "application/problem+json"
 BEARER = "bearer"
@@ -27,10 +27,10 @@ PARAMETERS: Mapping[str, Any] = {
     "event_id": "0198a1b2-0000-7000-8000-00000000000e",
     "until": "2027-06-30T00:00:00Z",
 }
-"""An example of each parameter that a request must have, and of some that it may."""
+"""Examples of every required parameter, and of some optional ones."""
 PROBLEM: dict[str, Any] = {
     "type": "object",
-    "description": "What went wrong (RFC 9457). `code` is stable and explained under the address in `type`.",
+    "description": "What went wrong (RFC 9457). `code` is stable; the address in `type` explains it.",
     "required": ["type", "title", "status", "code", "detail"],
     "properties": {
         "type": {"type": "string"},
@@ -45,7 +45,7 @@ type Document = dict[str, Any]
 
 
 def openapi_of(app: FastAPI, routes: Routes) -> Document:
-    """Return the document of `app`. A route that nobody described stands in it as FastAPI sees it."""
+    """Return the document of `app`. A route without documentation appears as FastAPI generates it."""
     document = get_openapi(title=app.title, version=app.version, routes=app.routes)
     components = document.setdefault("components", {})
     components.setdefault("schemas", {})["Problem"] = PROBLEM
@@ -53,72 +53,72 @@ def openapi_of(app: FastAPI, routes: Routes) -> Document:
         components["schemas"].pop(unused, None)
     components["securitySchemes"] = {BEARER: {"type": "http", "scheme": "bearer"}}
     for name, operation in operations_of(document):
-        _explain(operation)
-        if described := routes.get(name):
-            _describe(operation, described)
+        _set_summary(operation)
+        if docs := routes.get(name):
+            _document(operation, docs)
     return document
 
 
 def operations_of(document: Document) -> Iterator[tuple[str, Document]]:
-    """Give each operation by method and path."""
+    """Yield each operation with its method and path."""
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             yield f"{method.upper()} {path}", operation
 
 
-def _explain(operation: Document) -> None:
-    """Take the summary from the first sentence of what the code says, not from a function's name."""
+def _set_summary(operation: Document) -> None:
+    """Take the summary from the first paragraph of the docstring, not from the function's name."""
     first, _, more = operation.pop("description", operation["summary"]).partition("\n\n")
     operation["summary"] = " ".join(first.split())
     if more:
         operation["description"] = " ".join(more.split())
 
 
-def _describe(operation: Document, described: Described) -> None:
+def _document(operation: Document, docs: RouteDocs) -> None:
     parameters = operation.get("parameters", [])
     given = {parameter["name"].lower() for parameter in parameters}
-    _add_problems(operation, described, given)
+    _add_problems(operation, docs, given)
     for parameter in parameters:
         if parameter["name"] in PARAMETERS:
             parameter["example"] = PARAMETERS[parameter["name"]]
-    # the credential is not a header like others: it has its own place in the document
+    # the credential is documented under `security`, not as a header
     operation["parameters"] = [each for each in parameters if each["name"].lower() != CREDENTIAL]
-    operation["x-who"] = WHO[described.who]
-    operation["security"] = [] if described.who == "anybody" else [{BEARER: []}]
-    if described.body is not None:
-        operation["requestBody"]["content"]["application/json"]["example"] = described.body
-    _add_answer(operation, described)
+    operation["x-who"] = ACCESS_TEXTS[docs.who]
+    operation["security"] = [] if docs.who == "anybody" else [{BEARER: []}]
+    if docs.body is not None:
+        operation["requestBody"]["content"]["application/json"]["example"] = docs.body
+    _add_answer(operation, docs)
 
 
-def _add_answer(operation: Document, described: Described) -> None:
+def _add_answer(operation: Document, docs: RouteDocs) -> None:
     responses = operation["responses"]
-    status = str(described.status) if described.status else next(each for each in responses if each.startswith("2"))
+    status = str(docs.status) if docs.status else next(each for each in responses if each.startswith("2"))
     content = responses.setdefault(status, {"description": "Done"}).setdefault("content", {})
-    as_it_is = content.pop("application/json", {})
-    content[described.media_type] = {**as_it_is, "example": described.answer}
+    generated = content.pop("application/json", {})
+    content[docs.media_type] = {**generated, "example": docs.answer}
     responses[status]["description"] = SUCCESS.get(status, "Done")
 
 
 SUCCESS = {
     "200": "Done",
-    "201": "Made",
-    "202": "Taken: what follows of it stands in the history",
-    "207": "Done in part: each result stands by its own",
+    "201": "Created",
+    "202": "Accepted: the history shows what follows",
+    "207": "Partly done: each result is its own",
 }
 
 
 # --- problems -----------------------------------------------------------------------------------
 
 
-def _add_problems(operation: Document, described: Described, given: set[str]) -> None:
+def _add_problems(operation: Document, docs: RouteDocs, given: set[str]) -> None:
     responses = operation["responses"]
     validated = responses.pop("422", None) is not None
     found: dict[int, list[str]] = {}
-    for some in (ENTRY[described.who], _general(operation, given, validated), described.problems):
+    for some in (ACCESS_PROBLEMS[docs.who], _general(operation, given, validated), docs.problems):
         for status, codes in some.items():
             found.setdefault(status, []).extend(codes)
-    for status, told in sorted(found.items()):
-        codes = tuple(dict.fromkeys(told))
+    for status, given_codes in sorted(found.items()):
+        codes = tuple(dict.fromkeys(given_codes))
         responses[str(status)] = {
             "description": ", ".join(f"`{code}`" for code in codes),
             "content": {
@@ -131,7 +131,7 @@ def _add_problems(operation: Document, described: Described, given: set[str]) ->
 
 
 def _general(operation: Document, given: set[str], validated: bool) -> Mapping[int, tuple[str, ...]]:
-    """Return the problems that follow from what a request is made of."""
+    """Return the problems that follow from the parts of a request."""
     body = "requestBody" in operation
     found: dict[int, tuple[str, ...]] = {}
     if body or "if-match" in given:

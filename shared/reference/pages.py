@@ -1,4 +1,4 @@
-"""What the two pages show: the documents, put into the order in which people read."""
+"""The content of the two pages: the documents, arranged for people to read."""
 
 import json
 import re
@@ -9,17 +9,17 @@ from typing import Any
 from markupsafe import Markup
 
 from shared.reasons import CATALOGUE
-from shared.reference.glossary import FIELDS
+from shared.reference.field_texts import FIELDS
 from shared.reference.openapi import PROBLEM_JSON, Document, operations_of
-from shared.reference.rows import Row, Schemas, form_of, marked, rows_of
+from shared.reference.rows import Row, Schemas, rows_of, type_of, with_code
 
 LAST = ("operations", "reasons", "sandbox", "health")
-BETWEEN_WORDS = re.compile(r"[^a-z0-9_]+")
+NON_WORD = re.compile(r"[^a-z0-9_]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A problem that a route may answer."""
+    """A problem that a route may return."""
 
     status: str
     code: str
@@ -28,7 +28,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A good answer, and an example of it."""
+    """A success answer with an example."""
 
     status: str
     about: str
@@ -40,7 +40,7 @@ class Answer:
 class Operation:
     """One route."""
 
-    mark: str
+    anchor: str
     method: str
     path: str
     summary: Markup
@@ -55,9 +55,9 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One event or order."""
+    """One event or command."""
 
-    mark: str
+    anchor: str
     name: str
     version: int | None
     summary: Markup
@@ -73,27 +73,27 @@ class Message:
 class Channel:
     """One topic."""
 
-    mark: str
+    anchor: str
     name: str
     about: str
-    what: str
+    operation: str
     headers: tuple[Row, ...]
     messages: tuple[Message, ...]
 
 
 def api_page(document: Document) -> Mapping[str, Any]:
-    """Return what `api.html` shows: the routes by their tags."""
+    """Return the content of `api.html`: the routes by tag."""
     groups: dict[str, list[Operation]] = {}
     for name, operation in operations_of(document):
         tag = operation.get("tags", ["other"])[0]
         groups.setdefault(tag, []).append(_operation(name, operation, document["components"]["schemas"]))
-    # what both services have comes after what this one is there for
+    # the routes of both services come after those of this service
     ordered = dict(sorted(groups.items(), key=lambda group: LAST.index(group[0]) if group[0] in LAST else -1))
     return {"title": f"{document['info']['title']}: API", "version": document["info"]["version"], "groups": ordered}
 
 
 def messages_page(document: Document) -> Mapping[str, Any]:
-    """Return what `messages.html` shows: the topics with their messages."""
+    """Return the content of `messages.html`: the topics with their messages."""
     info, schemas = document["info"], document["components"]["schemas"]
     channels = [_channel(name, channel, document, schemas) for name, channel in document["channels"].items()]
     return {"title": info["title"], "version": info["version"], "about": info["description"], "channels": channels}
@@ -106,15 +106,15 @@ def _operation(name: str, operation: Document, schemas: Schemas) -> Operation:
     method, _, path = name.partition(" ")
     content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
     return Operation(
-        mark=BETWEEN_WORDS.sub("-", name.lower()).strip("-"),
+        anchor=NON_WORD.sub("-", name.lower()).strip("-"),
         method=method,
         path=path,
-        summary=marked(operation["summary"]),
-        about=marked(operation.get("description", "")),
+        summary=with_code(operation["summary"]),
+        about=with_code(operation.get("description", "")),
         who=operation.get("x-who", ""),
         parameters=tuple(_parameter(each, schemas) for each in operation.get("parameters", ())),
         fields=tuple(rows_of(_object(content.get("schema", {})), schemas)),
-        body=_written(content["example"]) if "example" in content else "",
+        body=_example(content["example"]) if "example" in content else "",
         answers=tuple(_answers(operation)),
         refusals=tuple(_refusals(operation)),
     )
@@ -130,15 +130,17 @@ def _parameter(parameter: Mapping[str, Any], schemas: Schemas) -> Row:
     place = {"path": "in the path", "query": "after the ?", "header": "header"}[parameter["in"]]
     about = parameter.get("description") or FIELDS.get(parameter["name"]) or parameter["schema"].get("description", "")
     example = f" For example `{parameter['example']}`." if "example" in parameter else ""
-    form = f"{place}, {form_of(parameter['schema'], schemas)}"
-    return Row(parameter["name"], marked(form), parameter.get("required", False), marked(f"{about}{example}".strip()))
+    type_ = f"{place}, {type_of(parameter['schema'], schemas)}"
+    return Row(
+        parameter["name"], with_code(type_), parameter.get("required", False), with_code(f"{about}{example}".strip())
+    )
 
 
 def _answers(operation: Document) -> Iterator[Answer]:
     for status, response in operation["responses"].items():
         for media_type, content in response.get("content", {}).items():
             if media_type != PROBLEM_JSON:
-                yield Answer(status, response["description"], media_type, _written(content.get("example", "")))
+                yield Answer(status, response["description"], media_type, _example(content.get("example", "")))
 
 
 def _refusals(operation: Document) -> Iterator[Refusal]:
@@ -155,10 +157,10 @@ def _channel(topic: str, channel: Document, document: Document, schemas: Schemas
     own = [messages[each["$ref"].rpartition("/")[2]] for each in channel["messages"].values()]
     operation = next(each for each in document["operations"].values() if each["channel"]["$ref"].endswith(topic))
     return Channel(
-        mark=topic,
+        anchor=topic,
         name=topic,
         about=channel["description"],
-        what=operation["summary"],
+        operation=operation["summary"],
         headers=tuple(rows_of(own[0]["headers"], schemas)),
         messages=tuple(_message(topic, message, schemas) for message in own),
     )
@@ -167,18 +169,18 @@ def _channel(topic: str, channel: Document, document: Document, schemas: Schemas
 def _message(topic: str, message: Document, schemas: Schemas) -> Message:
     example = message["examples"][0]
     return Message(
-        mark=f"{topic}-{message['name']}",
+        anchor=f"{topic}-{message['name']}",
         name=message["name"],
         version=message.get("x-version"),
-        summary=marked(message["summary"]),
-        about=marked(message.get("description", "")),
+        summary=with_code(message["summary"]),
+        about=with_code(message.get("description", "")),
         key=message["bindings"]["kafka"]["key"]["description"],
         example_key=message["x-example-key"],
         fields=tuple(rows_of(message["payload"], schemas)),
         headers="\n".join(f"{name}: {value}" for name, value in example["headers"].items()),
-        payload=_written(example["payload"]),
+        payload=_example(example["payload"]),
     )
 
 
-def _written(example: Any) -> str:
+def _example(example: Any) -> str:
     return example if isinstance(example, str) else json.dumps(example, indent=2, ensure_ascii=False)

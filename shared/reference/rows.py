@@ -1,4 +1,4 @@
-"""The fields of a JSON schema as rows that people read: name, form, whether it must be there, and what it is."""
+"""The fields of a JSON schema as table rows: name, type, whether it is required, and its meaning."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from shared.reasons import CATALOGUE
-from shared.reference.glossary import FIELDS
+from shared.reference.field_texts import FIELDS
 
 type Schema = Mapping[str, Any]
 type Schemas = Mapping[str, Schema]
@@ -16,17 +16,17 @@ type Schemas = Mapping[str, Schema]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One field. `words` are the values that it may have, each with whether the catalogue explains it."""
+    """One field. `values` are its possible values, each with whether the catalogue explains it."""
 
     name: str
-    form: Markup
+    type: Markup
     required: bool
     about: Markup
-    words: tuple[tuple[str, bool], ...] = ()
+    values: tuple[tuple[str, bool], ...] = ()
 
 
-def marked(text: str) -> Markup:
-    """Return a text in which what stands between backticks is code."""
+def with_code(text: str) -> Markup:
+    """Return a text as HTML, with what is between backticks as code."""
     parts = [
         Markup("<code>{}</code>").format(part) if odd % 2 else escape(part) for odd, part in enumerate(text.split("`"))
     ]
@@ -34,41 +34,41 @@ def marked(text: str) -> Markup:
 
 
 def rows_of(schema: Schema, schemas: Schemas) -> list[Row]:
-    """Return the fields of an object, in the order of the code."""
+    """Return the fields of an object, in source order."""
     return list(_rows(_resolved(schema, schemas), schemas))
 
 
 def _rows(schema: Schema, schemas: Schemas, prefix: str = "") -> Iterator[Row]:
     required = schema.get("required", ())
-    for name, told in schema.get("properties", {}).items():
-        inner = _resolved(told, schemas)
+    for name, field in schema.get("properties", {}).items():
+        inner = _resolved(field, schemas)
         yield Row(
             prefix + name,
-            marked(form_of(told, schemas)),
+            with_code(type_of(field, schemas)),
             name in required,
-            marked(_about(prefix + name, told, inner)),
-            tuple((word, bool(CATALOGUE.about(word))) for word in _words(inner, schemas)),
+            with_code(_about(prefix + name, field, inner)),
+            tuple((value, bool(CATALOGUE.about(value))) for value in _values(inner, schemas)),
         )
         if item := _object_in(inner, schemas):
             yield from _rows(item, schemas, f"{prefix}{name}[].")
 
 
-def form_of(schema: Schema, schemas: Schemas) -> str:
-    """Return in few words which values are possible."""
-    told = _resolved(schema, schemas)
-    if options := told.get("anyOf"):
-        return " or ".join(dict.fromkeys(form_of(option, schemas) for option in options))
-    if "const" in told:
-        return f'"{told["const"]}"'
-    if "enum" in told:
+def type_of(schema: Schema, schemas: Schemas) -> str:
+    """Return the type in a few words."""
+    resolved = _resolved(schema, schemas)
+    if options := resolved.get("anyOf"):
+        return " or ".join(dict.fromkeys(type_of(option, schemas) for option in options))
+    if "const" in resolved:
+        return f'"{resolved["const"]}"'
+    if "enum" in resolved:
         return "one of"
-    if told.get("type") == "array":
-        return f"list of {form_of(told.get('items', {}), schemas)}"
-    kind = str(told.get("format") or told.get("type") or "anything")
-    return f"{FORMS.get(kind, kind)}{_limits(told)}"
+    if resolved.get("type") == "array":
+        return f"list of {type_of(resolved.get('items', {}), schemas)}"
+    kind = str(resolved.get("format") or resolved.get("type") or "anything")
+    return f"{TYPES.get(kind, kind)}{_limits(resolved)}"
 
 
-FORMS = {
+TYPES = {
     "string": "text",
     "integer": "whole number",
     "boolean": "true or false",
@@ -79,33 +79,33 @@ FORMS = {
 }
 
 
-def _limits(told: Schema) -> str:
-    if pattern := told.get("pattern"):
+def _limits(schema: Schema) -> str:
+    if pattern := schema.get("pattern"):
         return f" like `{pattern}`"
-    low, high = told.get("minimum"), told.get("maximum")
+    low, high = schema.get("minimum"), schema.get("maximum")
     if low is not None or high is not None:
         return f" {'' if low is None else low} to {'' if high is None else high}".rstrip()
-    if longest := told.get("maxLength"):
+    if longest := schema.get("maxLength"):
         return f" of at most {longest} characters"
     return ""
 
 
-def _about(name: str, told: Schema, inner: Schema) -> str:
-    about = told.get("description") or FIELDS.get(name) or inner.get("description") or ""
-    default = told.get("default")
-    usual = "" if default in (None, [], "") else f" Usually `{json.dumps(default).strip('"')}`."
-    return f"{' '.join(about.split())}{usual}".strip()
+def _about(name: str, field: Schema, inner: Schema) -> str:
+    about = field.get("description") or FIELDS.get(name) or inner.get("description") or ""
+    default = field.get("default")
+    default_text = "" if default in (None, [], "") else f" Default: `{json.dumps(default).strip('"')}`."
+    return f"{' '.join(about.split())}{default_text}".strip()
 
 
-def _words(schema: Schema, schemas: Schemas) -> list[str]:
+def _values(schema: Schema, schemas: Schemas) -> list[str]:
     if "enum" in schema:
-        return [str(word) for word in schema["enum"]]
+        return [str(value) for value in schema["enum"]]
     inner = [*schema.get("anyOf", ()), *([schema["items"]] if isinstance(schema.get("items"), Mapping) else [])]
-    return [word for each in inner for word in _words(_resolved(each, schemas), schemas)]
+    return [value for each in inner for value in _values(_resolved(each, schemas), schemas)]
 
 
 def _object_in(schema: Schema, schemas: Schemas) -> Schema | None:
-    """Return the object that a list is made of."""
+    """Return the schema of a list's items, if they are objects."""
     items = _resolved(schema.get("items", {}), schemas)
     return items if items.get("properties") else None
 

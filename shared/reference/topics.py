@@ -1,4 +1,4 @@
-"""The two event topics as their readers meet them: what they carry, under which key, and one example record of each."""
+"""The two event topics for readers: what they carry, under which key, with an example of each event."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ EXAMPLES: Mapping[str, Event] = {type(event).__name__: event for event in exampl
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventTopic:
-    """One service's events. `key_field` names the field of an event that is its record's key."""
+    """One service's events. `key_field` names the event field that is the record key."""
 
     name: str
     source: str
@@ -32,14 +32,14 @@ class EventTopic:
     events: tuple[type[Event], ...]
 
     def key_of(self, event: Event) -> str:
-        """Return the key under which the event travels here."""
+        """Return the record key of the event."""
         if isinstance(event, PARKING_EVENTS):
             place: dict[str, Any] = event.model_dump(include={"topic", "partition", "offset"})
             return stream_of("activation.purchases", **place)
         return str(getattr(event, self.key_field))
 
     def headers_of(self, event: Event) -> dict[str, str]:
-        """Return the headers of the event as the relay would write them."""
+        """Return the headers of the event as the relay writes them."""
         key = self.key_of(event)
         fresh = NewEvent(
             slice_number=slice_of(key),
@@ -59,7 +59,7 @@ class EventTopic:
 
 
 def _recorded(fresh: NewEvent) -> RecordedEvent:
-    said = chained_hash(
+    first_hash = chained_hash(
         GENESIS,
         event_id=str(fresh.event_id),
         type_name=fresh.type_name,
@@ -67,13 +67,13 @@ def _recorded(fresh: NewEvent) -> RecordedEvent:
         occurred_at=instant(fresh.occurred_at),
         data=fresh.data,
     )
-    return RecordedEvent(fresh, position=1, prev_hash=GENESIS, hash=said)
+    return RecordedEvent(fresh, position=1, prev_hash=GENESIS, hash=first_hash)
 
 
 DEVICE_TOPIC = EventTopic(
     name="device.events.v1",
     source="/perennial/device",
-    about="The complete life of each device, kept for ever.",
+    about="The complete history of each device, kept forever.",
     key="the device's id, which is also ce_subject",
     key_field="device_id",
     events=DEVICE_EVENTS,
@@ -81,7 +81,7 @@ DEVICE_TOPIC = EventTopic(
 ACTIVATION_TOPIC = EventTopic(
     name="activation.events.v1",
     source="/perennial/activation",
-    about="The complete life of each code, kept for ever.",
+    about="The complete history of each code, kept forever.",
     key="the code's reference, which is also ce_subject",
     key_field="code_ref",
     events=ACTIVATION_EVENTS,

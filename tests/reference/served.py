@@ -1,4 +1,4 @@
-"""Both services' apps as they are wired for a reader of the reference: all routes are there, and none is called."""
+"""Both services' apps for the reference: every route exists, and none is called."""
 
 import asyncio
 from typing import Any, cast
@@ -17,10 +17,10 @@ from shared.doors import sandbox
 from shared.doors.app import new_app
 from shared.operations import Operations, operations_door
 from shared.reference import reference_door
-from shared.reference.described import Routes
+from shared.reference.route_docs import Routes
 
 NOT_CALLED: Any = cast("Any", None)
-"""What only a request would need, and no request is made to a route that needs it."""
+"""Stands in for what only a request would need; no such request is made."""
 
 
 OPERATIONS = Operations(
@@ -79,7 +79,7 @@ APPS = {"device": device_app, "activation": activation_app}
 
 
 class Reader:
-    """A browser at the door of one service, without a socket."""
+    """A client of one service, without a socket."""
 
     def __init__(self, service: str) -> None:
         self._transport = httpx.ASGITransport(APPS[service]())

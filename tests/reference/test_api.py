@@ -1,4 +1,4 @@
-"""The API's document and the code agree: no route without summary, examples and problems, and no problem untold."""
+"""The API document and the code agree: every route has summary, examples and problems, and no problem is missing."""
 
 import ast
 from collections.abc import Iterator
@@ -6,19 +6,19 @@ from pathlib import Path
 
 from shared.reasons import CATALOGUE
 from shared.reference.asyncapi import Document
-from shared.reference.everywhere import EVERYWHERE
+from shared.reference.common_routes import COMMON_ROUTES
 from shared.reference.openapi import PROBLEM_JSON, operations_of
 from tests.reference.served import APPS, ROUTES, Reader
 
 HOUSE = Path(__file__).parents[2]
 OPERATIONS_MIN = 30
-UNTOLD = {"not_found", "ledger_unavailable", "method_not_allowed", "http_error"}
-"""What any address may answer, and what stands at the head of the page."""
+NOT_LISTED = {"not_found", "ledger_unavailable", "method_not_allowed", "http_error"}
+"""Problems that any address may return, and those named at the top of the page."""
 
 
-def test_every_route_is_described_and_nothing_else_is(service: str, openapi: Document) -> None:
+def test_every_route_is_documented_and_nothing_else_is(service: str, openapi: Document) -> None:
     named = {name for name, _ in operations_of(openapi)}
-    assert named == {*EVERYWHERE, *ROUTES[service]}
+    assert named == {*COMMON_ROUTES, *ROUTES[service]}
     assert len(named) > OPERATIONS_MIN
 
 
@@ -35,13 +35,13 @@ def test_every_route_has_a_sentence_an_answer_and_an_example_of_each(openapi: Do
             assert not parameter["required"] or "example" in parameter, (name, parameter["name"])
 
 
-def test_every_route_tells_its_problems_in_words_that_are_explained(openapi: Document) -> None:
+def test_every_route_lists_its_problems_in_explained_words(openapi: Document) -> None:
     """R-19."""
     for name, operation in operations_of(openapi):
-        told = {status: answer for status, answer in operation["responses"].items() if not status.startswith("2")}
+        problems = {status: answer for status, answer in operation["responses"].items() if not status.startswith("2")}
         if operation["security"]:
-            assert {"401", "403"} <= set(told), name
-        for status, answer in told.items():
+            assert {"401", "403"} <= set(problems), name
+        for status, answer in problems.items():
             examples = answer["content"][PROBLEM_JSON]["examples"]
             assert examples, (name, status)
             for code, example in examples.items():
@@ -49,7 +49,7 @@ def test_every_route_tells_its_problems_in_words_that_are_explained(openapi: Doc
                 assert example["value"]["status"] == int(status)
 
 
-def test_each_code_has_one_status_wherever_it_is_told(openapi: Document) -> None:
+def test_each_code_has_the_same_status_everywhere(openapi: Document) -> None:
     statuses: dict[str, set[str]] = {}
     for _, operation in operations_of(openapi):
         for status, answer in operation["responses"].items():
@@ -60,7 +60,7 @@ def test_each_code_has_one_status_wherever_it_is_told(openapi: Document) -> None
     assert several <= {"unknown_device", "date_out_of_range"}
 
 
-def test_an_example_of_what_is_sent_has_what_it_must_and_nothing_unknown(openapi: Document) -> None:
+def test_an_example_request_has_every_required_field_and_no_unknown_one(openapi: Document) -> None:
     bodies = [operation["requestBody"] for _, operation in operations_of(openapi) if "requestBody" in operation]
     assert len(bodies) > 3
     for body in bodies:
@@ -70,15 +70,15 @@ def test_an_example_of_what_is_sent_has_what_it_must_and_nothing_unknown(openapi
         assert set(schema.get("required", ())) <= set(content["example"]) <= set(schema["properties"])
 
 
-def test_every_problem_that_a_door_can_answer_is_told_at_some_route() -> None:
-    told = set(UNTOLD)
+def test_every_problem_that_the_api_can_return_is_listed_at_some_route() -> None:
+    listed = set(NOT_LISTED)
     for make in APPS.values():
         for _, operation in operations_of(make().openapi()):
             for answer in operation["responses"].values():
-                told |= set(answer.get("content", {}).get(PROBLEM_JSON, {}).get("examples", {}))
+                listed |= set(answer.get("content", {}).get(PROBLEM_JSON, {}).get("examples", {}))
     raised = {code for file in _doors() for code in _problems_in(file)}
     assert len(raised) > 20
-    assert raised - told == set()
+    assert raised - listed == set()
 
 
 def _doors() -> Iterator[Path]:
@@ -94,7 +94,7 @@ def _doors() -> Iterator[Path]:
 
 
 def _problems_in(file: Path) -> Iterator[str]:
-    """Give the code words of problems that a file makes: the second argument after a status."""
+    """Yield the codes of the problems that a file creates: the second argument, after the status."""
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") in {"Problem", "problem_response", "refusal"}:
             word = node.args[1] if len(node.args) > 1 else None
@@ -102,6 +102,6 @@ def _problems_in(file: Path) -> Iterator[str]:
                 yield str(word.value)
 
 
-def test_the_pages_of_the_framework_that_load_from_other_hosts_are_off(client: Reader) -> None:
+def test_the_frameworks_own_pages_that_load_from_other_hosts_are_off(client: Reader) -> None:
     for path in ("/docs", "/redoc", "/docs/oauth2-redirect"):
         assert client.get(path).status_code == 404

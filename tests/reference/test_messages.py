@@ -1,4 +1,4 @@
-"""The messages' document and the code agree: every event and every order, with an example that the code reads."""
+"""The message document and the code agree: every event and every command, with an example that the code reads."""
 
 import json
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from services.device.outbox import OUTBOX as DEVICE_OUTBOX
 from shared.kafka.cloudevents import read_envelope, read_position
 from shared.kafka.commands import read_command
 from shared.messages import ACTIVATION_EVENTS, DEVICE_EVENTS, decode, encode
-from shared.reference.asyncapi import FILLED_IN, Document
+from shared.reference.asyncapi import SERVICE_FIELDS, Document
 from shared.reference.topics import ACTIVATION_TOPIC, DEVICE_TOPIC, EXAMPLES
 from tests.reference.served import APPLICATIONS
 from tests.shared.golden.files import VERSIONS, example_file
@@ -20,19 +20,19 @@ TOPICS = {DEVICE_TOPIC.name: DEVICE_EVENTS, ACTIVATION_TOPIC.name: ACTIVATION_EV
 
 
 def messages_of(document: Document, topic: str) -> dict[str, Any]:
-    """Return the messages of a topic by their names, with what they refer to."""
+    """Return the messages of a topic by name, with references resolved."""
     return {name: found(document, each["$ref"]) for name, each in document["channels"][topic]["messages"].items()}
 
 
 def found(document: Document, reference: str) -> Any:
-    """Return what a reference of the document points at."""
+    """Return what a reference in the document points to."""
     node: Any = document
     for step in reference.removeprefix("#/").split("/"):
         node = node[step]
     return node
 
 
-def test_every_event_stands_on_its_topic_with_an_example_that_the_code_reads(asyncapi: Document) -> None:
+def test_every_event_is_on_its_topic_with_an_example_that_the_code_reads(asyncapi: Document) -> None:
     for topic, events in TOPICS.items():
         messages = messages_of(asyncapi, topic)
         assert set(messages) == {event.__name__ for event in events}
@@ -43,7 +43,7 @@ def test_every_event_stands_on_its_topic_with_an_example_that_the_code_reads(asy
             assert decode(name, message["x-version"], body) == EXAMPLES[name]
 
 
-def test_the_headers_of_every_example_are_those_that_the_inbox_demands(asyncapi: Document) -> None:
+def test_the_headers_of_every_example_are_those_that_the_inbox_requires(asyncapi: Document) -> None:
     """R-116, R-120."""
     for topic in TOPICS:
         for name, message in messages_of(asyncapi, topic).items():
@@ -54,11 +54,11 @@ def test_the_headers_of_every_example_are_those_that_the_inbox_demands(asyncapi:
             assert set(schema["required"]) <= set(headers) <= set(schema["properties"])
 
 
-def test_every_order_has_an_example_that_its_consumer_reads(service: str, asyncapi: Document) -> None:
-    orders = APPLICATIONS[service].orders
-    messages = messages_of(asyncapi, orders.topic)
-    assert set(messages) == {order.__name__ for order in orders.types} == set(orders.examples)
-    types = {order.__name__: order for order in orders.types}
+def test_every_command_has_an_example_that_its_consumer_reads(service: str, asyncapi: Document) -> None:
+    commands = APPLICATIONS[service].commands
+    messages = messages_of(asyncapi, commands.topic)
+    assert set(messages) == {command.__name__ for command in commands.types} == set(commands.examples)
+    types = {command.__name__: command for command in commands.types}
     given = {"at": "2026-03-01T12:00:00Z", "request_id": "0198a1b2-0000-7000-8000-000000000001"}
     for name, message in messages.items():
         (example,) = message["examples"]
@@ -67,7 +67,7 @@ def test_every_order_has_an_example_that_its_consumer_reads(service: str, asynca
         filled_in = {field: value for field, value in given.items() if field in types[name].model_fields}
         assert read_command(envelope, json.dumps(example["payload"]).encode(), types=types, filled_in=filled_in)
         schema = found(asyncapi, message["payload"]["$ref"])
-        assert not FILLED_IN & {*schema["properties"], *schema["required"]}
+        assert not SERVICE_FIELDS & {*schema["properties"], *schema["required"]}
         assert set(schema["required"]) <= set(example["payload"]) <= set(schema["properties"])
 
 
@@ -82,7 +82,7 @@ def test_the_topics_and_sources_are_those_of_the_outboxes() -> None:
 
 
 def test_another_implementation_of_asyncapi_reads_the_document(asyncapi: Document) -> None:
-    """FastStream writes AsyncAPI 3.0 by models of its own: what they refuse is no such document."""
+    """FastStream has its own models of AsyncAPI 3.0: what they reject is not a valid document."""
     read = ApplicationSchema.model_validate(asyncapi)
     assert read.asyncapi == "3.0.0"
     assert set(read.channels) == set(asyncapi["channels"])

@@ -1,4 +1,4 @@
-"""The two pages as a browser gets them: whole without scripts, from this host alone, and small."""
+"""The two pages as a browser gets them: complete without scripts, only from this host, and small."""
 
 import re
 from html.parser import HTMLParser
@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 from shared.reference.asyncapi import Document
-from shared.reference.glossary import FIELDS
+from shared.reference.field_texts import FIELDS
 from shared.reference.openapi import operations_of
 from shared.reference.pages import api_page, messages_page
 from shared.reference.rows import Row
@@ -17,7 +17,7 @@ BYTES_MAX = 400_000
 
 
 class Page(HTMLParser):
-    """What a page refers to, and what can be referred to on it."""
+    """The links, anchors and resources of a page."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ def page(request: pytest.FixtureRequest, client: Reader) -> Page:
     return Page(client.get(request.param).text)
 
 
-def test_a_page_loads_from_its_own_host_alone_under_the_strictest_policy(client: Reader, page: Page) -> None:
+def test_a_page_loads_only_from_its_own_host_under_the_strictest_policy(client: Reader, page: Page) -> None:
     assert page.loads
     for address in page.loads:
         assert address.startswith("/docs/assets/")
@@ -59,12 +59,12 @@ def test_nothing_on_a_page_sends_anything(page: Page) -> None:
     assert not {"form", "input", "button", "textarea"} & page.tags
 
 
-def test_every_anchor_is_there_once_and_every_link_leads_to_one_or_to_a_door(client: Reader, page: Page) -> None:
+def test_every_anchor_is_unique_and_every_link_leads_to_one_or_to_a_route(client: Reader, page: Page) -> None:
     assert len(page.ids) == len(set(page.ids))
-    doors = {link for link in page.links if not link.startswith("#")}
+    routes = {link for link in page.links if not link.startswith("#")}
     assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids)
-    for door in doors:
-        assert client.get(door).status_code == 200, door
+    for route in routes:
+        assert client.get(route).status_code == 200, route
 
 
 def test_every_route_and_every_message_has_its_place(client: Reader, openapi: Document, asyncapi: Document) -> None:
@@ -76,7 +76,7 @@ def test_every_route_and_every_message_has_its_place(client: Reader, openapi: Do
 
 
 def rows_on(service: str) -> list[Row]:
-    """Return every field and parameter that the pages of a service tell of."""
+    """Return every field and parameter on the pages of a service."""
     reader = Reader(service)
     groups, channels = api_page(reader.get("/openapi.json").json()), messages_page(reader.get("/asyncapi.json").json())
     operations = [each for group in groups["groups"].values() for each in group]
@@ -85,14 +85,14 @@ def rows_on(service: str) -> list[Row]:
     return [*fields, *(row for each in operations for row in each.parameters)]
 
 
-def test_every_field_says_what_it_is_and_the_glossary_knows_no_others() -> None:
+def test_every_field_has_a_meaning_and_the_field_texts_have_no_others() -> None:
     rows = [row for service in APPS for row in rows_on(service)]
     assert {row.name for row in rows if not row.about} == set()
     assert set(FIELDS) <= {row.name for row in rows}
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_page_is_small_and_may_be_kept_for_a_while(client: Reader, path: str) -> None:
+def test_a_page_is_small_and_cacheable(client: Reader, path: str) -> None:
     answer = client.get(path)
     assert len(answer.content) < BYTES_MAX
     assert "max-age" in answer.headers["cache-control"]

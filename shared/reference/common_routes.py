@@ -1,6 +1,6 @@
-"""The routes that both services have, described: health, the words, the sandbox's clock, operations, this reference."""
+"""The documentation of the routes that both services have: health, reasons, sandbox clock and operations."""
 
-from shared.reference.described import Described, Routes
+from shared.reference.route_docs import RouteDocs, Routes
 
 AT = "2026-03-01T12:00:00.250Z"
 PARKED = {
@@ -35,24 +35,24 @@ REBUILD = {
 }
 TREND = {"since": AT, "step_seconds": 60, "waiting": [0, 0], "seconds": [0.0, 0.0], "direction": "steady"}
 NOT_REDRIVEN = ("unknown_device", "kept_by_projection", "position_gap", "handled_already", "cut", "busy")
-STANDING = {"workers": 1, "waiting": 0, "seconds": 0.0, "gap_waits": 0, "last_progress_at": AT, "problem": None}
+PROGRESS = {"workers": 1, "waiting": 0, "seconds": 0.0, "gap_waits": 0, "last_progress_at": AT, "problem": None}
 
 HEALTH: Routes = {
-    "GET /livez": Described(who="anybody", answer={"status": "alive"}),
-    "GET /readyz": Described(who="anybody", answer={"status": "ready"}, problems={503: ("not_ready",)}),
-    "GET /version": Described(who="anybody", answer={"version": "1.0.0"}),
-    "GET /metrics": Described(who="anybody", answer="perennial_ready 1.0", media_type="text/plain"),
+    "GET /livez": RouteDocs(who="anybody", answer={"status": "alive"}),
+    "GET /readyz": RouteDocs(who="anybody", answer={"status": "ready"}, problems={503: ("not_ready",)}),
+    "GET /version": RouteDocs(who="anybody", answer={"version": "1.0.0"}),
+    "GET /metrics": RouteDocs(who="anybody", answer="perennial_ready 1.0", media_type="text/plain"),
 }
 WORDS: Routes = {
-    "GET /reasons": Described(
+    "GET /reasons": RouteDocs(
         who="anybody",
         answer={
             "reasons": [
                 {
                     "word": "not_expired",
-                    "meaning": "The license has not expired yet.",
-                    "what_to_do": "Wait until it has.",
-                    "rules": ["R-55"],
+                    "meaning": "The license of this device is still active.",
+                    "what_to_do": "Wait until it ends; a code in reserve takes over automatically.",
+                    "rules": ["R-56"],
                 }
             ],
             "notices": [],
@@ -60,13 +60,13 @@ WORDS: Routes = {
             "parking": [],
         },
     ),
-    "GET /problems/{word}": Described(
+    "GET /problems/{word}": RouteDocs(
         who="anybody",
         answer=[
             {
                 "word": "seats_exhausted",
-                "meaning": "The code is in use on as many devices as it has seats.",
-                "what_to_do": "Free a seat, or use another code.",
+                "meaning": "The code is already used on as many devices as it allows.",
+                "what_to_do": "Remove the license from a device that no longer needs it, then try again.",
                 "rules": ["R-47"],
             }
         ],
@@ -74,8 +74,8 @@ WORDS: Routes = {
     ),
 }
 SANDBOX: Routes = {
-    "GET /v1/sandbox/clock": Described(who="operator", answer={"now": AT, "sandbox": True}),
-    "POST /v1/sandbox/clock": Described(
+    "GET /v1/sandbox/clock": RouteDocs(who="operator", answer={"now": AT, "sandbox": True}),
+    "POST /v1/sandbox/clock": RouteDocs(
         who="operator",
         body={"advance": "P1Y"},
         answer={"now": "2027-03-01T12:00:00.250Z"},
@@ -83,7 +83,7 @@ SANDBOX: Routes = {
     ),
 }
 OPERATIONS: Routes = {
-    "GET /v1/operations/consumers": Described(
+    "GET /v1/operations/consumers": RouteDocs(
         who="operator",
         answer={
             "as_of": AT,
@@ -93,21 +93,21 @@ OPERATIONS: Routes = {
                     "name": "device.verdicts",
                     "topic": "activation.events.v1",
                     "handled": 4711,
-                    **STANDING,
+                    **PROGRESS,
                     "parked": 0,
                     "trend": TREND,
                 }
             ],
-            "relay": {"topic": "device.events.v1", **STANDING, "trend": TREND},
+            "relay": {"topic": "device.events.v1", **PROGRESS, "trend": TREND},
         },
     ),
-    "GET /v1/log/checkpoints": Described(
+    "GET /v1/log/checkpoints": RouteDocs(
         who="operator",
         answer={"ledger": "/perennial/device", "made_at": AT, "events": 4711, "age_seconds": 120.0},
         problems={404: ("no_checkpoint",)},
     ),
-    "GET /v1/operations/parked": Described(who="operator", answer={"messages": [PARKED], "waiting": 1, "next": None}),
-    "GET /v1/operations/parked/{parked_id}": Described(
+    "GET /v1/operations/parked": RouteDocs(who="operator", answer={"messages": [PARKED], "waiting": 1, "next": None}),
+    "GET /v1/operations/parked/{parked_id}": RouteDocs(
         who="operator",
         answer={
             **PARKED,
@@ -119,23 +119,23 @@ OPERATIONS: Routes = {
         },
         problems={404: ("not_parked",)},
     ),
-    "GET /v1/operations/parked/{parked_id}/redrive": Described(
+    "GET /v1/operations/parked/{parked_id}/redrive": RouteDocs(
         who="operator",
         answer={"id": PARKED["id"], "would_record": [{"type": "CodeAdded", "stream_id": "d-1"}]},
         problems={404: ("not_parked",), 409: NOT_REDRIVEN},
     ),
-    "POST /v1/operations/parked/{parked_id}/redrive": Described(
+    "POST /v1/operations/parked/{parked_id}/redrive": RouteDocs(
         who="operator",
         answer={"id": PARKED["id"], "recorded": ["CodeAdded", "MessageRedriven"]},
         problems={404: ("not_parked",), 409: NOT_REDRIVEN},
     ),
-    "POST /v1/operations/parked/{parked_id}/discard": Described(
+    "POST /v1/operations/parked/{parked_id}/discard": RouteDocs(
         who="operator",
         body={"reason": "a test of the fleet tool"},
         answer={"id": PARKED["id"], "recorded": ["MessageDiscarded"]},
         problems={404: ("not_parked",)},
     ),
-    "GET /v1/operations/projections": Described(
+    "GET /v1/operations/projections": RouteDocs(
         who="operator",
         answer={
             "projections": [
@@ -153,14 +153,14 @@ OPERATIONS: Routes = {
             ]
         },
     ),
-    "GET /v1/operations/projections/{name}/rebuild": Described(
+    "GET /v1/operations/projections/{name}/rebuild": RouteDocs(
         who="operator", answer=REBUILD, problems={404: ("unknown_projection",)}
     ),
-    "POST /v1/operations/projections/{name}/rebuild": Described(
+    "POST /v1/operations/projections/{name}/rebuild": RouteDocs(
         who="operator",
         body={"source": "kafka"},
         answer=REBUILD,
         problems={404: ("unknown_projection",), 409: ("not_replaceable", "kafka_only", "rebuild_running")},
     ),
 }
-EVERYWHERE: Routes = {**HEALTH, **WORDS, **SANDBOX, **OPERATIONS}
+COMMON_ROUTES: Routes = {**HEALTH, **WORDS, **SANDBOX, **OPERATIONS}
