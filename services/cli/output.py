@@ -1,4 +1,4 @@
-"""How a command answers: data on stdout, for people or as JSON; talk on stderr."""
+"""How a command prints: data to stdout, for people or as JSON; messages to stderr."""
 
 import json
 import os
@@ -12,16 +12,21 @@ from rich.table import Table
 from rich.text import Text
 
 PIPE_CHARACTERS = 10_000
-AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON, one object per line.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object per line.")]
 
 
 def say(line: str) -> None:
-    """Tell the person something that is not data."""
+    """Print a message to stderr, because it is not data."""
     typer.echo(line, err=True)
 
 
+def plural(count: int, noun: str) -> str:
+    """Return a count with its noun, such as `1 code` or `2,000 codes`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def show(answer: Mapping[str, Any], *, as_json: bool) -> None:
-    """Show one thing."""
+    """Print one object."""
     if as_json:
         typer.echo(json.dumps(answer))
         return
@@ -29,13 +34,20 @@ def show(answer: Mapping[str, Any], *, as_json: bool) -> None:
         typer.echo(f"{name:<28} {value}")
 
 
-def show_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool) -> None:
-    """Show many things: whole in JSON, their `columns` in a table for people."""
+def show_rows(
+    rows: Sequence[Mapping[str, Any]],
+    columns: Sequence[str],
+    *,
+    as_json: bool,
+    headings: Mapping[str, str] | None = None,
+) -> None:
+    """Print many objects: whole as JSON, or as a table of `columns`; `headings` renames some of these."""
     if as_json:
         for row in rows:
             typer.echo(json.dumps(row))
         return
-    table = Table(*columns, box=None, header_style="bold", pad_edge=False)
+    names = [(headings or {}).get(column, column) for column in columns]
+    table = Table(*names, box=None, header_style="bold", pad_edge=False)
     for row in rows:
         table.add_row(*(Text(_plain(row.get(column))) for column in columns))
     console = stdout_console()
@@ -43,14 +55,14 @@ def show_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_j
 
 
 def stdout_console() -> Console:
-    """Return what prints tables and sentences: as wide as the terminal, and in colours only there, unless NO_COLOR."""
+    """Return the console for tables and text: as wide as the terminal, in color only there and without NO_COLOR."""
     terminal = sys.stdout.isatty()
     return Console(
         highlight=False,
-        # a pipe has no width: nothing is cut for it
+        # a pipe has no width, so nothing is wrapped or cut
         width=None if terminal else PIPE_CHARACTERS,
         force_terminal=terminal,
-        # without any system not even bold is left
+        # without a color system there is no bold text either
         color_system=None if os.environ.get("NO_COLOR") else "auto",
     )
 

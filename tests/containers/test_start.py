@@ -117,7 +117,7 @@ def test_the_doctor_finds_all_well_and_says_what_to_do_about_a_broker_that_is_go
     broker = deployment.container("kafka-3")
     broker.kill()
     try:
-        until(lambda: diagnosed(deployment), lambda found: any("copies in sync" in one["found"] for one in found))
+        until(lambda: diagnosed(deployment), lambda found: any("replicas in sync" in one["found"] for one in found))
     finally:
         broker.start()
 

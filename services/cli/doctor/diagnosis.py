@@ -1,33 +1,34 @@
-"""What the doctor makes of what it read: pure, from figures to sentences and advice."""
+"""Turns what the doctor has read into findings and advice. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from services.cli.names import ServiceName
+from services.cli.output import plural
 
 type State = Literal["well", "warning", "wrong", "away"]
 
 SKEW_SECONDS_MAX = 2.0
 BACKLOG_EVENTS_MAX = 10_000
 LAG_POSITIONS_MAX = 10_000
-COPIES_IN_SYNC_MIN = 2
+REPLICAS_IN_SYNC_MIN = 2
 WAIT_SECONDS_MAX = 60.0
 CHECKPOINT_SECONDS_MAX = 86_400.0
 GIB = 1 << 30
-ROOM_BYTES_MIN, ROOM_SHARE_MIN = 1 * GIB, 0.10
+FREE_BYTES_MIN, FREE_SHARE_MIN = 1 * GIB, 0.10
 
-READS: tuple[tuple[str, ServiceName, ServiceName], ...] = (
+READERS: tuple[tuple[str, ServiceName, ServiceName], ...] = (
     ("activation.requests", "activation", "device"),
     ("device.verdicts", "device", "activation"),
     ("license_view", "device", "device"),
 )
-"""Each reader of a ledger: who keeps its position vector, and whose events it reads."""
+"""Each reader of a ledger: its name, the service that stores its positions, and the service whose events it reads."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at: how it is, what was found, and what to do about it."""
+    """The result of one check: the state of a part, what was found, and what to do about it."""
 
     state: State
     part: str
@@ -35,13 +36,13 @@ class Finding:
     advice: str = ""
 
     def row(self) -> dict[str, str]:
-        """Return it as a row of the answer."""
+        """Return the finding as a row of output."""
         return {"state": self.state, "part": self.part, "found": self.found, "do": self.advice}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Readings:
-    """How one ledger stands."""
+class LedgerReadings:
+    """The state of one ledger, as read from its database."""
 
     mode: str
     skew_seconds: float
@@ -53,101 +54,105 @@ class Readings:
     parked: Sequence[tuple[str, str, int]]
 
     def lag(self, reader: str, heads: Mapping[int, int]) -> int:
-        """Return how many positions of `heads` the reader has not come to."""
+        """Return how many positions the reader is behind `heads`."""
         vector = {number: position for name, number, position in self.vectors if name == reader}
         return sum(max(0, position - vector.get(number, 0)) for number, position in heads.items())
 
 
-def of_ledger(part: str, reading: Readings) -> Iterator[Finding]:
-    """Judge one ledger by itself."""
-    if abs(reading.skew_seconds) > SKEW_SECONDS_MAX:
-        found = f"its clock is {reading.skew_seconds:+.1f} s off this machine's"
-        yield Finding("wrong", part, found, "synchronise both clocks (NTP)")
-    yield _workers(part, reading)
-    if reading.unowned:
-        found = (
-            f"{reading.unowned} of 16 lease groups belong to nobody: their events are not sent, their timers not seen"
-        )
-        yield Finding("wrong", part, found, "start a worker; with workers there, wait 10 seconds and look again")
+def diagnose_ledger(part: str, readings: LedgerReadings) -> Iterator[Finding]:
+    """Diagnose one ledger by itself."""
+    if abs(readings.skew_seconds) > SKEW_SECONDS_MAX:
+        found = f"its clock is off by {readings.skew_seconds:+.1f} s from the clock of this machine"
+        yield Finding("wrong", part, found, "synchronize both clocks with NTP")
+    yield _workers(part, readings)
+    if readings.unowned:
+        found = f"{readings.unowned} of 16 lease groups have no owner: no events are sent and no timers fire for them"
+        yield Finding("wrong", part, found, "start a worker; if workers are running, check again in 10 seconds")
     else:
-        yield Finding("well", part, "every lease group has its worker")
-    state: State = "warning" if reading.backlog > BACKLOG_EVENTS_MAX else "well"
-    advice = "see whether the relay's log names Kafka; else add a worker" if state == "warning" else ""
-    yield Finding(state, part, f"{reading.backlog} events wait to be sent", advice)
-    for consumer, reason, count in reading.parked:
-        advice = f"perennial parked list, then perennial parked redrive ({consumer})"
-        yield Finding("warning", part, f"{count} records parked by {consumer}: {reason}", advice)
+        yield Finding("well", part, "every lease group has an owner")
+    state: State = "warning" if readings.backlog > BACKLOG_EVENTS_MAX else "well"
+    advice = "check the relay's log for Kafka errors; if there are none, add a worker" if state == "warning" else ""
+    yield Finding(state, part, f"{plural(readings.backlog, 'event')} waiting to be sent to Kafka", advice)
+    for consumer, reason, count in readings.parked:
+        found = f"{plural(count, 'record')} parked by {consumer}: {reason}"
+        yield Finding("warning", part, found, "see `perennial parked list`, then use `perennial parked redrive`")
 
 
-def _workers(part: str, reading: Readings) -> Finding:
-    if not reading.workers:
-        return Finding("wrong", part, "no worker renews its leases", "start a worker")
-    return Finding("well", part, f"{len(reading.workers)} workers: {', '.join(reading.workers)}")
+def _workers(part: str, readings: LedgerReadings) -> Finding:
+    if not readings.workers:
+        return Finding("wrong", part, "no worker is renewing leases", "start a worker")
+    return Finding("well", part, f"{plural(len(readings.workers), 'worker')} running: {', '.join(readings.workers)}")
 
 
-def of_reading(readings: Mapping[ServiceName, Readings]) -> Iterator[Finding]:
-    """Judge the ledgers together: one reads what the other wrote."""
-    if len({reading.mode for reading in readings.values()}) > 1:
-        found = ", ".join(f"{service} is for {reading.mode}" for service, reading in readings.items())
-        yield Finding("wrong", "ledgers", found, "a sandbox and production never belong together: check the addresses")
-    for reader, keeper, written in READS:
-        if keeper not in readings or written not in readings:
+def diagnose_readers(readings: Mapping[ServiceName, LedgerReadings]) -> Iterator[Finding]:
+    """Diagnose the ledgers together, because each service reads what the other wrote."""
+    if len({ledger.mode for ledger in readings.values()}) > 1:
+        found = ", ".join(f"the {service} ledger is for {ledger.mode}" for service, ledger in readings.items())
+        yield Finding("wrong", "ledgers", found, "never mix sandbox and production: check the database URLs")
+    for reader, owner, writer in READERS:
+        if owner not in readings or writer not in readings:
             continue
-        lag = readings[keeper].lag(reader, readings[written].heads)
+        lag = readings[owner].lag(reader, readings[writer].heads)
         state: State = "warning" if lag > LAG_POSITIONS_MAX else "well"
-        advice = "add workers of its service, up to one per partition" if state == "warning" else ""
-        yield Finding(state, reader, f"{lag} positions behind the {written} ledger", advice)
+        advice = "add workers to its service, up to one per partition" if state == "warning" else ""
+        yield Finding(state, reader, f"{plural(lag, 'event')} behind the {writer} ledger", advice)
 
 
-def of_kafka(topics: Sequence[Mapping[str, Any]], replicas: int) -> Iterator[Finding]:
-    """Judge the topics' partitions: how many there are, and how many copies keep up."""
+def diagnose_topics(topics: Sequence[Mapping[str, Any]], replicas: int) -> Iterator[Finding]:
+    """Diagnose the topics' partitions: how many replicas they have, and how many of these are in sync."""
     for topic in topics:
         part, partitions = topic["topic"], topic["partitions"]
-        copies = min(len(partition["replicas"]) for partition in partitions)
+        existing = min(len(partition["replicas"]) for partition in partitions)
         in_sync = min(len(partition["isr"]) for partition in partitions)
-        if copies < replicas:
-            advice = "add copies with Kafka's kafka-reassign-partitions tool"
-            yield Finding("wrong", part, f"{copies} copies where {replicas} should be", advice)
-        elif in_sync < min(copies, COPIES_IN_SYNC_MIN):
-            yield Finding("wrong", part, f"only {in_sync} of {copies} copies in sync: writes wait", "start the brokers")
-        elif in_sync < copies:
-            yield Finding("warning", part, f"{in_sync} of {copies} copies in sync", "start the broker that is missing")
+        found = f"{in_sync} of {plural(existing, 'replica')} in sync"
+        if existing < replicas:
+            advice = "add replicas with Kafka's kafka-reassign-partitions tool"
+            yield Finding("wrong", part, f"{plural(existing, 'replica')} per partition instead of {replicas}", advice)
+        elif in_sync < min(existing, REPLICAS_IN_SYNC_MIN):
+            yield Finding("wrong", part, f"only {found}, so writes are blocked", "start the brokers")
+        elif in_sync < existing:
+            yield Finding("warning", part, found, "start the missing broker")
         else:
-            yield Finding("well", part, f"{len(partitions)} partitions, {copies} copies, all in sync")
+            yield Finding("well", part, f"{plural(len(partitions), 'partition')}, {found}")
 
 
-def of_consumers(service: ServiceName, told: Mapping[str, Any]) -> Iterator[Finding]:
-    """Judge how long records wait at a service's consumers, and events at its relay."""
-    relay = {"name": f"{service}.relay", **told["relay"]}
-    for each in (*told["consumers"], relay):
+def diagnose_consumers(service: ServiceName, report: Mapping[str, Any]) -> Iterator[Finding]:
+    """Diagnose how long records have waited for the consumers of a service, and events for its relay."""
+    relay = {"name": f"{service}.relay", **report["relay"]}
+    for each in (*report["consumers"], relay):
         part = each["name"]
         if each["problem"]:
-            yield Finding("wrong", part, each["problem"], "see the log of the worker that has its partitions")
+            yield Finding("wrong", part, each["problem"], "check the log of the worker that has its partitions")
         elif each["seconds"] > WAIT_SECONDS_MAX:
-            direction = each["trend"]["direction"] if each["trend"] else "not known"
-            found = f"{each['waiting']} wait, the oldest for {each['seconds']:.0f} s; the trend is {direction}"
-            yield Finding("warning", part, found, "if it is not falling, add workers of its service")
+            trend = each["trend"]["direction"] if each["trend"] else "unknown"
+            found = f"{_waiting(each)}; the trend is {trend}"
+            yield Finding("warning", part, found, "if the trend is not falling, add workers to its service")
         else:
-            yield Finding("well", part, f"{each['waiting']} wait, the oldest for {each['seconds']:.0f} s")
+            yield Finding("well", part, _waiting(each))
 
 
-def of_checkpoint(part: str, told: Mapping[str, Any] | None) -> Iterator[Finding]:
-    """Judge the latest signed checkpoint: without one nobody can show later that the log was not rewritten."""
-    if told is None:
+def _waiting(progress: Mapping[str, Any]) -> str:
+    oldest = f", the oldest for {progress['seconds']:.0f} s" if progress["waiting"] else ""
+    return f"{progress['waiting']:,} waiting{oldest}"
+
+
+def diagnose_checkpoint(part: str, latest: Mapping[str, Any] | None) -> Iterator[Finding]:
+    """Diagnose the latest signed checkpoint: without one, nobody can prove later that the log was not rewritten."""
+    if latest is None:
         advice = "set PERENNIAL_CHECKPOINT_FOLDER and PERENNIAL_SIGNING_KEY_FILE, then wait for the first event"
-        yield Finding("warning", part, "none was exported yet", advice)
-    elif told["age_seconds"] > CHECKPOINT_SECONDS_MAX:
-        found = f"the latest is {told['age_seconds'] / 3600:.0f} hours old"
-        yield Finding("warning", part, found, "if something happened since, see whether its folder can be written")
+        yield Finding("warning", part, "no checkpoint was exported yet", advice)
+    elif latest["age_seconds"] > CHECKPOINT_SECONDS_MAX:
+        found = f"the latest is {latest['age_seconds'] / 3600:.0f} hours old"
+        yield Finding("warning", part, found, "if there were events since, check that the folder is writable")
     else:
-        yield Finding("well", part, f"the latest is {told['age_seconds'] / 60:.0f} minutes old")
+        yield Finding("well", part, f"the latest is {plural(round(latest['age_seconds'] / 60), 'minute')} old")
 
 
-def of_disk(part: str, *, free: int, total: int) -> Finding:
-    """Judge the room on a disk: a ledger that cannot grow takes no order."""
-    found = f"{free / GIB:.1f} of {total / GIB:.1f} GiB are free"
-    if free < ROOM_BYTES_MIN:
-        return Finding("wrong", part, found, "make room now: a full disk stops every order")
-    if free < total * ROOM_SHARE_MIN:
-        return Finding("warning", part, found, "make room: history is kept for ever and grows")
+def diagnose_disk(part: str, *, free: int, total: int) -> Finding:
+    """Diagnose the free space of a disk: on a full disk, a ledger cannot accept anything."""
+    found = f"{free / GIB:.1f} of {total / GIB:.1f} GiB free"
+    if free < FREE_BYTES_MIN:
+        return Finding("wrong", part, found, "free up disk space now: a full disk stops everything")
+    if free < total * FREE_SHARE_MIN:
+        return Finding("warning", part, found, "free up disk space: history is kept forever and keeps growing")
     return Finding("well", part, found)

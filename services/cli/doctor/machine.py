@@ -1,4 +1,4 @@
-"""Looks at this machine: which Python, whether something keeps its clock, and how much room its disk has."""
+"""Checks this machine: Python version, clock synchronization and free disk space."""
 
 import ctypes
 import platform
@@ -7,22 +7,22 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from services.cli.doctor.diagnosis import Finding, of_disk
+from services.cli.doctor.diagnosis import Finding, diagnose_disk
 
 PYTHON = (3, 13)
-NOT_KEPT = 5
-"""What Linux answers when nothing keeps its clock (TIME_ERROR in adjtimex(2))."""
+NOT_SYNCHRONIZED = 5
+"""What Linux returns when the clock is not synchronized (TIME_ERROR in adjtimex(2))."""
 TIMEX_BYTES = 512
 PART = "this machine"
 
 
-def of_machine(data: Path) -> Iterator[Finding]:
-    """Give what was found; the disk is that of the local system's folder, if there is one."""
+def check_machine(data: Path) -> Iterator[Finding]:
+    """Yield the findings; the disk is the one with the local system's folder, if that exists."""
     yield _python()
     yield _clock()
     if data.is_dir():
-        room = shutil.disk_usage(data)
-        yield of_disk(str(data), free=room.free, total=room.total)
+        usage = shutil.disk_usage(data)
+        yield diagnose_disk(str(data), free=usage.free, total=usage.total)
 
 
 def _python() -> Finding:
@@ -34,9 +34,9 @@ def _python() -> Finding:
 
 def _clock() -> Finding:
     try:
-        kept = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(TIMEX_BYTES)) not in (-1, NOT_KEPT)
+        clock_state = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(TIMEX_BYTES))
     except (AttributeError, OSError):
-        return Finding("warning", PART, "it does not tell whether its clock is kept", "see that NTP runs")
-    if kept:
-        return Finding("well", PART, "its clock is kept by NTP")
-    return Finding("warning", PART, "nothing keeps its clock", "start an NTP service, such as chrony")
+        return Finding("warning", PART, "cannot tell whether the clock is synchronized", "check that NTP is running")
+    if clock_state not in (-1, NOT_SYNCHRONIZED):
+        return Finding("well", PART, "the clock is synchronized by NTP")
+    return Finding("warning", PART, "the clock is not synchronized", "start an NTP service, such as chrony")
