@@ -1,4 +1,4 @@
-"""The operator's command line, and the whole system on one machine. Wires and shows; decides nothing."""
+"""The operator's command line, and the whole system on one machine. It wires and prints; it decides nothing."""
 
 from services.cli.commands import app
 

@@ -1,4 +1,4 @@
-"""Speaks HTTP to both services, as any client would."""
+"""Calls the HTTP APIs of both services, as any client would."""
 
 from typing import Any
 
@@ -8,15 +8,15 @@ from services.cli.connections import Connections
 from services.cli.failures import RefusedByService
 from services.cli.names import ServiceName
 
-TIMEOUT_SECONDS = 35.0  # more than a read may wait for a change
+TIMEOUT_SECONDS = 35.0  # longer than the longest long poll
 
 
 class ApiClient:
-    """The doors of both services. A context manager: it keeps its connections open."""
+    """A client of both services' HTTP APIs. A context manager, because it keeps connections open."""
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
-        # loopback and inner addresses: no proxy stands between
+        # loopback and internal addresses: never use a proxy
         self._client = httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False)
 
     def __enter__(self) -> "ApiClient":
@@ -26,33 +26,33 @@ class ApiClient:
         self._client.close()
 
     def url(self, service: ServiceName, path: str) -> str:
-        """Return the address of `path` at the service."""
+        """Return the URL of `path` on the service."""
         return self._connections.urls[service] + path
 
     def call(
         self, service: ServiceName, method: str, path: str, *, token: str | None = None, **request: Any
     ) -> dict[str, Any]:
-        """Return the JSON answer, asked as the holder of `token` or as the operator.
+        """Send a request, with `token` or else as the operator, and return the JSON response.
 
-        Raises `RefusedByService` for a problem and `httpx.TransportError` when nobody answers.
+        Raises `RefusedByService` for an error response and `httpx.TransportError` when the service is unreachable.
         """
         authorization = {"Authorization": f"Bearer {token or self._connections.key()}"}
-        answer = self._client.request(method, self.url(service, path), headers=authorization, **request)
-        if answer.is_error:
-            raise RefusedByService(_problem(answer))
-        body: dict[str, Any] = answer.json()
+        response = self._client.request(method, self.url(service, path), headers=authorization, **request)
+        if response.is_error:
+            raise RefusedByService(_problem(response))
+        body: dict[str, Any] = response.json()
         return body
 
 
 def window_link(api: ApiClient, device_id: str, *, token: str | None = None) -> dict[str, str]:
-    """Return the address that opens a device's Licensing window, and until when it does (RFC 3339)."""
+    """Return a link to a device's Licensing window (`url`) and when it expires (`expires_at`, RFC 3339)."""
     link = api.call("device", "POST", f"/v1/devices/{device_id}/licensing-link", token=token)
     return {"url": api.url("device", link["path"]), "expires_at": link["expires_at"]}
 
 
-def _problem(answer: httpx.Response) -> dict[str, Any]:
+def _problem(response: httpx.Response) -> dict[str, Any]:
     try:
-        body: dict[str, Any] = answer.json()
+        body: dict[str, Any] = response.json()
     except ValueError:
-        return {"code": "http_error", "detail": f"status {answer.status_code} from {answer.url.host}"}
+        return {"code": "http_error", "detail": f"HTTP status {response.status_code} from {response.url.host}"}
     return body

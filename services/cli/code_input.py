@@ -1,4 +1,4 @@
-"""Reads what must not stand in a command line, which other users of the machine can see: whole codes."""
+"""Reads whole codes from a prompt or stdin: other users of the machine can see command lines."""
 
 import re
 import sys
@@ -12,7 +12,7 @@ REF = re.compile(r"[0-9a-f]{32}")
 
 
 def read_code_input() -> str:
-    """Return a code as it was typed: asked for without an echo, or the first line of stdin."""
+    """Return a code as typed: from a prompt without echo at a terminal, otherwise the first line of stdin."""
     if sys.stdin.isatty():
         typed: str = typer.prompt("code", hide_input=True, err=True)
         return typed
@@ -20,17 +20,17 @@ def read_code_input() -> str:
 
 
 def parse_code_ref(argument: str) -> str:
-    """Return the reference that was given, or with `-` that of a whole code from stdin. Raises `CommandFailed`."""
+    """Return `argument`, a code reference, or for `-` that of the whole code on stdin. Raises `CommandFailed`."""
     if argument == "-":
-        return _read().ref
+        return _read_code().ref
     if not REF.fullmatch(argument):
-        # what was given may be a whole code: it is not repeated
-        message = "this is no code reference (32 hexadecimal digits); for a whole code write - and give it on stdin"
+        # the argument may be a whole code, so the message does not repeat it
+        message = "not a code reference (32 hexadecimal digits); for a whole code, use - and pass the code on stdin"
         raise CommandFailed(ExitCode.REFUSED, message)
     return argument
 
 
-def _read() -> Code:
+def _read_code() -> Code:
     try:
         return read_code(read_code_input())
     except MalformedCode as malformed:

@@ -1,4 +1,4 @@
-"""`perennial code`: activation codes, through the activation service's api."""
+"""`perennial code`: activation codes, through the activation service's API."""
 
 from typing import Annotated, Any
 
@@ -10,10 +10,12 @@ from services.cli.code_input import parse_code_ref
 from services.cli.examples import examples
 from services.cli.histories import After, At, Known, as_of_params, iter_pages, show_history
 from services.cli.operations import Ref
-from services.cli.output import AsJson, say, show, show_rows
+from services.cli.output import AsJson, plural, say, show, show_rows
 from shared.messages import CodeKind
 
-app = typer.Typer(no_args_is_help=True, help="Issue codes, find them, look at them, block, release and refund them.")
+app = typer.Typer(
+    no_args_is_help=True, help="Issue, find, show, block and refund activation codes, and release their seats."
+)
 
 
 @app.command(
@@ -24,32 +26,33 @@ app = typer.Typer(no_args_is_help=True, help="Issue codes, find them, look at th
 )
 def issue(
     ctx: typer.Context,
-    product: Annotated[str, typer.Option(help="What the code activates.")],
-    term: Annotated[str, typer.Option(help="How long, as an ISO 8601 duration.")] = "P1Y",
-    kind: Annotated[CodeKind, typer.Option(help="What kind of code.")] = "paid",
-    seats: Annotated[int, typer.Option(help="On how many devices at once.")] = 1,
+    product: Annotated[str, typer.Option(help="The product that the code activates.")],
+    term: Annotated[str, typer.Option(help="How long the license lasts, as an ISO 8601 duration.")] = "P1Y",
+    kind: Annotated[CodeKind, typer.Option(help="The kind of code.")] = "paid",
+    seats: Annotated[int, typer.Option(help="How many devices can use the code at the same time.")] = 1,
     region: Annotated[
-        list[str] | None, typer.Option(help="Where it is valid; again for more. None: everywhere.")
+        list[str] | None,
+        typer.Option(help="A region where the code is valid; repeat it for more. Default: everywhere."),
     ] = None,
-    activate_by: Annotated[str | None, typer.Option(help="The last moment for its first activation.")] = None,
-    count: Annotated[int, typer.Option(help="How many codes.")] = 1,
+    activate_by: Annotated[str | None, typer.Option(help="The time by which the code must first be activated.")] = None,
+    count: Annotated[int, typer.Option(help="How many codes to issue.")] = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Issue codes. This is the only time that a whole code is shown."""
+    """Issue codes. This is the only time the whole codes are shown."""
     wanted: dict[str, Any] = {"product": product, "term": term, "kind": kind, "seats": seats, "count": count}
     wanted |= {"regions": region or []} | ({"activate_by": activate_by} if activate_by else {})
     with ApiClient(ctx.obj) as api:
         issued = api.call("activation", "POST", "/v1/codes", json=wanted)["codes"]
     show_rows(issued, ("code", "code_ref"), as_json=as_json)
-    say(f"{len(issued)} issued; nobody can read a whole code again")
+    say(f"{plural(len(issued), 'code')} issued; keep them, because whole codes are never shown again")
 
 
 @app.command("show", epilog=examples("perennial code show - < code.txt", "perennial code show 6f0c… --at 2027-03-12"))
 def show_code(ctx: typer.Context, ref: Ref, at: At = None, known: Known = False, as_json: AsJson = False) -> None:
-    """Show a code: its terms, its first activation, its seats; or as it was."""
-    asked = as_of_params(at, known=known)
+    """Show a code with its term, first activation and seats, now or at an earlier time."""
+    params = as_of_params(at, known=known)
     with ApiClient(ctx.obj) as api:
-        show(api.call("activation", "GET", f"/v1/codes/{parse_code_ref(ref)}", params=asked), as_json=as_json)
+        show(api.call("activation", "GET", f"/v1/codes/{parse_code_ref(ref)}", params=params), as_json=as_json)
 
 
 @app.command(epilog=examples("perennial code history 6f0c… --json | jq .type"))
@@ -61,10 +64,10 @@ def history(
     known: Known = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show everything that happened to a code, oldest first."""
-    asked = as_of_params(at, known=known)
+    """Show the history of a code, oldest event first."""
+    params = as_of_params(at, known=known)
     with ApiClient(ctx.obj) as api:
-        show_history(api, "activation", f"/v1/codes/{parse_code_ref(ref)}", after=after, as_json=as_json, asked=asked)
+        show_history(api, "activation", f"/v1/codes/{parse_code_ref(ref)}", after=after, as_json=as_json, params=params)
 
 
 @app.command(
@@ -74,28 +77,28 @@ def history(
 )
 def find(
     ctx: typer.Context,
-    last_group: Annotated[str | None, typer.Option(help="The code's last five characters.")] = None,
-    order: Annotated[str | None, typer.Option(help="An order of the shop that concerns it.")] = None,
-    device: Annotated[str | None, typer.Option(help="A device that has a seat on it.")] = None,
+    last_group: Annotated[str | None, typer.Option(help="The last five characters of the code.")] = None,
+    order: Annotated[str | None, typer.Option(help="The id of a shop order for the code.")] = None,
+    device: Annotated[str | None, typer.Option(help="The id of a device that holds a seat on the code.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find codes by their last group, by an order, or by a device."""
-    asked = {"last_group": last_group and last_group.upper(), "order_id": order, "device_id": device}
-    given = {name: value for name, value in asked.items() if value}
+    """Find codes by last group, order or device."""
+    criteria = {"last_group": last_group and last_group.upper(), "order_id": order, "device_id": device}
+    given = {name: value for name, value in criteria.items() if value}
     if len(given) != 1:
-        raise typer.BadParameter("give one of --last-group, --order and --device")
+        raise typer.BadParameter("give exactly one of --last-group, --order and --device")
     with ApiClient(ctx.obj) as api:
         codes = list(iter_pages(api, "activation", "/v1/codes", "codes", given))
     show_rows(codes, ("code_ref", "last_group", "product", "kind", "seats", "seats_taken", "ends_at"), as_json=as_json)
-    say(f"{len(codes)} found")
+    say(f"{plural(len(codes), 'code')} found")
 
 
 @app.command(epilog=examples("perennial code devices 6f0c…"))
 def devices(ctx: typer.Context, ref: Ref, as_json: AsJson = False) -> None:
     """List the devices that hold a seat on a code."""
     with ApiClient(ctx.obj) as api:
-        held = list(iter_pages(api, "activation", f"/v1/codes/{parse_code_ref(ref)}/devices", "devices", {}))
-    show_rows([{"device_id": device_id} for device_id in held], ("device_id",), as_json=as_json)
+        device_ids = list(iter_pages(api, "activation", f"/v1/codes/{parse_code_ref(ref)}/devices", "devices", {}))
+    show_rows([{"device_id": device_id} for device_id in device_ids], ("device_id",), as_json=as_json)
 
 
 app.command(

@@ -1,4 +1,4 @@
-"""The root of `perennial`: which commands there are, where they find the system, and how they fail."""
+"""The root of `perennial`: its commands, how they find the system, and how they fail."""
 
 from collections.abc import Mapping
 from importlib import import_module
@@ -31,28 +31,28 @@ COMMAND_MODULES: Mapping[str, str] = {
     "recover": "recover",
     "doctor": "doctor",
 }
-"""Which module has a command, or a group of commands under that name. It is loaded when it is called for."""
+"""The module of each command or group of commands. It is imported when it is needed."""
 
 
 class CommandLine(TyperGroup):
-    """Loads what is called for alone, and turns every expected failure into one line on stderr and an exit code."""
+    """Imports only the command that runs, and turns expected errors into one line on stderr and an exit code."""
 
     @override
     def list_commands(self, ctx: Any) -> list[str]:
-        """Return the names of all commands, in the order of the help."""
+        """Return the names of all commands, in help order."""
         return [*COMMAND_MODULES]
 
     @override
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Return a command or a group; None if there is none of that name."""
+        """Return the command or group of this name, or None."""
         if cmd_name not in COMMAND_MODULES:
             return None
-        home: typer.Typer = import_module(f"services.cli.{COMMAND_MODULES[cmd_name]}").app
-        found = typer.main.get_group(home)
-        if cmd_name in found.commands:
-            return found.commands[cmd_name]
-        found.name = cmd_name
-        return found
+        module_app: typer.Typer = import_module(f"services.cli.{COMMAND_MODULES[cmd_name]}").app
+        group = typer.main.get_group(module_app)
+        if cmd_name in group.commands:
+            return group.commands[cmd_name]
+        group.name = cmd_name
+        return group
 
     @override
     def invoke(self, ctx: Any) -> Any:
@@ -60,32 +60,48 @@ class CommandLine(TyperGroup):
         try:
             return super().invoke(ctx)
         except Exception as error:
-            # knows the errors of all libraries, whose loading most commands do without
-            exit_ = import_module("services.cli.expected_errors").report(error)
-            if exit_ is None:
+            # this module imports every library whose errors it knows; most commands need few of them
+            expected = import_module("services.cli.expected_errors").report(error)
+            if expected is None:
                 raise
-            raise exit_ from None
+            raise expected from None
 
 
 app = typer.Typer(
     cls=CommandLine,
-    # a traceback that shows variables could show a code
+    # a traceback with variables could reveal a code
     pretty_exceptions_show_locals=False,
     no_args_is_help=True,
-    help="Activate and renew software licenses: the system on this machine, and an operator's daily work.",
+    help="Activate and renew software licenses: run Perennial on this machine, or operate a deployment.",
     epilog=PARAGRAPH.join((EXIT_CODES, examples("perennial demo --once", "perennial code issue --help"))),
 )
 
 
 @app.callback()
-def facts(
+def configure(
     ctx: typer.Context,
     data: Annotated[
-        Path, typer.Option(envvar="PERENNIAL_DATA", help="The local system's folder; its credentials are the defaults.")
+        Path,
+        typer.Option(
+            envvar="PERENNIAL_DATA", help="The data folder of the local system. Its credentials are the defaults."
+        ),
     ] = Path(".data"),
-    device_url: Annotated[str | None, typer.Option(envvar="PERENNIAL_DEVICE_URL", show_default="local")] = None,
-    activation_url: Annotated[str | None, typer.Option(envvar="PERENNIAL_ACTIVATION_URL", show_default="local")] = None,
-    kafka: Annotated[str | None, typer.Option(envvar="PERENNIAL_KAFKA_BOOTSTRAP_SERVERS", show_default="local")] = None,
+    device_url: Annotated[
+        str | None,
+        typer.Option(envvar="PERENNIAL_DEVICE_URL", help="The URL of the device service.", show_default="local"),
+    ] = None,
+    activation_url: Annotated[
+        str | None,
+        typer.Option(
+            envvar="PERENNIAL_ACTIVATION_URL", help="The URL of the activation service.", show_default="local"
+        ),
+    ] = None,
+    kafka: Annotated[
+        str | None,
+        typer.Option(
+            envvar="PERENNIAL_KAFKA_BOOTSTRAP_SERVERS", help="The Kafka bootstrap servers.", show_default="local"
+        ),
+    ] = None,
 ) -> None:
-    """Note where the system is. Secrets come from the environment alone, because everybody reads a command line."""
+    """Find the system. Secrets come only from the environment, because any user can see a command line."""
     ctx.obj = Connections.resolve(data=data, device_url=device_url, activation_url=activation_url, kafka=kafka)

@@ -1,4 +1,4 @@
-"""Where the system is and what opens it: from options and environment, or from the local system's own folder."""
+"""The addresses and credentials of the system: from options and environment, or from the local system's folder."""
 
 import os
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ PORT_MAX = 65_535
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connections:
-    """The facts. What is missing is told when it is needed, not before."""
+    """Addresses and credentials. A missing one is an error only when it is needed."""
 
     data: Path
     urls: dict[ServiceName, str]
@@ -28,7 +28,7 @@ class Connections:
 
     @classmethod
     def resolve(cls, *, data: Path, device_url: str | None, activation_url: str | None, kafka: str | None) -> Self:
-        """Return what was given; for the rest, what the local system in folder `data` uses."""
+        """Return the values given, and for the rest those of the local system in folder `data`."""
         given = {"device": device_url, "activation": activation_url}
         local, ports = Credentials.load(data), Ports.from_environment()
         return cls(
@@ -37,45 +37,45 @@ class Connections:
             kafka=kafka or f"{LOOPBACK}:{ports.kafka}",
             operator_key=secret("PERENNIAL_OPERATOR_KEY") or (local.operator_key if local else None),
             database_urls=({name: local.database_url(name, port=ports.postgres) for name in SERVICES} if local else {})
-            | _given(),
+            | _database_urls_from_environment(),
         )
 
     def database_url(self, service: ServiceName) -> str:
-        """Return where the service's ledger is. Raises `CommandFailed` when nobody said."""
+        """Return the database URL of the service. Raises `CommandFailed` if it is unknown."""
         if service not in self.database_urls:
-            message = f"set {_database_variable(service)}, or point --data at the folder of a local system"
+            message = f"set {_database_variable(service)}, or use --data to name the data folder of a local system"
             raise CommandFailed(ExitCode.UNREACHABLE, message)
         return self.database_urls[service]
 
     def signing_key_file(self, service: ServiceName) -> Path:
-        """Return where a local system keeps the service's signing keys."""
+        """Return the file with the service's signing keys in a local system."""
         return self.data / "keys" / f"{service}.pem"
 
     def checkpoint_folder(self) -> Path:
-        """Return where a local system exports its checkpoints."""
+        """Return the folder to which a local system exports its checkpoints."""
         return self.data / "checkpoints"
 
     def key(self) -> str:
-        """Return the operator key. Raises `CommandFailed` when there is none."""
+        """Return the operator key. Raises `CommandFailed` if there is none."""
         if self.operator_key is None:
-            message = "set PERENNIAL_OPERATOR_KEY, or point --data at the folder of a local system"
+            message = "set PERENNIAL_OPERATOR_KEY, or use --data to name the data folder of a local system"
             raise CommandFailed(ExitCode.UNREACHABLE, message)
         return self.operator_key
 
 
 def http_ports() -> dict[ServiceName, int]:
-    """Return where the services of the local system listen: PERENNIAL_DEVICE_PORT and PERENNIAL_ACTIVATION_PORT."""
+    """Return the ports of the local services, from PERENNIAL_DEVICE_PORT and PERENNIAL_ACTIVATION_PORT."""
     return {name: _port(f"PERENNIAL_{name.upper()}_PORT", port) for name, port in HTTP_PORTS.items()}
 
 
 def _port(variable: str, default: int) -> int:
     text = os.environ.get(variable, str(default))
     if not (text.isascii() and text.isdecimal() and int(text) <= PORT_MAX):
-        raise CommandFailed(ExitCode.USAGE, f"{variable} is no port: a number up to {PORT_MAX}")
+        raise CommandFailed(ExitCode.USAGE, f"{variable} is not a port number: use a number from 0 to {PORT_MAX}")
     return int(text)
 
 
-def _given() -> dict[ServiceName, str]:
+def _database_urls_from_environment() -> dict[ServiceName, str]:
     return {name: url for name in SERVICES if (url := secret(_database_variable(name)))}
 
 

@@ -1,4 +1,4 @@
-"""`perennial demo` and `perennial up`: the whole system in the foreground, until Ctrl-C."""
+"""`perennial demo` and `perennial up`: run the whole system in the foreground until Ctrl-C."""
 
 import asyncio
 import logging
@@ -30,8 +30,8 @@ ADDRESSES: dict[ServiceName, tuple[str, ...]] = {
     "activation": ("/docs/api", "/docs/messages", "/readyz", "/console"),
 }
 PORTS = (
-    "Ports: PERENNIAL_POSTGRES_PORT, PERENNIAL_KAFKA_PORT, PERENNIAL_KAFKA_CONTROLLER_PORT, "
-    "PERENNIAL_DEVICE_PORT, PERENNIAL_ACTIVATION_PORT."
+    "The ports are set by PERENNIAL_POSTGRES_PORT, PERENNIAL_KAFKA_PORT, PERENNIAL_KAFKA_CONTROLLER_PORT, "
+    "PERENNIAL_DEVICE_PORT and PERENNIAL_ACTIVATION_PORT."
 )
 
 
@@ -41,21 +41,21 @@ app = typer.Typer()
 @app.command(epilog=PARAGRAPH.join((PORTS, examples("perennial demo", "perennial demo --once --json"))))
 def demo(
     ctx: typer.Context,
-    once: Annotated[bool, typer.Option("--once", help="End after the article.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Stop after the walkthrough.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Start everything, show a license's life in sandbox time, then events as they happen until Ctrl-C."""
-    _run(ctx.obj, Screen(as_json=as_json), article=True, once=once)
+    """Start the local system, play the life of a license in sandbox time, then show events until Ctrl-C."""
+    _run(ctx.obj, Screen(as_json=as_json), walkthrough=True, once=once)
 
 
 @app.command(epilog=PARAGRAPH.join((PORTS, examples("perennial up"))))
 def up(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Start everything and show events as they happen until Ctrl-C."""
-    _run(ctx.obj, Screen(as_json=as_json), article=False, once=False)
+    """Start the local system and show events as they happen until Ctrl-C."""
+    _run(ctx.obj, Screen(as_json=as_json), walkthrough=False, once=False)
 
 
-def _run(connections: Connections, screen: Screen, *, article: bool, once: bool) -> None:
-    # a client that loses a server on the way down has nothing to tell
+def _run(connections: Connections, screen: Screen, *, walkthrough: bool, once: bool) -> None:
+    # during shutdown the client would log that it lost its server
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     with interruptible():
         first_time = not Credentials.load(connections.data)
@@ -63,9 +63,9 @@ def _run(connections: Connections, screen: Screen, *, article: bool, once: bool)
             system = local_system(connections.data)
         try:
             _start(system, screen, first_time=first_time)
-            _live(system, system.connections(), screen, article=article, once=once)
+            _live(system, system.connections(), screen, walkthrough=walkthrough, once=once)
         except KeyboardInterrupt:
-            screen.tell("stopping", "", "stops")
+            screen.show("stopping", "", "stopping everything")
         finally:
             ignore_signals()
             system.stop()
@@ -73,81 +73,82 @@ def _run(connections: Connections, screen: Screen, *, article: bool, once: bool)
 
 
 def _start(system: System, screen: Screen, *, first_time: bool) -> None:
-    screen.tell("starting", "", f"Perennial starts; its data is in {system.folder}", data=str(system.folder))
+    screen.show("starting", "", f"starting Perennial; its data is in {system.folder}", data=str(system.folder))
     if first_time:
         key = system.credentials.operator_key
-        screen.tell("operator_key", "operator", f"key, shown this once: {key}", operator_key=key)
+        screen.show("operator_key", "key", f"operator key, shown only this once: {key}", operator_key=key)
     system.start(screen.progress)
     deadline = monotonic() + READY_SECONDS_MAX
     while not all(worker.ready() for worker in system.workers.values()):
-        _require_all(system)
+        _require_running(system)
         if monotonic() > deadline:
-            raise CommandFailed(ExitCode.NOT_STARTED, f"not ready in time; the logs are in {system.folder}/workers")
+            message = f"not ready after {READY_SECONDS_MAX:.0f} seconds; see the logs in {system.folder}/workers"
+            raise CommandFailed(ExitCode.NOT_STARTED, message)
         sleep(POLL_SECONDS)
-    screen.progress("both are ready: every consumer and relay makes progress")
+    screen.progress("both services are ready: all consumers and relays are making progress")
 
 
-def _live(system: System, connections: Connections, screen: Screen, *, article: bool, once: bool) -> None:
+def _live(system: System, connections: Connections, screen: Screen, *, walkthrough: bool, once: bool) -> None:
     with ApiClient(connections) as api:
-        played = _play(api, screen) if article else None
+        played = _play(api, screen) if walkthrough else None
         _show_addresses(api, screen, played)
     if not once:
         asyncio.run(_follow(system, screen))
 
 
 def _play(api: ApiClient, screen: Screen) -> Walkthrough:
-    article = Walkthrough(api)
-    for number, step in enumerate(article.play(), 1):
+    walkthrough = Walkthrough(api)
+    for number, step in enumerate(walkthrough.play(), 1):
         events = ", ".join(step.events)
-        screen.tell(
+        screen.show(
             "step", f"step {number}", f"{step.words} [{events}]", style="bold", words=step.words, events=step.events
         )
-    screen.progress("the article was played")
-    return article
+    screen.progress("the walkthrough is complete")
+    return walkthrough
 
 
 def _show_addresses(api: ApiClient, screen: Screen, played: Walkthrough | None) -> None:
     for service in SERVICES:
         for path in ADDRESSES[service]:
             url = api.url(service, path)
-            screen.tell("address", service, url, style="cyan", service=service, url=url)
+            screen.show("address", service, url, style="cyan", service=service, url=url)
     if played:
         link = window_link(api, played.device_id, token=played.token)
-        line = f"{link['url']} (the device's Licensing window; opens until {link['expires_at']})"
-        screen.tell("window", "window", line, style="cyan", **link)
+        line = f"{link['url']} (the Licensing window of the device; the link expires at {link['expires_at']})"
+        screen.show("window", "window", line, style="cyan", **link)
         command = f"curl -H 'Authorization: Bearer {played.token}' {api.url('device', played.path + '/license')}"
-        screen.tell("try", "try", command, style="cyan", command=command)
+        screen.show("try", "try", command, style="cyan", command=command)
 
 
 async def _follow(system: System, screen: Screen) -> None:
-    async with tail.opened(system.stack.kafka.bootstrap) as consumer:
-        screen.tell("ready", "", "events as they happen; Ctrl-C ends everything")
+    async with tail.open_consumer(system.stack.kafka.bootstrap) as consumer:
+        screen.show("ready", "", "showing events as they happen; press Ctrl-C to stop everything")
         while True:
-            for seen in await tail.fresh(consumer):
-                _show_event(seen, screen)
-            _require_all(system)
+            for record in await tail.poll(consumer):
+                _show_event(record, screen)
+            _require_running(system)
 
 
-def _show_event(seen: tail.Seen, screen: Screen) -> None:
-    type_name, stream = seen.headers.get("ce_type", ""), seen.headers.get("ce_subject", "")
-    line = f"{seen.moment}  {type_name:<18} …{stream[-STREAM_CHARACTERS:]}  {summarize(seen.data)}"
-    screen.tell(
+def _show_event(record: tail.EventRecord, screen: Screen) -> None:
+    type_name, stream = record.headers.get("ce_type", ""), record.headers.get("ce_subject", "")
+    line = f"{record.time}  {type_name:<18} …{stream[-STREAM_CHARACTERS:]}  {summarize(record.data)}"
+    screen.show(
         "event",
-        seen.service,
+        record.service,
         line,
         style="green",
-        service=seen.service,
-        time=seen.headers.get("ce_time"),
+        service=record.service,
+        time=record.headers.get("ce_time"),
         type=type_name,
         stream=stream,
-        position=seen.headers.get("position"),
-        data=seen.data,
+        position=record.headers.get("position"),
+        data=record.data,
     )
 
 
-def _require_all(system: System) -> None:
-    """Raise `CommandFailed` when a part ended by itself: half a system only looks as if it worked."""
+def _require_running(system: System) -> None:
+    """Raise `CommandFailed` if a part of the system has exited, because half a system only seems to work."""
     for part in (system.stack.postgres, system.stack.kafka, *system.workers.values()):
         if not part.running:
-            message = f"{part.name} ended by itself; its log is in {part.folder}"
+            message = f"{part.name} stopped unexpectedly; see its log in {part.folder}"
             raise CommandFailed(ExitCode.NOT_STARTED, message)

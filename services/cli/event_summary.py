@@ -1,4 +1,4 @@
-"""What a person wants to see of an event in one line. The whole event stands in JSON."""
+"""Summarizes an event in one line for people. The full event is in the JSON output."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -31,13 +31,13 @@ REF_CHARACTERS = 8
 
 
 def summarize(data: Mapping[str, Any]) -> str:
-    """Return the main facts of an event as words; of a code that shows its last group no reference is needed."""
+    """Return the main fields of an event as text. The code reference is left out if the last group is there."""
     hidden = {"code_ref"} if data.get("last_group") else set()
     names = [name for name in SHOWN if data.get(name) not in (None, "") and name not in hidden]
-    return " ".join(_fact(name, data[name]) for name in names)
+    return " ".join(_field(name, data[name]) for name in names)
 
 
-def _fact(name: str, value: Any) -> str:
+def _field(name: str, value: Any) -> str:
     match name:
         case "last_group":
             return f"…{value}"

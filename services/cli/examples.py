@@ -1,6 +1,6 @@
-"""How the help of every command ends: with lines that can be typed as they stand.
+"""The examples at the end of every command's help. They can be copied as they are.
 
-`tests/cli/test_help.py` reads them back and lets the command line itself parse each.
+`tests/cli/test_help.py` parses each of them with the command line itself.
 """
 
 PARAGRAPH = "\n\n"
@@ -8,10 +8,10 @@ PROGRAM = "perennial "
 
 
 def examples(*lines: str) -> str:
-    """Return the end of a command's help: its examples, one per line."""
+    """Return the help section with the examples, one per line."""
     return PARAGRAPH.join(("Examples:" if len(lines) > 1 else "Example:", *lines))
 
 
 def examples_in(epilog: str) -> list[str]:
-    """Return the lines of a help's end that can be typed."""
+    """Return the example command lines in a help epilog."""
     return [line for line in epilog.split(PARAGRAPH) if line.startswith(PROGRAM)]

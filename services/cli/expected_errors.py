@@ -1,4 +1,4 @@
-"""Which failures are expected of a command, whatever library tells of them: one line and an exit code."""
+"""The errors that a command expects, from any library: each becomes one line on stderr and an exit code."""
 
 import asyncpg
 import httpx
@@ -17,20 +17,20 @@ REFUSED = (WrongTopic, SchemaError, WrongSetting, asyncpg.PostgresError)
 
 
 def report(error: Exception) -> typer.Exit | None:
-    """Say an expected failure on stderr and return how the command ends; None if nobody expected it."""
+    """Print an expected error to stderr and return the exit to raise; return None for an unexpected error."""
     match error:
         case CommandFailed():
-            return _ended(error.message, error.code)
+            return _exit(error.message, error.code)
         case LocalStackError():
-            return _ended(error.message, ExitCode.NOT_STARTED)
+            return _exit(error.message, ExitCode.NOT_STARTED)
         case _ if isinstance(error, UNREACHABLE):
-            return _ended(f"cannot be reached: {error or type(error).__name__}", ExitCode.UNREACHABLE)
+            return _exit(f"connection failed: {error or type(error).__name__}", ExitCode.UNREACHABLE)
         case _ if isinstance(error, REFUSED):
-            return _ended(str(error), ExitCode.REFUSED)
+            return _exit(str(error), ExitCode.REFUSED)
         case _:
             return None
 
 
-def _ended(message: str, code: ExitCode) -> typer.Exit:
+def _exit(message: str, code: ExitCode) -> typer.Exit:
     typer.echo(f"perennial: {message}", err=True)
     return typer.Exit(code)

@@ -1,7 +1,7 @@
-"""`perennial log export`: the log as a file for other people's tools, Parquet or JSON lines.
+"""`perennial log export`: writes the log to a Parquet or JSON Lines file for other tools.
 
-Read slice by slice up to where the heads stand at the beginning, so that no long transaction is held and what is
-written meanwhile is left out. Memory holds one chunk. The file appears whole or not at all.
+It reads slice by slice up to the heads at the start, so it needs no long transaction and skips events appended
+meanwhile. One chunk is in memory at a time. The file appears complete or not at all.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ EXAMPLES = examples(
 )
 CHUNK_EVENTS = 5_000
 GROUP_EVENTS = 50_000
-"""Rows of one Parquet row group: what is held in memory, and what a reader can skip at once."""
+"""Rows per Parquet row group: how many are held in memory, and how many a reader can skip at once."""
 
 Format = Literal["parquet", "jsonl"]
 type Row = dict[str, Any]
@@ -42,50 +42,55 @@ type Row = dict[str, Any]
 
 def export(
     ctx: typer.Context,
-    to: Annotated[Path, typer.Option(help="The file to make.")],
-    format_: Annotated[Format, typer.Option("--format", help="How.")] = "parquet",
-    service: Annotated[ServiceName | None, typer.Option(help="Whose log.", show_default="both")] = None,
-    since: Annotated[str | None, typer.Option(help="Only what happened at this time or later.")] = None,
-    until: Annotated[str | None, typer.Option(help="Only what happened before this time.")] = None,
-    device: Annotated[str | None, typer.Option(help="Only events of this device, or that name it.")] = None,
-    code: Annotated[str | None, typer.Option(help="Only events of this code reference, or that name it.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Put it in the place of a file that is there.")] = False,
+    to: Annotated[Path, typer.Option(help="The file to write.")],
+    format_: Annotated[Format, typer.Option("--format", help="The file format.")] = "parquet",
+    service: Annotated[
+        ServiceName | None, typer.Option(help="The service whose log to export.", show_default="both")
+    ] = None,
+    since: Annotated[str | None, typer.Option(help="Only events that happened at or after this time.")] = None,
+    until: Annotated[str | None, typer.Option(help="Only events that happened before this time.")] = None,
+    device: Annotated[str | None, typer.Option(help="Only events of this device, or that mention it.")] = None,
+    code: Annotated[
+        str | None,
+        typer.Option(help="Only events of this code reference, or that mention it."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write the log's events to a file, filtered by when they happened and what they are about."""
-    wanted = Wanted.of(since=since, until=until, named=[*filter(None, [device, code and parse_code_ref(code)])])
+    """Write the events of a log to a file, optionally only those of a time range, a device or a code."""
+    wanted = EventFilter.parse(since=since, until=until, ids=[*filter(None, [device, code and parse_code_ref(code)])])
     if to.exists() and not force:
-        raise CommandFailed(ExitCode.REFUSED, f"file_exists: {to}; say --force to replace it")
+        raise CommandFailed(ExitCode.REFUSED, f"file_exists: {to} exists; use --force to replace it")
     services = (service,) if service else SERVICES
     try:
         with Bar("events") as bar, _writer(format_, to) as writer:
             asyncio.run(_export(ctx.obj, services, wanted, writer, bar))
     except OSError as error:
-        # a full disk, a missing folder, a folder of somebody else: what was written so far is gone again
+        # a full disk, or a folder that is missing or not writable; the partial file is already removed
         raise CommandFailed(ExitCode.REFUSED, f"not_written: {to}: {error.strerror or error}") from None
     answer = {"file": str(to), "format": format_, "events": writer.count, "bytes": to.stat().st_size}
     show({**answer, "seconds": round(bar.seconds, 1)}, as_json=as_json)
 
 
-class Wanted:
-    """Which events are taken."""
+class EventFilter:
+    """Which events to export."""
 
-    def __init__(self, *, since: datetime | None, until: datetime | None, named: list[str]) -> None:
+    def __init__(self, *, since: datetime | None, until: datetime | None, ids: list[str]) -> None:
         self.since = since
         self.until = until
-        self.named = named
+        self.ids = ids
 
     @classmethod
-    def of(cls, *, since: str | None, until: str | None, named: list[str]) -> "Wanted":
-        """Read what was typed. Raises `CommandFailed` (`malformed_time`, `since_after_until`)."""
+    def parse(cls, *, since: str | None, until: str | None, ids: list[str]) -> "EventFilter":
+        """Parse the options. Raises `CommandFailed` (`malformed_time`, `since_after_until`)."""
         first, end = since and parse_time(since), until and parse_time(until)
         if first and end and first >= end:
-            raise CommandFailed(ExitCode.REFUSED, f"since_after_until: {since} is not before {until}: nothing can be")
-        return cls(since=first or None, until=end or None, named=named)
+            raise CommandFailed(ExitCode.REFUSED, f"since_after_until: {since} is not before {until}")
+        return cls(since=first or None, until=end or None, ids=ids)
 
 
 async def _export(
-    connections: Connections, services: Iterable[ServiceName], wanted: Wanted, writer: "Writer", bar: Bar
+    connections: Connections, services: Iterable[ServiceName], wanted: EventFilter, writer: "Writer", bar: Bar
 ) -> None:
     done = total = 0
     for service in services:
@@ -93,21 +98,21 @@ async def _export(
             heads = {row["slice"]: row["position"] for row in await ledger.pool.fetch(HEADS)}
             total += sum(heads.values())
             async for read, rows in _chunks(ledger, heads, wanted):
-                writer.write(_described(service, row) for row in rows)
+                writer.write(_row(service, row) for row in rows)
                 done += read
                 bar.tell(done, total)
 
 
-async def _chunks(ledger: Ledger, heads: dict[int, int], wanted: Wanted) -> AsyncIterator[tuple[int, list[Any]]]:
-    """Yield how many events were looked at, and those of them that are wanted."""
+async def _chunks(ledger: Ledger, heads: dict[int, int], wanted: EventFilter) -> AsyncIterator[tuple[int, list[Any]]]:
+    """Yield how many events each chunk has read, and the matching ones."""
     for number, head in heads.items():
         for first in range(1, head + 1, CHUNK_EVENTS):
             last = min(head, first + CHUNK_EVENTS - 1)
-            rows = await ledger.pool.fetch(CHUNK, number, first, last, wanted.since, wanted.until, wanted.named)
+            rows = await ledger.pool.fetch(CHUNK, number, first, last, wanted.since, wanted.until, wanted.ids)
             yield last - first + 1, rows
 
 
-def _described(service: ServiceName, row: Any) -> Row:
+def _row(service: ServiceName, row: Any) -> Row:
     return {
         "ledger": service,
         "slice": row["slice"],
@@ -128,20 +133,20 @@ def _described(service: ServiceName, row: Any) -> Row:
 
 
 class Writer(Protocol):
-    """Takes rows; `count` tells how many it has."""
+    """Writes rows; `count` is how many it has written."""
 
     count: int
 
     def write(self, rows: Iterable[Row]) -> None:
-        """Take rows."""
+        """Write rows."""
 
     def finish(self) -> None:
-        """Write what is still held."""
+        """Write the rows that are still buffered."""
 
 
 @contextmanager
 def _writer(format_: Format, to: Path) -> Iterator[Writer]:
-    """Yield a writer; at the end the file is there, whole. After an error nothing is left of it."""
+    """Yield a writer; the complete file appears at the end. After an error nothing is left."""
     with NamedTemporaryFile(dir=to.parent, prefix=f".{to.name}.", delete=False) as part:
         try:
             with ExitStack() as stack:
@@ -150,22 +155,22 @@ def _writer(format_: Format, to: Path) -> Iterator[Writer]:
                 writer.finish()
             part.flush()
             os.fsync(part.fileno())
-            # readable by its owner alone: it tells of customers
+            # readable only by its owner, because it contains customer data
             os.replace(part.name, to)
         finally:
-            # not left to the end of the file's life: closing it fails too where a disk is full
+            # do not wait for the file object to remove it: closing fails too when the disk is full
             Path(part.name).unlink(missing_ok=True)
 
 
 class JsonLines:
-    """One JSON object per event and line; `data` is the event as it travels."""
+    """One JSON object per line and event; `data` is the event as sent to Kafka."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self.count = 0
 
     def write(self, rows: Iterable[Row]) -> None:
-        """Take rows."""
+        """Write rows."""
         for row in rows:
             times = {name: instant(row[name]) for name in ("occurred_at", "recorded_at")}
             line = json.dumps({**row, **times, "data": json.loads(row["data"])}, ensure_ascii=False)
@@ -173,19 +178,19 @@ class JsonLines:
             self.count += 1
 
     def finish(self) -> None:
-        """Write nothing more."""
+        """Do nothing: every row is already written."""
 
 
 class ParquetFile:
-    """A Parquet file, zstd, in row groups; `data` is the event's JSON as text."""
+    """A zstd-compressed Parquet file; `data` is the event as JSON text."""
 
     def __init__(self, file: IO[bytes], stack: ExitStack) -> None:
         try:
-            # large, an extra, and without types
+            # large, optional, and without type stubs
             arrow: Any = import_module("pyarrow")
             parquet: Any = import_module("pyarrow.parquet")
         except ImportError:
-            message = "no_parquet: Parquet needs the package pyarrow (extra `export`); or choose --format jsonl"
+            message = "no_parquet: Parquet needs the pyarrow package (extra `export`); install it or use --format jsonl"
             raise CommandFailed(ExitCode.REFUSED, message) from None
         time = arrow.timestamp("ms", tz="UTC")
         self._arrow = arrow
@@ -211,21 +216,21 @@ class ParquetFile:
         self._parquet = stack.enter_context(
             parquet.ParquetWriter(file, self._schema, compression="zstd", use_dictionary=["ledger", "type"])
         )
-        self._held: list[Row] = []
+        self._buffered: list[Row] = []
         self.count = 0
 
     def write(self, rows: Iterable[Row]) -> None:
-        """Take rows."""
-        self._held += rows
-        if len(self._held) >= GROUP_EVENTS:
+        """Write rows."""
+        self._buffered += rows
+        if len(self._buffered) >= GROUP_EVENTS:
             self.finish()
 
     def finish(self) -> None:
-        """Write what is held as a row group."""
-        self.count += len(self._held)
-        if self._held:
-            self._parquet.write_table(self._arrow.Table.from_pylist(self._held, schema=self._schema))
-            self._held = []
+        """Write the buffered rows as a row group."""
+        self.count += len(self._buffered)
+        if self._buffered:
+            self._parquet.write_table(self._arrow.Table.from_pylist(self._buffered, schema=self._schema))
+            self._buffered = []
 
 
 HEADS = "select slice, position from slice_head where position > 0 order by slice"

@@ -1,4 +1,4 @@
-"""How a command fails: an exit code that stays, and one line for the person at the terminal."""
+"""How a command fails: a stable exit code and one line for the person at the terminal."""
 
 from collections.abc import Mapping
 from enum import IntEnum
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class ExitCode(IntEnum):
-    """The exit codes of every command. 0 is also that of `up` and `demo` when Ctrl-C ended them."""
+    """The exit codes of every command. `up` and `demo` also exit with 0 after Ctrl-C."""
 
     DONE = 0
     REFUSED = 1
@@ -16,13 +16,13 @@ class ExitCode(IntEnum):
 
 
 EXIT_CODES = (
-    "Exit codes: 0 done, 1 refused, different or wrong (stderr says what), 2 wrong usage, "
-    "3 a service, ledger or Kafka cannot be reached, 4 the local system did not start or lost a part."
+    "Exit codes: 0 success, 1 refused or problems found (see stderr), 2 usage error, "
+    "3 a service, ledger or Kafka is unreachable, 4 the local system did not start or a part of it stopped."
 )
 
 
 class CommandFailed(Exception):
-    """A command came to nothing; `message` is one line that says why and what to do."""
+    """A command failed; `message` says in one line why, and what to do."""
 
     def __init__(self, code: ExitCode, message: str) -> None:
         super().__init__(message)
@@ -31,7 +31,7 @@ class CommandFailed(Exception):
 
 
 class RefusedByService(CommandFailed):
-    """A service answered with a problem (RFC 9457)."""
+    """A service returned an error response (problem details, RFC 9457)."""
 
     def __init__(self, problem: Mapping[str, Any]) -> None:
         super().__init__(ExitCode.REFUSED, f"{problem.get('code', 'http_error')}: {problem.get('detail', '')}")

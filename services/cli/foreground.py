@@ -1,8 +1,8 @@
-"""Who tells `up` and `demo` to stop, and how they hear of it.
+"""How `up` and `demo` are stopped: by Ctrl-C or a signal, also when make runs them.
 
-Ctrl-C reaches every process of the terminal's foreground group, and make, when it is in it, answers with a failure
-of its own even if its program ended well. So under make the program takes the foreground for itself. A signal that
-only make gets is not handed on by it: it waits for its program to end, and the program looks for that.
+Ctrl-C reaches every process in the terminal's foreground group. If make is in it, make fails even if its program
+exits with 0. So under make the program takes the foreground for itself. When only make gets a signal, make does not
+pass it on but waits for the program to exit; so the program watches make.
 """
 
 import os
@@ -15,14 +15,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import sleep
 
-STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 POLL_SECONDS = 0.2
 
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Raise KeyboardInterrupt inside at the first of the signals that stop; later ones change nothing."""
-    before = {number: signal.signal(number, _interrupt) for number in STOPS}
+    """Raise KeyboardInterrupt at the first stop signal, and ignore later ones."""
+    before = {number: signal.signal(number, _interrupt) for number in STOP_SIGNALS}
     try:
         with _own_foreground():
             _watch_make()
@@ -38,23 +38,23 @@ def _interrupt(*_: object) -> None:
 
 
 def ignore_signals() -> None:
-    """Hear no signal any more: what is being stopped is stopped to the end."""
-    for number in STOPS:
+    """Ignore all stop signals, so that a shutdown always completes."""
+    for number in STOP_SIGNALS:
         signal.signal(number, _ignore)
 
 
 def _ignore(*_: object) -> None:
-    """Do nothing; unlike SIG_IGN, no child inherits it."""
+    """Do nothing. Unlike SIG_IGN, child processes do not inherit this."""
 
 
 @contextmanager
 def _own_foreground() -> Iterator[None]:
-    """Take the terminal from make's process group, and give it back."""
+    """Take the terminal from make's process group, and give it back at the end."""
     group = os.getpgrp()
     if not (_under_make() and sys.stdin.isatty() and _foreground_group() == group):
         yield
         return
-    # the terminal stops whoever sets it from the background, unless it does not listen
+    # a background process that changes the foreground group is stopped, unless it ignores these signals
     before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGTTOU, signal.SIGTSTP)}
     os.setpgid(0, 0)
     os.tcsetpgrp(sys.stdin.fileno(), os.getpgrp())
@@ -79,7 +79,7 @@ def _watch_make() -> None:
 
 
 def _stop_with_make(make: int) -> None:
-    """End this process as Ctrl-C does when make is gone, or was interrupted and waits."""
+    """Interrupt this process, as Ctrl-C does, when make has exited or was interrupted and is waiting."""
     catches = _catches_interrupts(make)
     while os.getppid() == make and _catches_interrupts(make) == catches:
         sleep(POLL_SECONDS)
@@ -94,7 +94,7 @@ def _under_make() -> bool:
 
 
 def _catches_interrupts(process: int) -> bool:
-    """Whether the process has a handler for SIGINT: make removes its own once it was interrupted."""
+    """Whether the process has a handler for SIGINT. make removes its own when it is interrupted."""
     try:
         status = Path(f"/proc/{process}/status").read_text()
     except OSError:

@@ -1,4 +1,4 @@
-"""Opens a service's ledger for an operator's order."""
+"""Opens the ledger of a service for an operator."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -22,7 +22,7 @@ CONSUMERS: Mapping[str, ServiceName] = {
     "code_view": "activation",
     "switchover_forecast": "activation",
 }
-"""Every consumer and the service it belongs to."""
+"""Every consumer and its service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Ledger:
 async def open_ledger(service: ServiceName, database_url: str) -> AsyncIterator[Ledger]:
     """Yield the ledger at `database_url`.
 
-    Raises `CommandFailed` if it is another service's, or another release's (`other_release`).
+    Raises `CommandFailed` if it belongs to another service or to another release (`other_release`).
     """
     pool = await open_pool(database_url, connections_max=1, name="perennial operator")
     try:

@@ -1,4 +1,4 @@
-"""The two services: their names, the modes of their ledgers, and where their migrations lie."""
+"""The names of the two services, the modes of their ledgers, and the folders of their migrations."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`perennial parked`: what could not be handled, and why; handled after all, or set aside for good with a reason."""
+"""`perennial parked`: lists records that could not be handled, handles them again, or discards them."""
 
 import asyncio
 import json
@@ -8,21 +8,23 @@ from typing import Annotated, Any
 import asyncpg
 import typer
 
-from services.cli.completions import parking_words
+from services.cli.completions import parking_reasons
 from services.cli.examples import examples
 from services.cli.failures import CommandFailed, ExitCode
 from services.cli.ledgers import CONSUMERS, open_ledger
 from services.cli.names import SERVICES, ServiceName
-from services.cli.output import AsJson, say, show, show_rows
+from services.cli.output import AsJson, plural, say, show, show_rows
 from services.cli.sources import sources_of
 from shared.ledger.events import instant
 from shared.recovery.redrive import NotRedriven, ParkedRecord, discard_one, redrive_one
 
-app = typer.Typer(no_args_is_help=True, help="Look at parked records, handle them again, or discard them.")
+app = typer.Typer(
+    no_args_is_help=True, help="Show, redrive or discard parked records, which a consumer could not handle."
+)
 
 REASON_CHARACTERS_MAX = 400
 
-Name = Annotated[str, typer.Argument(metavar="ID", help="CONSUMER:PARTITION:OFFSET, as `parked list` shows it.")]
+Id = Annotated[str, typer.Argument(metavar="ID", help="The id from `parked list`: CONSUMER:PARTITION:OFFSET.")]
 
 
 @app.command(
@@ -30,9 +32,11 @@ Name = Annotated[str, typer.Argument(metavar="ID", help="CONSUMER:PARTITION:OFFS
 )
 def list_parked(
     ctx: typer.Context,
-    service: Annotated[ServiceName | None, typer.Option(help="Only this service's.")] = None,
-    reason: Annotated[str | None, typer.Option(help="Only those for it.", autocompletion=parking_words)] = None,
-    every: Annotated[bool, typer.Option("--all", help="Also those that were redriven or discarded.")] = False,
+    service: Annotated[ServiceName | None, typer.Option(help="Only records of this service.")] = None,
+    reason: Annotated[
+        str | None, typer.Option(help="Only records parked for this reason.", autocompletion=parking_reasons)
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Include records that were redriven or discarded.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """List parked records, oldest first."""
@@ -44,23 +48,14 @@ def list_parked(
 
 
 @app.command("show", epilog=examples("perennial parked show device.commands:3:17"))
-def show_parked(ctx: typer.Context, name: Name, as_json: AsJson = False) -> None:
+def show_parked(ctx: typer.Context, record_id: Id, as_json: AsJson = False) -> None:
     """Show a parked record with its headers and body."""
-    parked = _named(name)
+    parked = _parse_id(record_id)
     service = CONSUMERS[parked.consumer]
-    rows = asyncio.run(
-        _fetch(
-            service,
-            ctx.obj.database_url(service),
-            SHOW,
-            parked.consumer,
-            parked.partition,
-            parked.offset,
-            parked.ordinal,
-        )
-    )
+    key = (parked.consumer, parked.partition, parked.offset, parked.ordinal)
+    rows = asyncio.run(_fetch(service, ctx.obj.database_url(service), SHOW, *key))
     if not rows:
-        raise CommandFailed(ExitCode.REFUSED, f"nothing is parked as {name}")
+        raise CommandFailed(ExitCode.REFUSED, f"no parked record has the id {record_id}")
     row = rows[0]
     body = {
         "key": (row["key"] or b"").decode(errors="replace"),
@@ -73,30 +68,30 @@ def show_parked(ctx: typer.Context, name: Name, as_json: AsJson = False) -> None
 @app.command(epilog=examples("perennial parked redrive device.commands:3:17 device.commands:3:18"))
 def redrive(
     ctx: typer.Context,
-    names: Annotated[list[str], typer.Argument(metavar="ID...", help="Which, as `parked list` shows them.")],
+    ids: Annotated[list[str], typer.Argument(metavar="ID...", help="The ids from `parked list`.")],
     as_json: AsJson = False,
 ) -> None:
-    """Handle parked records again, one by one in the order given; stops at the first that cannot be."""
-    for name in names:
-        parked = _named(name)
+    """Handle parked records again, one by one in the given order. Stop at the first that fails."""
+    for record_id in ids:
+        parked = _parse_id(record_id)
         recorded = asyncio.run(_redrive(ctx.obj.database_url(CONSUMERS[parked.consumer]), parked))
-        show({"id": name, "recorded": recorded}, as_json=as_json)
-    say(f"{len(names)} redriven")
+        show({"id": record_id, "recorded": recorded}, as_json=as_json)
+    say(f"{plural(len(ids), 'record')} redriven")
 
 
 @app.command(epilog=examples('perennial parked discard device.commands:3:17 --reason "a test of the tool"'))
 def discard(
     ctx: typer.Context,
-    name: Name,
-    reason: Annotated[str, typer.Option(help="Why it will never be handled.")],
+    record_id: Id,
+    reason: Annotated[str, typer.Option(help="Why the record will never be handled.")],
     as_json: AsJson = False,
 ) -> None:
-    """Set a parked record aside for good. It stays to be seen, and the log keeps the reason."""
+    """Discard a parked record. It stays visible with --all, and the log keeps the reason."""
     if not 0 < len(reason.strip()) <= REASON_CHARACTERS_MAX:
-        raise CommandFailed(ExitCode.REFUSED, f"a reason has 1 to {REASON_CHARACTERS_MAX} characters")
-    parked = _named(name)
+        raise CommandFailed(ExitCode.REFUSED, f"--reason must have 1 to {REASON_CHARACTERS_MAX} characters")
+    parked = _parse_id(record_id)
     recorded = asyncio.run(_discard(ctx.obj.database_url(CONSUMERS[parked.consumer]), parked, reason.strip()))
-    show({"id": name, "recorded": recorded}, as_json=as_json)
+    show({"id": record_id, "recorded": recorded}, as_json=as_json)
 
 
 async def _discard(database_url: str, parked: ParkedRecord, reason: str) -> list[str]:
@@ -112,7 +107,7 @@ async def _redrive(database_url: str, parked: ParkedRecord) -> list[str]:
     async with open_ledger(service, database_url) as ledger:
         source = sources_of(service, ledger).get(parked.consumer)
         if source is None:
-            raise CommandFailed(ExitCode.REFUSED, f"{parked.consumer} is a projection: rebuild it")
+            raise CommandFailed(ExitCode.REFUSED, f"{parked.consumer} is a projection: rebuild it instead")
         try:
             return await redrive_one(ledger.pool, source, parked, outbox=ledger.outbox, clock=ledger.clock)
         except NotRedriven as refused:
@@ -124,12 +119,14 @@ async def _fetch(service: ServiceName, database_url: str, statement: str, *value
         return await ledger.pool.fetch(statement, *values)
 
 
-def _named(name: str) -> ParkedRecord:
+def _parse_id(record_id: str) -> ParkedRecord:
     with suppress(ValueError):
-        parked = ParkedRecord.named(name)
+        parked = ParkedRecord.named(record_id)
         if parked.consumer in CONSUMERS:
             return parked
-    raise CommandFailed(ExitCode.REFUSED, "a parked record is named CONSUMER:PARTITION:OFFSET, see `parked list`")
+    raise CommandFailed(
+        ExitCode.REFUSED, "not the id of a parked record: use CONSUMER:PARTITION:OFFSET from `perennial parked list`"
+    )
 
 
 def _summary(row: asyncpg.Record) -> dict[str, Any]:

@@ -1,44 +1,47 @@
-"""`perennial reason`: what a word means by which something was refused, warned of or parked. Asks nobody."""
+"""`perennial reason`: what the reasons of refusals, notices, problems and parked messages mean. Works offline."""
 
 from typing import Annotated, Literal
 
 import typer
 
-from services.cli.completions import words
+from services.cli.completions import reasons
 from services.cli.examples import examples
 from services.cli.failures import CommandFailed, ExitCode
 from services.cli.output import AsJson, show, show_rows
 from shared.reasons import CATALOGUE, Explained
 
-app = typer.Typer(no_args_is_help=True, help="Explain the words of refusals, notices, problems and parked messages.")
+app = typer.Typer(
+    no_args_is_help=True, help="Explain the reasons given for refusals, notices, problems and parked messages."
+)
 
-Chapter = Literal["reasons", "notices", "problems", "parking"]
+Kind = Literal["reasons", "notices", "problems", "parking"]
 
 
 @app.command("list", epilog=examples("perennial reason list", "perennial reason list --about parking --json"))
 def list_reasons(
-    about: Annotated[Chapter | None, typer.Option(help="Only the words of this kind.", show_default="all")] = None,
+    about: Annotated[Kind | None, typer.Option(help="Only reasons of this kind.", show_default="all")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List every word with what happened and what to do."""
-    chapters: tuple[Chapter, ...] = ("reasons", "notices", "problems", "parking")
+    """List all reasons, what they mean and what to do."""
+    kinds: tuple[Kind, ...] = ("reasons", "notices", "problems", "parking")
     rows = [
-        {"kind": chapter, **entry.model_dump(mode="json", exclude_none=True)}
-        for chapter in chapters
-        for entry in getattr(CATALOGUE, chapter)
-        if about in (None, chapter)
+        {"kind": kind, **entry.model_dump(mode="json", exclude_none=True)}
+        for kind in kinds
+        for entry in getattr(CATALOGUE, kind)
+        if about in (None, kind)
     ]
-    show_rows(rows, ("word", "meaning", "what_to_do"), as_json=as_json)
+    headings = {"word": "reason", "what_to_do": "what to do"}
+    show_rows(rows, ("word", "meaning", "what_to_do"), as_json=as_json, headings=headings)
 
 
 @app.command("show", epilog=examples("perennial reason show seats_exhausted"))
 def show_reason(
-    word: Annotated[str, typer.Argument(help="The word, as an answer or a row shows it.", autocompletion=words)],
+    word: Annotated[str, typer.Argument(help="The reason, such as seats_exhausted.", autocompletion=reasons)],
     as_json: AsJson = False,
 ) -> None:
-    """Explain one word: what happened, what to do, what happens next, and by which rules."""
+    """Explain a reason: what happened, what to do, what happens next, and the rules behind it."""
     entries: tuple[Explained, ...] = CATALOGUE.about(word)
     if not entries:
-        raise CommandFailed(ExitCode.REFUSED, "unknown_word: no answer says this; see `perennial reason list`")
+        raise CommandFailed(ExitCode.REFUSED, "unknown_word: there is no such reason; see `perennial reason list`")
     for entry in entries:
         show(entry.model_dump(mode="json", exclude_none=True), as_json=as_json)

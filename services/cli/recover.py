@@ -1,4 +1,4 @@
-"""`perennial recover`: a ledger that was restored from a backup gets back what its topic has and it has lost."""
+"""`perennial recover`: recovers the events that a ledger restored from a backup has lost, from its topic."""
 
 import asyncio
 from collections import defaultdict
@@ -16,7 +16,7 @@ from services.cli.examples import examples
 from services.cli.failures import CommandFailed, ExitCode
 from services.cli.ledgers import Ledger, open_ledger
 from services.cli.names import ServiceName
-from services.cli.output import AsJson, say, show
+from services.cli.output import AsJson, plural, say, show
 from services.device.consumer import COMMANDS_TOPIC, VERDICTS_TOPIC
 from services.device.decider import DECIDER as DEVICES
 from services.device.store import DeviceStore
@@ -35,16 +35,16 @@ app = typer.Typer()
 @app.command("recover", epilog=examples("perennial recover --service device"))
 def recover_ledger(
     ctx: typer.Context,
-    service: Annotated[ServiceName, typer.Option(help="Whose ledger.")],
+    service: Annotated[ServiceName, typer.Option(help="The service whose ledger to recover.")],
     as_json: AsJson = False,
 ) -> None:
-    """Append to a restored ledger what only its topic still has; stop all workers of the service first.
+    """Recover the events that a restored ledger has lost from its topic. Stop all workers of the service first.
 
-    Done twice, nothing changes. What is on no topic does not come back: answers kept under idempotency keys, and the
-    tokens of devices that enrolled since the backup.
+    It is safe to run again. What is on no topic is lost: responses stored under idempotency keys, and the tokens of
+    devices that enrolled since the backup.
     """
     connections: Connections = ctx.obj
-    say(f"reading the topic of the {service} service from its first record on")
+    say(f"reading the topic of the {service} service from the beginning")
     try:
         recovered = asyncio.run(_recover(service, connections))
     except NotThisHistory as other:
@@ -56,11 +56,12 @@ async def _recover(service: ServiceName, connections: Connections) -> int:
     async with open_ledger(service, connections.database_url(service)) as ledger:
         async with ledger.pool.acquire() as connection:
             if workers := await connection.fetchval(WORKERS, LEASE_SECONDS):
-                raise CommandFailed(ExitCode.REFUSED, f"{workers} {service} workers run: stop them first")
-        return await _recovered(service, ledger, connections.kafka)
+                running = plural(workers, f"{service} worker")
+                raise CommandFailed(ExitCode.REFUSED, f"{running} still running: stop all workers first")
+        return await _append_lost_events(service, ledger, connections.kafka)
 
 
-async def _recovered(service: ServiceName, ledger: Ledger, bootstrap_servers: str) -> int:
+async def _append_lost_events(service: ServiceName, ledger: Ledger, bootstrap_servers: str) -> int:
     match service:
         case "device":
             devices = CommandHandler(DEVICES, DeviceStore(), ledger.outbox)
@@ -73,7 +74,7 @@ async def _recovered(service: ServiceName, ledger: Ledger, bootstrap_servers: st
 
 
 async def _with_holders(connection: Connection, states: States[Code]) -> States[Code]:
-    """Add all holders of the codes: their store loads those that a command names, and here is none."""
+    """Add all holders of the codes, because the store only loads those that a command names and there is no command."""
     holders: dict[str, set[str]] = defaultdict(set)
     for row in await connection.fetch(HOLDERS, sorted(states)):
         holders[row["code_ref"]].add(row["device_id"])

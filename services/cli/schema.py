@@ -1,4 +1,4 @@
-"""`perennial migrate`: a service's database brought to the schema of this release."""
+"""`perennial migrate`: migrates the database of a service to the schema of this release."""
 
 import asyncio
 from typing import Annotated
@@ -24,20 +24,21 @@ app = typer.Typer()
 
 @app.command(epilog=examples("perennial migrate --service device"))
 def migrate(
-    service: Annotated[ServiceName, typer.Option(help="Whose database.")],
+    service: Annotated[ServiceName, typer.Option(help="The service whose database to migrate.")],
     role: Annotated[
-        str | None, typer.Option(help="What the service connects as.", show_default="SERVICE_service")
+        str | None, typer.Option(help="The database role of the service.", show_default="SERVICE_service")
     ] = None,
-    mode: Annotated[Mode, typer.Option(help="Counts once, when the ledger is made.")] = "production",
+    mode: Annotated[Mode, typer.Option(help="The mode of a new ledger. It never changes afterwards.")] = "production",
     as_json: AsJson = False,
 ) -> None:
-    """Bring a database to this release's schema, all or nothing, as its owner (PERENNIAL_OWNER_DATABASE_URL).
+    """Migrate a database to the schema of this release in one transaction.
 
-    With PERENNIAL_DATABASE_URL, the service's own address, its role is made too, or given the password in it.
+    Connects as the owner, with PERENNIAL_OWNER_DATABASE_URL. If PERENNIAL_DATABASE_URL, the URL of the service itself,
+    is set too, its role is created, or its password changed to the one in the URL.
     """
     owner = secret(OWNER)
     if owner is None:
-        raise CommandFailed(ExitCode.UNREACHABLE, f"set {OWNER} to the database, as its owner")
+        raise CommandFailed(ExitCode.UNREACHABLE, f"set {OWNER} to the URL of the database, with its owner as the user")
     applied = asyncio.run(_migrate(owner, service, role or f"{service}_service", mode))
     show({"service": service, "applied": applied}, as_json=as_json)
 
@@ -57,12 +58,12 @@ async def _migrate(database_url: str, service: ServiceName, role: str, mode: Mod
 
 
 async def _ensure_role(connection: Connection, role: str, password: str) -> None:
-    """Let the service in: its role exists and has this password."""
-    known = await connection.fetchval("select 1 from pg_roles where rolname = $1", role)
-    # these statements take no parameters: PostgreSQL itself quotes both words
+    """Create the role of the service, or set its password."""
+    exists = await connection.fetchval("select 1 from pg_roles where rolname = $1", role)
+    # these statements take no parameters, so PostgreSQL quotes the values itself
     statement = await connection.fetchval(
         "select format('%s role %I login password %L', $1::text, $2::text, $3::text)",
-        "alter" if known else "create",
+        "alter" if exists else "create",
         role,
         password,
     )

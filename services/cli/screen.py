@@ -1,4 +1,4 @@
-"""What `perennial up` and `demo` show while they run: lines for people, or one JSON object per line."""
+"""Prints what `perennial up` and `demo` show while they run: lines for people, or one JSON object per line."""
 
 import json
 from time import monotonic
@@ -12,23 +12,23 @@ LABEL_CHARACTERS = 11
 
 
 class Screen:
-    """Stdout. Colours are for terminals alone; every line leaves at once, also into a pipe."""
+    """Stdout. Only terminals get colors. Every line is flushed at once, even to a pipe."""
 
     def __init__(self, *, as_json: bool) -> None:
         self._as_json = as_json
         self._console = stdout_console()
         self._since = monotonic()
 
-    def tell(self, kind: str, label: str, text: str, *, style: str = "", **facts: Any) -> None:
-        """Show one thing: `label` and `text` to people, `kind` and `facts` to programs."""
+    def show(self, kind: str, label: str, text: str, *, style: str = "", **fields: Any) -> None:
+        """Print one line: `label` and `text` for people, or `kind` and `fields` as JSON."""
         if self._as_json:
-            print(json.dumps({"kind": kind, **facts}), flush=True)
+            print(json.dumps({"kind": kind, **fields}), flush=True)
             return
         line = Text(f"{label:<{LABEL_CHARACTERS}} ", style=style)
         self._console.print(line.append(Text(text, style="")), soft_wrap=True)
 
     def progress(self, what: str) -> None:
-        """Tell what was reached, and how many seconds it took since the last time."""
+        """Print a milestone and how many seconds it took since the last one."""
         since, self._since = self._since, monotonic()
         seconds = round(self._since - since, 1)
-        self.tell("progress", f"{seconds:.1f} s", what, style="dim", what=what, seconds=seconds)
+        self.show("progress", f"{seconds:.1f} s", what, style="dim", what=what, seconds=seconds)

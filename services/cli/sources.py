@@ -1,7 +1,7 @@
-"""The consumers that decide, wired as the services wire them.
+"""The consumers that make decisions, wired as in the services.
 
-The command line is a second composition root beside the services' `__main__`: what is handled again by hand must go
-through the same source, rules and outbox.
+The command line is a second composition root besides the services' `__main__`: redriven records must go through the
+same source, rules and outbox.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from shared.ledger.command_handler import CommandHandler
 
 
 def sources_of(service: ServiceName, ledger: Ledger) -> Mapping[str, Source[Any]]:
-    """Return a service's consumers by name; a projection is rebuilt, not redriven."""
+    """Return the consumers of a service by name, without projections: these are rebuilt, not redriven."""
     sources: list[Source[Any]]
     match service:
         case "device":

@@ -1,7 +1,7 @@
 """The whole system on one machine without Docker: both servers, both ledgers, the topics, and any number of workers.
 
-`make run`, the journeys and the benchmarks all start it from here. The services are the same processes as anywhere;
-only their environment says that Kafka and PostgreSQL are local.
+`make run`, the journeys and the benchmarks all start it. The services run as they do anywhere else; only their
+environment points them to a local Kafka and PostgreSQL.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ class Worker(Server):
 
     @property
     def log(self) -> Path:
-        """The file that takes what the process says."""
+        """The log file of the process."""
         return self.folder / "log.txt"
 
     def _prepare(self) -> Command:
@@ -57,14 +57,14 @@ class Worker(Server):
         )
 
     def _ready(self, pid: int) -> bool:
-        return _answers(f"{self.url}/livez")
+        return _responds_ok(f"{self.url}/livez")
 
     def ready(self) -> bool:
-        """Whether every consumer and the relay make progress."""
-        return _answers(f"{self.url}/readyz")
+        """Whether every consumer and the relay are making progress."""
+        return _responds_ok(f"{self.url}/readyz")
 
 
-def _answers(url: str) -> bool:
+def _responds_ok(url: str) -> bool:
     try:
         return httpx.get(url, timeout=2, trust_env=False).status_code == httpx.codes.OK
     except httpx.TransportError:
@@ -72,7 +72,7 @@ def _answers(url: str) -> bool:
 
 
 class System:
-    """Everything, with its data below `folder`."""
+    """The whole system, with its data in `folder`."""
 
     def __init__(
         self,
@@ -93,16 +93,16 @@ class System:
         self._environment = environment or {}
         self.workers: dict[str, Worker] = {}
 
-    def start(self, tell: Callable[[str], None] = lambda _: None) -> None:
-        """Start everything with one worker of each service and wait until they answer; `tell` hears of each part."""
+    def start(self, report: Callable[[str], None] = lambda _: None) -> None:
+        """Start everything with one worker per service and wait until they respond; `report` gets each milestone."""
         try:
             self.stack.start()
-            tell("PostgreSQL and Kafka run")
+            report("PostgreSQL and Kafka are running")
             asyncio.run(self.provision())
-            tell("the ledgers and topics are there")
+            report("the databases and topics are ready")
             with ThreadPoolExecutor(len(SERVICES)) as threads:
                 list(threads.map(lambda name: self.worker(name).start(), SERVICES))
-            tell("both services answer")
+            report("both services are running")
         except BaseException:
             self.stop()
             raise
@@ -122,7 +122,7 @@ class System:
         self.stop()
 
     def worker(self, service: ServiceName, name: str = "1", *, port: int | None = None) -> Worker:
-        """Return a worker of the service, not started; the first one listens where people look for it."""
+        """Return a worker of the service, not started; the first one listens on the usual port."""
         full_name = f"{service}.{name}"
         if full_name not in self.workers:
             self.workers[full_name] = Worker(
@@ -135,7 +135,7 @@ class System:
         return self.workers[full_name]
 
     def environment(self, service: ServiceName) -> dict[str, str]:
-        """Return what a process of the service must be told."""
+        """Return the environment variables for a process of the service."""
         return {
             "PERENNIAL_DATABASE_URL": self.database_url(service),
             "PERENNIAL_KAFKA_BOOTSTRAP_SERVERS": self.stack.kafka.bootstrap,
@@ -149,15 +149,15 @@ class System:
         }
 
     def signing_key_file(self, service: ServiceName) -> Path:
-        """Return the file of the service's signing keys, which the first start makes."""
+        """Return the file with the service's signing keys, which the first start creates."""
         return self.folder / "keys" / f"{service}.pem"
 
     def database_url(self, service: ServiceName) -> str:
-        """Return where the service finds its ledger."""
+        """Return the database URL of the service."""
         return self.credentials.database_url(service, port=self.stack.postgres.port)
 
     def connections(self) -> Connections:
-        """Return where it is and what opens it, whatever else the environment names."""
+        """Return the addresses and credentials of this system, whatever the environment says."""
         return Connections(
             data=self.folder,
             urls={name: f"http://{LOOPBACK}:{port}" for name, port in self._http_ports.items()},
@@ -167,7 +167,7 @@ class System:
         )
 
     async def provision(self) -> None:
-        """Make keys, roles, databases, tables and topics, whatever of it is missing."""
+        """Create the keys, roles, databases, tables and topics that are missing."""
         for service in SERVICES:
             KeyRing.load_or_create(self.signing_key_file(service))
         await asyncio.gather(
@@ -179,7 +179,7 @@ class System:
         server = await asyncpg.connect(self.stack.postgres.dsn())
         role, password = f"{service}_service", self.credentials.passwords[service]
         if not await server.fetchval("select 1 from pg_roles where rolname = $1", role):
-            # no parameters in these statements; both words are our own and plain
+            # these statements take no parameters; both values are generated here and need no quoting
             await server.execute(f"create role {role} login password '{password}'")
             await server.execute(f"create database {service}")
         await server.close()
@@ -189,5 +189,5 @@ class System:
 
 
 def local_system(data: Path) -> System:
-    """Return the local system of a folder, not started."""
+    """Return the local system in a folder, not started."""
     return System(data, ports=Ports.from_environment(), http_ports=http_ports())

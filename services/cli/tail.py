@@ -1,4 +1,4 @@
-"""Follows both event topics from now on, as any reader may: without a group, without a trace in Kafka."""
+"""Follows both event topics from now on, without a consumer group, so it leaves no trace in Kafka."""
 
 import json
 from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ RECORDS_MAX = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class EventRecord:
     """A record of an event topic: its headers as text and its body."""
 
     topic: str
@@ -25,18 +25,18 @@ class Seen:
 
     @property
     def service(self) -> str:
-        """Who wrote it."""
+        """The service that wrote it."""
         return self.topic.partition(".")[0]
 
     @property
-    def moment(self) -> str:
-        """When it happened, to the second, UTC."""
+    def time(self) -> str:
+        """The time of the event, to the second, UTC."""
         return self.headers.get("ce_time", "")[:19].replace("T", " ")
 
 
 @asynccontextmanager
-async def opened(bootstrap_servers: str) -> AsyncIterator[AIOKafkaConsumer]:
-    """Yield a reader that stands at the end of all partitions."""
+async def open_consumer(bootstrap_servers: str) -> AsyncIterator[AIOKafkaConsumer]:
+    """Yield a consumer at the end of every partition."""
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers, group_id=None, enable_auto_commit=False)
     await consumer.start()
     try:
@@ -53,22 +53,22 @@ async def opened(bootstrap_servers: str) -> AsyncIterator[AIOKafkaConsumer]:
 
 
 async def _partitions_of(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
-    # an unassigned client only knows topics that it asked for
+    # a client without an assignment only knows topics that it has asked for
     await consumer._client.force_metadata_update()
     return consumer.partitions_for_topic(topic) or set()
 
 
-async def fresh(consumer: AIOKafkaConsumer) -> list[Seen]:
-    """Return what came since the last call, oldest first; waits half a second for the first."""
+async def poll(consumer: AIOKafkaConsumer) -> list[EventRecord]:
+    """Return the records since the last call, oldest first; wait up to half a second for the first."""
     batches = await consumer.getmany(timeout_ms=POLL_MS, max_records=RECORDS_MAX)
     records = [record for batch in batches.values() for record in batch]
-    return [seen(record) for record in sorted(records, key=lambda record: record.timestamp)]
+    return [parse_record(record) for record in sorted(records, key=lambda record: record.timestamp)]
 
 
-def seen(record: ConsumerRecord[bytes | None, bytes | None]) -> Seen:
-    """Read a record; of one that nobody can read only its address is known."""
+def parse_record(record: ConsumerRecord[bytes | None, bytes | None]) -> EventRecord:
+    """Parse a record; of an unreadable one, only its partition and offset are known."""
     try:
-        return Seen(record.topic, header_texts(record.headers), json.loads(record.value or b""))
+        return EventRecord(record.topic, header_texts(record.headers), json.loads(record.value or b""))
     except (UnreadableEnvelope, ValueError):
-        address = {"partition": record.partition, "offset": record.offset}
-        return Seen(record.topic, {"ce_type": "(unreadable)"}, address)
+        location = {"partition": record.partition, "offset": record.offset}
+        return EventRecord(record.topic, {"ce_type": "(unreadable)"}, location)

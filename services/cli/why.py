@@ -1,4 +1,4 @@
-"""`perennial device why`: what both services say about why a device stands where it stands, as one answer."""
+"""`perennial device why`: explains the license of a device, with the answers of both services in one."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from services.cli.api_client import ApiClient
 from services.cli.failures import RefusedByService
 from services.cli.output import say, show, stdout_console
 
-type Said = dict[str, Any]
+type Json = dict[str, Any]
 
 ABOUT = {
     "license": "license",
@@ -25,71 +25,71 @@ ABOUT = {
 INDENT = 2
 
 
-def why(api: ApiClient, device_id: str, asked: Mapping[str, str], *, as_json: bool) -> None:
-    """Show why the device stands where it stands, with what the activation service tells beside it."""
-    said = api.call("device", "GET", f"/v1/devices/{device_id}/why", params=asked)
-    for answer in said["answers"]:
-        answer["activation"] = list(_told_further(api, answer.get("further", ())))
+def why(api: ApiClient, device_id: str, params: Mapping[str, str], *, as_json: bool) -> None:
+    """Print the explanation of the device service, with that of the activation service in each answer."""
+    explanation = api.call("device", "GET", f"/v1/devices/{device_id}/why", params=params)
+    for answer in explanation["answers"]:
+        answer["activation"] = list(_activation_answers(api, answer.get("further", ())))
     if as_json:
-        show(said, as_json=True)
+        show(explanation, as_json=True)
     else:
-        print_why(said, stdout_console())
+        print_why(explanation, stdout_console())
 
 
-def _told_further(api: ApiClient, further: Sequence[Said]) -> Iterator[Said]:
-    for link in further:
+def _activation_answers(api: ApiClient, links: Sequence[Json]) -> Iterator[Json]:
+    for link in links:
         try:
             yield api.call("activation", "GET", link["path"])
         except RefusedByService as refused:
-            say(f"the activation service does not tell: {refused.message}")
-        except httpx.TransportError as away:
-            say(f"the activation service cannot be reached, so half of the answer is missing: {away}")
+            say(f"the activation service did not explain its part: {refused.message}")
+        except httpx.TransportError as error:
+            say(f"the activation service is unreachable, so its part of the explanation is missing: {error}")
 
 
-def print_why(said: Said, console: Console) -> None:
-    """Print for people, within the console's width; whether it has colours is the console's matter."""
-    console.print(Text(said["verdict"], style="bold"))
-    console.print(Text(f"as of {said['as_of']}", style="dim"))
-    for answer in said["answers"]:
+def print_why(explanation: Json, console: Console) -> None:
+    """Print the explanation for people, wrapped to the console's width, in color if the console has colors."""
+    console.print(Text(explanation["verdict"], style="bold"))
+    console.print(Text(f"as of {explanation['as_of']}", style="dim"))
+    for answer in explanation["answers"]:
         console.print()
         console.print(Text.assemble((f"{ABOUT[answer['about']]}: ", "bold"), answer["sentence"]))
         for part in _parts(answer):
             console.print(Padding(part, (0, 0, 0, INDENT)))
 
 
-def _parts(answer: Said) -> Iterator[Text | Table]:
-    """Give what stands below an answer's sentence."""
+def _parts(answer: Json) -> Iterator[Text | Table]:
+    """Yield the details below the sentence of an answer."""
     if answer["rules"]:
         yield _rules(answer["rules"])
     if answer.get("change"):
-        yield Text.assemble(("would have changed it: ", "bold"), answer["change"])
-    yield from (_fact(event) for event in answer["evidence"])
+        yield Text.assemble(("what would change it: ", "bold"), answer["change"])
+    yield from (_event_line(event) for event in answer["evidence"])
     for further in answer["activation"]:
         yield Text.assemble(("activation service: ", "bold"), further["verdict"])
         for entry in further["evidence"]:
             yield Text(f"{entry['what']}:")
-            yield from (_fact(event) for event in entry["events"])
+            yield from (_event_line(event) for event in entry["events"])
             if entry["more"]:
                 yield Text("  … and more")
 
 
-def _rules(rules: Sequence[Said]) -> Table:
+def _rules(rules: Sequence[Json]) -> Table:
     table = Table(box=None, show_header=False, pad_edge=False)
     for name in ("outcome", "rule", "reason", "change"):
         table.add_column(name, overflow="fold", no_wrap=name == "outcome")
     for rule in rules:
         passed = rule["passed"]
-        outcome = Text("passed" if passed else "broken", style="green" if passed else "red")
+        outcome = Text("passed" if passed else "failed", style="green" if passed else "red")
         change = f"would pass with: {rule['change']}" if rule.get("change") else ""
         table.add_row(outcome, Text(rule["rule"]), Text(rule["reason"].replace("_", " ")), Text(change))
     return table
 
 
-def _fact(event: Said) -> Text:
-    """Return an event in a line: what it says, and where anybody finds it."""
+def _event_line(event: Json) -> Text:
+    """Return one line for an event: its type, time and subject, and its place in the log."""
     data = event.get("data", {})
-    told = [event["type"], event["occurred_at"]]
-    told += [f"device {data['device_id']}"] if data.get("device_id") else []
-    told += [data["note"]] if data.get("note") else []
+    words = [event["type"], event["occurred_at"]]
+    words += [f"device {data['device_id']}"] if data.get("device_id") else []
+    words += [data["note"]] if data.get("note") else []
     place = f" ({event['slice']}:{event['position']}, {event['event_id']})"
-    return Text.assemble("  - ", " ".join(told), (place, "dim"))
+    return Text.assemble("  - ", " ".join(words), (place, "dim"))

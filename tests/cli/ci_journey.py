@@ -1,7 +1,7 @@
-"""What `.ci/run` does with a `make run` that somebody else started: a small journey over HTTP, and a look at the end.
+"""What `.ci/run` does with a `make run` that it started: a short journey over HTTP, and a check after the stop.
 
-`python -m tests.cli.ci_journey play PID` plays it and writes which processes belong to PID;
-`python -m tests.cli.ci_journey left` reads that list and fails if any of them, or a port, is still there.
+`python -m tests.cli.ci_journey play PID` plays the journey and prints the processes that belong to PID;
+`python -m tests.cli.ci_journey left` reads that list and fails if any of them still runs or a port is still in use.
 """
 
 import json
@@ -20,7 +20,7 @@ PORTS = (15432, 19092, 19093, 8101, 8102)
 
 
 def play() -> list[str]:
-    """Play a code's life on two devices; return what was recorded of the first."""
+    """Play the life of a code on two devices; return the event types of the first device."""
     operator = json.loads(Path(".data/credentials.json").read_text())["operator_key"]
     with httpx.Client(trust_env=False, timeout=20) as client:
         for url in (DEVICE, ACTIVATION):
@@ -33,7 +33,9 @@ def play() -> list[str]:
         for url in devices:
             _ask(client, "POST", f"{url}/codes", operator, code=first)
         licenses = [_when(client, url, operator, _active)["license"] for url in devices]
-        assert licenses[0]["started_at"] == licenses[1]["started_at"], "the first activation date is the code's"
+        assert licenses[0]["started_at"] == licenses[1]["started_at"], (
+            "the term of a code starts with its first activation"
+        )
         _ask(client, "POST", f"{devices[0]}/codes", operator, code=second)
         _when(client, devices[0], operator, lambda seen: seen.get("reserve", {}).get("status") == "ready")
         for service in (ACTIVATION, DEVICE):
@@ -47,8 +49,8 @@ def play() -> list[str]:
 def _ask(client: httpx.Client, method: str, url: str, key: str, **body: Any) -> dict[str, Any]:
     answer = client.request(method, url, headers={"Authorization": f"Bearer {key}"}, json=body or None)
     assert answer.is_success, answer.text
-    said: dict[str, Any] = answer.json()
-    return said
+    answered: dict[str, Any] = answer.json()
+    return answered
 
 
 def _enrolled(client: httpx.Client, key: str) -> str:
@@ -70,12 +72,12 @@ def _when(client: httpx.Client, url: str, key: str, reached: Any) -> dict[str, A
 
 
 def family(pid: int) -> list[int]:
-    """Return the process and all that come from it."""
+    """Return the process and all its descendants."""
     return [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
 
 
 def left(pids: list[int]) -> list[str]:
-    """Return what is still there, in words."""
+    """Describe the processes and ports that are still in use."""
     processes = [psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)]
     return [
         *(f"process {process.pid} ({process.name()})" for process in processes if runs(process)),
@@ -89,5 +91,5 @@ if __name__ == "__main__":
             print(json.dumps(family(int(pid))))
             print("recorded:", ", ".join(play()), file=sys.stderr)
         case ["left"]:
-            remains = left(json.loads(sys.stdin.read()))
-            sys.exit("still there: " + ", ".join(remains) if remains else 0)
+            remaining = left(json.loads(sys.stdin.read()))
+            sys.exit("still in use: " + ", ".join(remaining) if remaining else 0)

@@ -1,4 +1,4 @@
-"""The program as people run it: a process of its own, its ports and data its own, watched from outside alone."""
+"""Runs the program as people do: in its own process, with its own ports and data, observed only from outside."""
 
 import fcntl
 import json
@@ -27,7 +27,7 @@ STOP_SECONDS_MAX = 60.0
 
 
 def surroundings(data: Path) -> dict[str, str]:
-    """Return an environment with a data folder and ports that nobody else uses."""
+    """Return an environment with its own data folder and free ports."""
     ports = free_ports()
     given = {name: value for name, value in os.environ.items() if not name.startswith("PERENNIAL_")}
     return given | {
@@ -41,22 +41,22 @@ def surroundings(data: Path) -> dict[str, str]:
 
 
 def erase(data: Path) -> None:
-    """Remove the data; as root, PostgreSQL's part of it may lie elsewhere."""
+    """Remove the data; for root, PostgreSQL's data may be in another folder."""
     if data.exists():
         System(data).stack.erase()
 
 
 def until(condition: Callable[[], Any], *, seconds: float = 60.0) -> Any:
-    """Return the first true answer of `condition`; fail after the deadline."""
+    """Return the first true result of `condition`; fail after the deadline."""
     deadline = time.monotonic() + seconds
     while not (answer := condition()):
-        assert time.monotonic() < deadline, "not in time"
+        assert time.monotonic() < deadline, "the condition was not met in time"
         time.sleep(0.05)
     return answer
 
 
 class Running:
-    """A program that runs, what it has said so far, and which processes belong to it."""
+    """A running program, its output so far, and its descendant processes."""
 
     def __init__(self, *words: str, environment: Mapping[str, str], terminal: bool = False) -> None:
         self.environment = environment
@@ -86,27 +86,27 @@ class Running:
             self.process.wait(STOP_SECONDS_MAX)
 
     def wait_for(self, words: str) -> None:
-        """Return when the program said `words`; note its processes."""
+        """Wait until the program has printed `words`, then record its processes."""
         until(lambda: words in self.output or self.process.poll() is not None, seconds=START_SECONDS_MAX)
         assert words in self.output, self.output
         self.refresh()
 
     def refresh(self) -> list[psutil.Process]:
-        """Note and return the processes that belong to the program now."""
+        """Record and return the current descendants of the program."""
         self.descendants = psutil.Process(self.process.pid).children(recursive=True)
         return self.descendants
 
     def lines(self, kind: str) -> list[dict[str, Any]]:
-        """Return the JSON objects of a kind; every whole line must be one."""
-        said = [json.loads(line) for line in self.output.split("\n")[:-1]]
-        return [line for line in said if line["kind"] == kind]
+        """Return the JSON objects of a kind; every complete line must be one."""
+        printed = [json.loads(line) for line in self.output.split("\n")[:-1]]
+        return [line for line in printed if line["kind"] == kind]
 
     def press(self, key: bytes) -> None:
-        """Type at the terminal."""
+        """Send a key to the terminal."""
         os.write(self._terminal, key)
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal to the program alone."""
+        """Send a signal only to the program."""
         self.process.send_signal(number)
 
     def send_to_group(self, number: signal.Signals) -> None:
@@ -114,18 +114,18 @@ class Running:
         os.killpg(self.process.pid, number)
 
     def exit_code(self) -> int:
-        """Wait for the end."""
+        """Wait for the program to exit and return its code."""
         code = self.process.wait(STOP_SECONDS_MAX)
         self._reader.join(STOP_SECONDS_MAX)
         return code
 
     def left(self) -> list[psutil.Process | int]:
-        """Return what the program left behind: processes and ports."""
+        """Return the processes and ports that the program left behind."""
         ports = [int(value) for name, value in self.environment.items() if name.endswith("_PORT")]
         return [*filter(runs, self.descendants), *filter(listens, ports)]
 
     def _read(self) -> None:
-        # a terminal whose other side is closed answers with an error
+        # reading a terminal whose other end is closed raises an error
         with suppress(OSError), os.fdopen(self._terminal, "rb", buffering=0, closefd=False) as source:
             while part := source.read(65_536):
                 self.output += part.decode(errors="replace")
@@ -136,20 +136,20 @@ def _take_terminal() -> None:
 
 
 def runs(process: psutil.Process) -> bool:
-    """Whether the process still does something; one that only waits to be reaped does not."""
+    """Whether the process is running; a zombie is not."""
     with suppress(psutil.NoSuchProcess):
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     return False
 
 
 def listens(port: int) -> bool:
-    """Whether somebody answers at the port."""
+    """Whether a server listens on the port."""
     with socket.socket() as probe:
         return probe.connect_ex((LOOPBACK, port)) == 0
 
 
 def answer(environment: Mapping[str, str], *words: str, text: str = "") -> subprocess.CompletedProcess[str]:
-    """Run a command of `perennial` to its end."""
+    """Run a command of `perennial` and wait until it exits."""
     return subprocess.run(
         [PERENNIAL, *words],
         cwd=CHECKOUT,
@@ -163,7 +163,7 @@ def answer(environment: Mapping[str, str], *words: str, text: str = "") -> subpr
 
 
 def objects(environment: Mapping[str, str], *words: str, text: str = "") -> list[dict[str, Any]]:
-    """Return the JSON objects that a command answers; it must succeed."""
+    """Return the JSON objects that a command prints; it must succeed."""
     outcome = answer(environment, *words, "--json", text=text)
     assert outcome.returncode == 0, outcome.stderr
     return [json.loads(line) for line in outcome.stdout.splitlines()]

@@ -1,4 +1,4 @@
-"""`perennial demo` and `make run` as people start and end them, in the order of this file on one data folder."""
+"""`perennial demo` and `make run` as people start and stop them. The tests share a data folder and run in order."""
 
 import json
 import signal
@@ -13,8 +13,8 @@ import pytest
 from shared.local.ports import LOOPBACK
 from tests.cli.running import PERENNIAL, Running, erase, surroundings, until
 
-FOLLOWS = '"kind": "ready"'
-ARTICLE = [
+READY = '"kind": "ready"'
+WALKTHROUGH = [
     ["DeviceEnrolled"],
     ["CodeAdded", "LicenseActivated"],
     ["CodeAdded", "CodeVerified"],
@@ -32,12 +32,12 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
     erase(data)
 
 
-def test_the_demo_plays_the_article_and_sigint_ends_everything(environment: dict[str, str]) -> None:
+def test_the_demo_plays_the_walkthrough_and_sigint_stops_everything(environment: dict[str, str]) -> None:
     """R-01, R-31, R-44, R-55, R-56, R-90."""
     with Running(PERENNIAL, "demo", "--json", environment=environment) as demo:
-        demo.wait_for(FOLLOWS)
+        demo.wait_for(READY)
         steps = demo.lines("step")
-        assert [step["events"] for step in steps] == ARTICLE
+        assert [step["events"] for step in steps] == WALKTHROUGH
         for step, words in zip(
             steps,
             ("enrolled", "days remaining", "waits in reserve", "not_expired", "takes over", "already_activated", "730"),
@@ -57,7 +57,7 @@ def test_the_demo_plays_the_article_and_sigint_ends_everything(environment: dict
     assert keys == [json.loads(credentials.read_text())["operator_key"]]
 
 
-def test_a_second_start_goes_on_and_ctrl_c_at_the_terminal_ends_make_with_0(environment: dict[str, str]) -> None:
+def test_a_second_start_keeps_the_data_and_ctrl_c_at_the_terminal_ends_make_with_0(environment: dict[str, str]) -> None:
     with Running("make", "run", environment=environment, terminal=True) as make:
         make.wait_for("events as they happen")
         assert "operator key" not in make.output
@@ -69,22 +69,22 @@ def test_a_second_start_goes_on_and_ctrl_c_at_the_terminal_ends_make_with_0(envi
 
 
 @pytest.mark.parametrize("whom", ["make alone", "make's group"])
-def test_a_signal_to_make_leaves_nothing(environment: dict[str, str], whom: str) -> None:
+def test_a_signal_to_make_leaves_no_process(environment: dict[str, str], whom: str) -> None:
     with Running("make", "run", environment=environment) as make:
-        make.wait_for("Perennial starts")
+        make.wait_for("starting Perennial")
         until(lambda: any("guard" in word for child in make.refresh() for word in child.cmdline()))
         if whom == "make alone":
             make.send(signal.SIGINT)
         else:
             make.send_to_group(signal.SIGINT)
-        # GNU make passes a signal that it got on to itself, whatever its program answered
+        # GNU make kills itself with a signal that it got, whatever the exit code of its program
         assert make.exit_code() in {0, -signal.SIGINT}
         assert "everything is stopped" in make.output
         assert "\x1b[" not in make.output
         assert make.left() == []
 
 
-def test_a_taken_port_is_one_line_and_its_own_exit_code(environment: dict[str, str]) -> None:
+def test_a_port_in_use_is_one_line_with_its_own_exit_code(environment: dict[str, str]) -> None:
     port = environment["PERENNIAL_POSTGRES_PORT"]
     with (
         socket.create_server((LOOPBACK, int(port))),

@@ -1,4 +1,4 @@
-"""The command line as it describes itself: every command is walked over, so that none can be forgotten."""
+"""The help of every command, found by walking the command tree, so that no command is forgotten."""
 
 import os
 import shlex
@@ -19,11 +19,11 @@ from tests.cli.running import PERENNIAL, Running
 ROOT: Any = typer.main.get_command(app)
 SHELL_ENDS = {"|", "<", ">"}
 ALWAYS_JSON = {"perennial log keys", "perennial log prove"}
-"""What is a JSON document and nothing else needs no option for it."""
+"""Commands that print only a JSON document need no option for it."""
 
 
 def leaves(command: Any, name: str = "perennial") -> Iterator[tuple[str, Any]]:
-    """Give every command that does something, by its full name."""
+    """Yield every command that is not a group, with its full name."""
     if not hasattr(command, "list_commands"):
         yield name, command
         return
@@ -34,18 +34,18 @@ def leaves(command: Any, name: str = "perennial") -> Iterator[tuple[str, Any]]:
 LEAVES = dict(leaves(ROOT))
 
 
-def called(*words: str, **environment: str) -> Result:
-    """Return what the command line answers, called inside this process: it asks nobody."""
+def run(*words: str, **environment: str) -> Result:
+    """Run the command line in this process; it opens no connection."""
     return CliRunner().invoke(app, words, prog_name="perennial", env=environment)
 
 
 def test_there_are_commands_to_walk_over() -> None:
-    """The other tests of this file look at nothing without them."""
+    """Otherwise the parametrized tests of this file would pass without testing anything."""
     assert len(LEAVES) > 30
 
 
 @pytest.mark.parametrize("name", LEAVES)
-def test_every_command_says_what_it_does_and_shows_examples_that_parse(name: str) -> None:
+def test_every_command_has_help_and_examples_that_parse(name: str) -> None:
     command = LEAVES[name]
     assert command.help.strip()
     lines = examples_in(command.epilog or "")
@@ -55,10 +55,10 @@ def test_every_command_says_what_it_does_and_shows_examples_that_parse(name: str
 
 
 def parsed(line: str) -> str:
-    """Return the full name of the command that a line calls; the command line itself reads all its options."""
+    """Return the full name of the command in a line; the command line itself parses all its options."""
     words = shlex.split(line)
-    ends = [words.index(end) for end in SHELL_ENDS if end in words]
-    command, name, rest = ROOT, words[0], words[1 : min(ends, default=len(words))]
+    positions = [words.index(end) for end in SHELL_ENDS if end in words]
+    command, name, rest = ROOT, words[0], words[1 : min(positions, default=len(words))]
     while True:
         context = command.make_context(name, list(rest), parent=None)
         if not hasattr(command, "list_commands"):
@@ -68,51 +68,51 @@ def parsed(line: str) -> str:
 
 
 @pytest.mark.parametrize("name", LEAVES)
-def test_every_command_answers_in_json_and_explains_each_option(name: str) -> None:
+def test_every_command_can_print_json_and_explains_each_option(name: str) -> None:
     options = {option for parameter in LEAVES[name].params for option in parameter.opts}
     assert ("--json" in options) is (name not in ALWAYS_JSON)
     assert [parameter.name for parameter in LEAVES[name].params if not (parameter.help or "").strip()] == []
 
 
 def test_the_help_of_the_program_documents_every_exit_code() -> None:
-    told = " ".join(called("--help").stdout.split())
-    assert EXIT_CODES in told
+    help_text = " ".join(run("--help").stdout.split())
+    assert EXIT_CODES in help_text
     assert [f"{code:d} " in EXIT_CODES for code in ExitCode] == [True] * len(ExitCode)
 
 
-def test_wrong_usage_is_2_and_says_so_on_stderr_alone() -> None:
+def test_a_usage_error_exits_with_2_and_prints_only_to_stderr() -> None:
     for words in (
         ["code", "issue"],
         ["nonsense"],
         ["code", "show", "--nonsense"],
         ["parked", "list", "--service", "x"],
     ):
-        outcome = called(*words)
+        outcome = run(*words)
         assert (outcome.exit_code, outcome.stdout) == (ExitCode.USAGE, ""), words
         assert outcome.stderr
 
 
-def test_a_port_that_is_none_is_wrong_usage_in_one_line() -> None:
-    outcome = called("code", "show", "0" * 32, PERENNIAL_DEVICE_PORT="http")
+def test_an_invalid_port_is_a_usage_error_of_one_line() -> None:
+    outcome = run("code", "show", "0" * 32, PERENNIAL_DEVICE_PORT="http")
     assert outcome.exit_code == ExitCode.USAGE
-    assert outcome.stderr == "perennial: PERENNIAL_DEVICE_PORT is no port: a number up to 65535\n"
+    assert outcome.stderr == "perennial: PERENNIAL_DEVICE_PORT is not a port number: use a number from 0 to 65535\n"
 
 
-def test_a_word_is_explained_without_asking_anybody() -> None:
+def test_a_reason_is_explained_offline() -> None:
     """R-19."""
-    outcome = called("reason", "show", "throttled")
+    outcome = run("reason", "show", "throttled")
     assert outcome.exit_code == ExitCode.DONE
     assert "throttled" in outcome.stdout
-    assert called("reason", "show", "unheard_of").exit_code == ExitCode.REFUSED
+    assert run("reason", "show", "unheard_of").exit_code == ExitCode.REFUSED
 
 
-def test_colors_are_for_terminals_and_even_there_not_for_those_who_want_none() -> None:
+def test_colors_are_only_for_terminals_and_no_color_turns_them_off() -> None:
     surroundings = {**os.environ, "TERM": "xterm-256color", "NO_COLOR": "1"}
     with Running(PERENNIAL, "reason", "list", "--about", "notices", environment=surroundings, terminal=True) as shown:
         assert shown.exit_code() == ExitCode.DONE
     assert "seats_exhausted" in shown.output
     assert "\x1b[" not in shown.output
-    assert "\x1b[" not in called("reason", "list").stdout
+    assert "\x1b[" not in run("reason", "list").stdout
 
 
 # --- completion ---------------------------------------------------------------------------------
@@ -122,7 +122,7 @@ TYPED = {
     "parked list --reason position": "position_gap",
     "code issue --kind sub": "subscription",
 }
-"""What was typed when the Tab key was pressed, and the one thing that bash must offer then."""
+"""What was typed before the Tab key, and the only completion that bash must offer."""
 
 PRESS_TAB = """
 eval "$(perennial --show-completion bash)"
@@ -136,7 +136,7 @@ press() {
 
 def test_bash_completes_commands_options_and_names() -> None:
     presses = "\n".join(f"press {typed}" for typed in TYPED)
-    # the script asks for the program by the name that people type
+    # the script runs the program by the name that people type
     path = f"{Path(PERENNIAL).parent}:{os.environ['PATH']}"
     outcome = subprocess.run(
         ["/bin/bash", "--norc", "-c", PRESS_TAB + presses],
@@ -150,9 +150,9 @@ def test_bash_completes_commands_options_and_names() -> None:
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_is_there_for_each_shell(shell: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    # otherwise typer looks which shell this is, and there may be none around a test
+def test_each_shell_has_a_completion_script(shell: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # otherwise typer detects the current shell, and a test may run without one
     monkeypatch.setenv("_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION", "1")
-    script = called("--show-completion", shell)
+    script = run("--show-completion", shell)
     assert script.exit_code == 0
     assert "_PERENNIAL_COMPLETE" in script.stdout

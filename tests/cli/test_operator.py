@@ -1,4 +1,4 @@
-"""An operator's commands against a running system, each a process of its own as at a terminal."""
+"""An operator's commands against a running system, each in its own process, as at a terminal."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ from shared.ledger.slices import slice_of
 from shared.local.ports import LOOPBACK, Ports
 from tests.cli.running import PERENNIAL, Running, answer, erase, objects, surroundings, until
 
-BUYS = ("code", "issue", "--product", "antivirus", "--term", "P1Y")
+ISSUE = ("code", "issue", "--product", "antivirus", "--term", "P1Y")
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def enroll(environment: dict[str, str]) -> str:
 
 
 def code(environment: dict[str, str]) -> dict[str, str]:
-    issued: dict[str, str] = objects(environment, *BUYS)[0]
+    issued: dict[str, str] = objects(environment, *ISSUE)[0]
     return issued
 
 
@@ -57,7 +57,7 @@ def parked(environment: dict[str, str], *more: str) -> list[dict[str, Any]]:
 
 
 def order(environment: dict[str, str], name: str, **body: Any) -> None:
-    """Send an order as a fleet tool does."""
+    """Send a command as a fleet tool does."""
     headers = {
         "ce_specversion": "1.0",
         "ce_id": str(new_id()),
@@ -80,7 +80,7 @@ def order(environment: dict[str, str], name: str, **body: Any) -> None:
 
 
 def query(running: Running, service: str, sql: str, *values: object) -> Any:
-    """Ask a ledger as the server's superuser, who alone may do what these tests do to it."""
+    """Query a ledger as the superuser, because only that role may do what these tests do."""
 
     async def ask() -> Any:
         connection = await asyncpg.connect(superuser(running, service))
@@ -97,7 +97,7 @@ def superuser(running: Running, service: str) -> str:
     return System(Path(running.environment["PERENNIAL_DATA"]), ports=ports).stack.postgres.dsn(service)
 
 
-def test_a_code_goes_from_the_shop_to_the_device_and_is_told_whole_only_once(
+def test_a_code_is_issued_added_and_activated_and_is_shown_whole_only_once(
     running: Running, environment: dict[str, str]
 ) -> None:
     """R-04, R-112."""
@@ -111,7 +111,7 @@ def test_a_code_goes_from_the_shop_to_the_device_and_is_told_whole_only_once(
     assert bought["code"] not in running.output
 
 
-def test_a_blocked_code_says_why_in_its_history(environment: dict[str, str]) -> None:
+def test_the_history_of_a_blocked_code_says_why_it_was_blocked(environment: dict[str, str]) -> None:
     """R-46, R-106."""
     ref = code(environment)["code_ref"]
     objects(environment, "code", "block", ref, "--reason", "stolen")
@@ -127,7 +127,7 @@ def test_a_blocked_code_says_why_in_its_history(environment: dict[str, str]) -> 
     assert "\x1b[" not in table
 
 
-def test_a_code_is_found_by_what_support_knows_and_its_seat_is_taken_away_after_a_look(
+def test_support_finds_a_code_and_releases_its_seat_after_a_preview(
     environment: dict[str, str],
 ) -> None:
     """R-84, R-96."""
@@ -141,12 +141,9 @@ def test_a_code_is_found_by_what_support_knows_and_its_seat_is_taken_away_after_
     assert objects(environment, "code", "devices", ref) == [{"device_id": device_id}]
 
     release = ("code", "release", ref, device_id, "--reason", "stolen")
-    seen = until(lambda: _affecting(objects(environment, *release, "--preview")[0]))
-    assert (seen["refused"], seen["affected"][0]["device_id"], seen["affected"][0]["until_then"]) == (
-        None,
-        device_id,
-        None,
-    )
+    preview = until(lambda: _affecting(objects(environment, *release, "--preview")[0]))
+    first = preview["affected"][0]
+    assert (preview["refused"], first["device_id"], first["until_then"]) == (None, device_id, None)
     assert objects(environment, "code", "devices", ref) == [{"device_id": device_id}]
     assert objects(environment, *release)[0]["recorded"] == ["SeatReleased"]
     assert objects(environment, "code", "devices", ref) == []
@@ -155,12 +152,12 @@ def test_a_code_is_found_by_what_support_knows_and_its_seat_is_taken_away_after_
     assert answer(environment, *refund).stderr.startswith("perennial: unknown_order: ")
 
 
-def _affecting(seen: dict[str, Any]) -> dict[str, Any] | None:
-    """Return what is foreseen once the forecast knows of the device."""
-    return seen if seen["affected"] else None
+def _affecting(preview: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the preview once the forecast knows the device."""
+    return preview if preview["affected"] else None
 
 
-def test_a_link_from_the_command_line_opens_the_window_once_for_its_device_alone(environment: dict[str, str]) -> None:
+def test_a_link_from_the_command_line_opens_only_the_window_of_its_device(environment: dict[str, str]) -> None:
     """R-109."""
     device_id = enroll(environment)
     (link,) = objects(environment, "device", "window", device_id)
@@ -170,61 +167,71 @@ def test_a_link_from_the_command_line_opens_the_window_once_for_its_device_alone
         assert browser.get(other).is_client_error
 
 
-def test_consumers_and_relays_tell_how_far_they_are(environment: dict[str, str]) -> None:
-    rows = until(lambda: _all_told(objects(environment, "consumer", "list")))
+def test_consumers_and_relays_report_their_progress(environment: dict[str, str]) -> None:
+    rows = until(lambda: _all_reported(objects(environment, "consumer", "list")))
     assert {row["name"] for row in rows} == {*CONSUMERS, "device.relay", "activation.relay"}
     assert {(row["workers"], row["problem"]) for row in rows} == {(1, None)}
 
 
-def _all_told(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the rows once each has been told by a worker."""
+def _all_reported(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows once a worker has reported each of them."""
     return rows if all(row["workers"] for row in rows) else []
 
 
-def test_the_doctor_looks_at_everything_and_what_is_not_well_says_what_to_do(environment: dict[str, str]) -> None:
+def test_the_doctor_checks_everything_and_says_what_to_do_about_problems(environment: dict[str, str]) -> None:
     until(lambda: answer(environment, "doctor").returncode == ExitCode.DONE)
     findings = objects(environment, "doctor")
     parts = " ".join(finding["part"] for finding in findings)
-    for part in ("machine", "door", "ledger", "relay", "checkpoints", "events.v1", "commands.v1", *CONSUMERS):
+    for part in (
+        "machine",
+        "device service",
+        "activation service",
+        "ledger",
+        "relay",
+        "checkpoints",
+        "events.v1",
+        "commands.v1",
+        *CONSUMERS,
+    ):
         assert part in parts
     assert all(finding["do"] for finding in findings if finding["state"] != "well")
     found = " ".join(finding["found"] for finding in findings)
-    for words in ("PostgreSQL ", "Python ", "brokers answer", "tables are those of this release", "signs with key"):
+    for words in ("PostgreSQL ", "Python ", "1 broker reachable", "the schema matches this release", "signs with key"):
         assert words in found
     away = answer(environment, "--device-url", "http://127.0.0.1:9", "--kafka", "127.0.0.1:9", "doctor", "--json")
     assert away.returncode == ExitCode.UNREACHABLE
-    told = [json.loads(line) for line in away.stdout.splitlines()]
-    assert {finding["part"] for finding in told if finding["state"] == "away"} == {"device door", "Kafka"}
-    assert all(finding["do"] for finding in told if finding["state"] == "away")
+    unreachable = [json.loads(line) for line in away.stdout.splitlines()]
+    assert {finding["part"] for finding in unreachable if finding["state"] == "away"} == {"device service", "Kafka"}
+    assert all(finding["do"] for finding in unreachable if finding["state"] == "away")
 
 
-def test_refusals_are_one_line_on_stderr_and_never_repeat_a_code(environment: dict[str, str]) -> None:
+def test_errors_are_one_line_on_stderr_and_never_repeat_a_code(environment: dict[str, str]) -> None:
     """R-112."""
     bought = code(environment)["code"]
-    for words, exit_code, said in (
-        (("code", "show", bought), 1, "no code reference"),
+    for words, exit_code, message in (
+        (("code", "show", bought), 1, "not a code reference"),
         (("code", "show", "0" * 32), 1, "unknown_code"),
         (("code", "block", "0" * 32, "--reason", "x", "--preview"), 1, "unknown_code"),
         (("device", "show", "nobody"), 1, "unknown_device"),
         (("parked", "redrive", "device.commands:0:999"), 1, "not_parked"),
         (("parked", "redrive", "license_view:0:1"), 1, "rebuild"),
         (("log", "republish", "--service", "device", "--slice", "0", "--from-position", "9999"), 1, "not published"),
-        (("--device-url", "http://127.0.0.1:9", "device", "show", "x"), 3, "cannot be reached"),
+        (("--device-url", "http://127.0.0.1:9", "device", "show", "x"), 3, "connection failed"),
     ):
         outcome = answer(environment, *words)
         assert (outcome.returncode, outcome.stdout) == (exit_code, ""), words
-        assert said in outcome.stderr
+        assert message in outcome.stderr
         assert len(outcome.stderr.splitlines()) == 1
         assert bought not in outcome.stderr
 
 
-def test_topics_and_schema_are_made_once(running: Running, environment: dict[str, str]) -> None:
+def test_topics_and_schema_are_created_only_once(running: Running, environment: dict[str, str]) -> None:
     assert objects(environment, "topics", "ensure", "--partitions", "8", "--replicas", "1")[0]["made"] == []
     owner = environment | {"PERENNIAL_OWNER_DATABASE_URL": superuser(running, "device")}
     assert objects(owner, "migrate", "--service", "device")[0]["applied"] == []
 
 
-def test_an_order_for_an_unknown_device_is_parked_and_redriven_once_the_device_is_known(
+def test_a_command_for_an_unknown_device_is_parked_and_redriven_once_the_device_is_enrolled(
     running: Running, environment: dict[str, str]
 ) -> None:
     """R-122."""
@@ -247,7 +254,7 @@ def test_an_order_for_an_unknown_device_is_parked_and_redriven_once_the_device_i
     until(lambda: "MessageRedriven" in {line["type"] for line in running.lines("event")})
 
 
-def test_an_order_that_nobody_knows_stays_parked(environment: dict[str, str]) -> None:
+def test_an_unknown_command_stays_parked(environment: dict[str, str]) -> None:
     """R-122."""
     order(environment, "PaintDevice", device_id="d-1")
     (row,) = until(lambda: parked(environment, "--service", "device"))
@@ -256,7 +263,7 @@ def test_an_order_that_nobody_knows_stays_parked(environment: dict[str, str]) ->
     assert [entry["id"] for entry in parked(environment)] == [row["id"]]
 
 
-def test_a_parked_record_is_discarded_with_a_reason_and_stays_to_be_seen(environment: dict[str, str]) -> None:
+def test_a_parked_record_is_discarded_with_a_reason_and_stays_visible(environment: dict[str, str]) -> None:
     """R-122."""
     order(environment, "ShredDevice", device_id="d-1")
     (row,) = until(lambda: [each for each in parked(environment) if "ShredDevice" in each["detail"]])
@@ -270,7 +277,7 @@ def test_a_parked_record_is_discarded_with_a_reason_and_stays_to_be_seen(environ
         assert "not_parked" in answer(environment, "parked", *words).stderr
 
 
-def test_an_event_that_never_reached_kafka_is_told_and_republishing_heals_it(
+def test_an_event_that_never_reached_kafka_is_reported_and_republishing_delivers_it(
     running: Running, environment: dict[str, str]
 ) -> None:
     """R-120, R-122."""
@@ -278,7 +285,7 @@ def test_an_event_that_never_reached_kafka_is_told_and_republishing_heals_it(
     slice_number = slice_of(device_id)
     until(lambda: query(running, "device", PUBLISHED, slice_number))
     lost = query(running, "device", "select position + 1 from slice_head where slice = $1", slice_number)
-    # the ledger believes that the next event is on Kafka already, so the relay passes it over
+    # the ledger records the next event as sent already, so the relay skips it
     query(running, "device", "update slice_published set position = $2 where slice = $1", slice_number, lost)
     objects(environment, "device", "add-code", device_id, text=first["code"])
     assert answer(environment, "device", "add-code", device_id, text=second["code"]).returncode == 1
@@ -297,8 +304,8 @@ def test_an_event_that_never_reached_kafka_is_told_and_republishing_heals_it(
     assert recorded(environment, device_id) == ["DeviceEnrolled", "CodeAdded", "CodeRejected", "LicenseActivated"]
     until(lambda: query(running, "device", PUBLISHED, slice_number))
     head = query(running, "device", "select position from slice_head where slice = $1", slice_number)
-    until(lambda: query(running, "activation", HEARD, "activation.requests", slice_number) == head)
-    until(lambda: query(running, "device", HEARD, "license_view", slice_number) == head)
+    until(lambda: query(running, "activation", READ_UP_TO, "activation.requests", slice_number) == head)
+    until(lambda: query(running, "device", READ_UP_TO, "license_view", slice_number) == head)
     (marked,) = objects(environment, "parked", "redrive", waiting["id"])
     assert marked["recorded"] == ["MessageRedriven"]
 
@@ -307,4 +314,4 @@ PUBLISHED = (
     "select h.position > 0 and h.position = p.position"
     " from slice_head h join slice_published p using (slice) where slice = $1"
 )
-HEARD = "select position from inbound_slice where consumer = $1 and slice = $2"
+READ_UP_TO = "select position from inbound_slice where consumer = $1 and slice = $2"
