@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from pydantic import BaseModel
+from msgspec.structs import asdict
 
 from services.activation.decider import POLICY, commands_for
 from services.activation.decider import Command as CodeCommand
@@ -103,9 +103,9 @@ def _text(events: Sequence[Event]) -> str:
     return "\n".join(f"{type(event).__name__}\n{_fields(event)}" for event in events)
 
 
-def _fields(event: BaseModel) -> str:
+def _fields(event: Event) -> str:
     # why a refusal was one is the subject of tests of its own
-    return "\n".join(f"    {name}: {value}" for name, value in event if name != "findings")
+    return "\n".join(f"    {name}: {value}" for name, value in asdict(event).items() if name != "findings")
 
 
 def last_group(code: str) -> str:
@@ -173,8 +173,8 @@ def added_at_once(
 ) -> CodeAdded:
     """The code is added without a license in force, or in place of a trial."""
     at = at or (NOON if over is None else LATER)
-    return added(code, over=over, ends=ends, device=device).model_copy(
-        update={"purpose": "immediate", "answer_by": at + POLICY.answer_patience, "ends_trial": ends_trial}
+    return added(code, over=over, ends=ends, device=device).but(
+        purpose="immediate", answer_by=at + POLICY.answer_patience, ends_trial=ends_trial
     )
 
 

@@ -20,6 +20,7 @@ from shared.messages import (
     CodeVerified,
     DeviceId,
     Finding,
+    Hold,
     LicenseActivated,
     Reason,
 )
@@ -109,6 +110,17 @@ class Evidence(BaseModel):
     more: bool = False
 
 
+class Rule(BaseModel):
+    """A rule that was looked at; `change` is what would have made it pass."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+    rule: str
+    reason: Reason | Hold
+    passed: bool
+    change: str
+
+
 class Explanation(BaseModel):
     """Why a verdict was given, or how a code came to stand where it stands."""
 
@@ -117,14 +129,15 @@ class Explanation(BaseModel):
     code_ref: CodeRef
     verdict: str
     device_id: DeviceId | None = None
-    rules: tuple[Finding, ...] = ()
+    rules: tuple[Rule, ...] = ()
     change: str | None = None
     evidence: tuple[Evidence, ...] = ()
 
 
 def explain(code_ref: CodeRef, verdict: CodeEvent | None, evidence: Sequence[Evidence]) -> Explanation:
     """Return the explanation that rests on this evidence."""
-    rules: tuple[Finding, ...] = getattr(verdict, "findings", ())
+    findings: tuple[Finding, ...] = getattr(verdict, "findings", ())
+    rules = tuple(map(Rule.model_validate, findings))
     changes = [rule.change for rule in rules if not rule.passed and rule.change]
     return Explanation(
         code_ref=code_ref,

@@ -67,6 +67,8 @@ from shared.messages.fields import (
     Trigger,
     Vendor,
 )
+from shared.messages.forms import as_model
+from shared.messages.problems import FIELD, field_name, first_problem
 from shared.messages.verdicts import (
     ActivationDelayed,
     ActivationRefused,
@@ -86,7 +88,6 @@ from shared.messages.wire import (
     ACTIVATION_EVENTS,
     DEVICE_EVENTS,
     EVENT_TYPES,
-    FIELD,
     PARKING_EVENTS,
     CodeEvent,
     DeviceEvent,
@@ -95,8 +96,6 @@ from shared.messages.wire import (
     UnreadableEvent,
     decode,
     encode,
-    field_name,
-    first_problem,
 )
 
 __all__ = [
@@ -175,6 +174,7 @@ __all__ = [
     "UnreadableEvent",
     "Vendor",
     "Verdict",
+    "as_model",
     "decode",
     "encode",
     "field_name",

@@ -1,8 +1,8 @@
 """The life of a code: what shops, operators and devices made of it."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from shared.messages.facts import ForCode
 from shared.messages.fields import (
@@ -12,6 +12,7 @@ from shared.messages.fields import (
     Edition,
     Feature,
     LastGroup,
+    Moment,
     OrderId,
     Product,
     ProductVersion,
@@ -34,15 +35,15 @@ class CodeIssued(ForCode):
     product: Product
     kind: CodeKind
     term: Term
-    seats: int = Field(ge=1)
+    seats: Annotated[int, Field(ge=1)]
     regions: tuple[Region, ...] = ()
-    activate_by: AwareDatetime | None = None
+    activate_by: Moment | None = None
     vendor: Vendor = "default"
     edition: Edition = "standard"
     features: tuple[Feature, ...] = ()
     version_min: ProductVersion | None = None
     version_max: ProductVersion | None = None
-    grace_days: int = Field(default=0, ge=0, le=365)
+    grace_days: Annotated[int, Field(ge=0, le=365)] = 0
     auto_renews: bool = False
     short_term: Term | None = None
     sealed_customer: Sealed | None = None
@@ -63,8 +64,8 @@ class EarlierActivationReported(ForCode):
     """
 
     device_id: DeviceId
-    activated_at: AwareDatetime
-    started_at: AwareDatetime
+    activated_at: Moment
+    started_at: Moment
     affected: tuple[DeviceId, ...] = ()
 
 

@@ -2,10 +2,8 @@
 
 from typing import Literal
 
-from pydantic import AwareDatetime
-
 from shared.messages.facts import ActivationRequest, Attempt, ForDevice, Installation
-from shared.messages.fields import CodeRef, DeviceId, LastGroup, Notice, PublicKey, Reason, Sealed
+from shared.messages.fields import CodeRef, DeviceId, LastGroup, Moment, Notice, PublicKey, Reason, Sealed
 
 
 class DeviceEnrolled(Installation):
@@ -56,7 +54,7 @@ class LicenseExpired(Attempt):
     """
 
     code_ref: CodeRef
-    ended_at: AwareDatetime
+    ended_at: Moment
     generation: int
     reserve_ref: CodeRef | None = None
     cause: Literal["term_over", "blocked"] = "term_over"
@@ -69,7 +67,7 @@ class LicenseRemoved(Attempt):
     """
 
     code_ref: CodeRef
-    removed_at: AwareDatetime
+    removed_at: Moment
     reserve_ref: CodeRef | None = None
     cause: Literal["removed", "deactivated_offline"] = "removed"
 
@@ -77,7 +75,7 @@ class LicenseRemoved(Attempt):
 class ActivateNow(ActivationRequest):
     """The user asked for the activation, after expiry (R-55). If it fails, it may be asked for at `again_at` (R-64)."""
 
-    again_at: AwareDatetime | None = None
+    again_at: Moment | None = None
 
 
 class ActivationRetried(ActivationRequest):
@@ -90,15 +88,15 @@ class OfflineActivationReported(ActivationRequest):
     """The device activated the code at `activated_at` by itself, and tells it now (R-77)."""
 
     last_group: LastGroup
-    activated_at: AwareDatetime
+    activated_at: Moment
 
 
 class PredictionChanged(ForDevice):
     """The code in reserve will end at another time than was told: it was started or renewed elsewhere (R-73)."""
 
     code_ref: CodeRef
-    predicted_ends_at: AwareDatetime
-    started_at: AwareDatetime | None = None
+    predicted_ends_at: Moment
+    started_at: Moment | None = None
     notices: tuple[Notice, ...] = ()
 
 
@@ -106,7 +104,7 @@ class GuessesThrottled(ForDevice):
     """Too many unknown codes: the device may add the next one at `until`; no code is locked (R-107)."""
 
     guesses: int
-    until: AwareDatetime
+    until: Moment
 
 
 class CloneSuspected(ForDevice):

@@ -1,15 +1,16 @@
 """What every event is: a frozen fact, about a device, a code, or every device on a code."""
 
-from typing import ClassVar
+from typing import Any, ClassVar, Self, dataclass_transform
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+import msgspec
 
 from shared.messages.fields import (
     Change,
     CodeRef,
     DeviceId,
     Hold,
+    Moment,
     Product,
     ProductVersion,
     Reason,
@@ -19,13 +20,31 @@ from shared.messages.fields import (
 )
 
 
-class Finding(BaseModel):
+class FactType(msgspec.StructMeta):
+    """Lets the fields of facts be named at the call, in every class of them."""
+
+    def __new__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **settings: Any) -> "FactType":
+        """Return the class."""
+        return super().__new__(cls, name, bases, namespace, kw_only=True, **settings)
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+class Fact(msgspec.Struct, metaclass=FactType, frozen=True, gc=False):
+    """What was so. It is checked when it is read and when it is written (`wire`); fields not known here are ignored.
+
+    None refers to itself, so that Python's collector need not look at them.
+    """
+
+    def but(self, **changes: object) -> Self:
+        """Return the same with `changes`."""
+        return msgspec.structs.replace(self, **changes)
+
+
+class Finding(Fact):
     """What was looked at for a verdict: whether it passed; if not, `change` tells what would have made it pass.
 
     `reason` is the word by which it refuses. A refusal keeps its findings, so that it can be explained from the log.
     """
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     rule: Rules
     reason: Reason | Hold
@@ -33,13 +52,12 @@ class Finding(BaseModel):
     change: Change = ""
 
 
-class Event(BaseModel):
-    """A fact. Frozen; fields that this reader does not know are ignored.
+class Event(Fact):
+    """A fact of a log.
 
     `policy_version` names the policy by which it was decided (R-54); 0 is a fact that no policy decided.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
     schema_version: ClassVar[int] = 1
     ignorable: ClassVar[bool] = False
     """Whether a reader that does not know it may pass it over: true only if nobody ever needs to act on it."""
@@ -79,7 +97,7 @@ class Attempt(Installation):
     """
 
     request_id: UUID
-    answer_by: AwareDatetime | None = None
+    answer_by: Moment | None = None
     prior_ref: CodeRef | None = None
     accepts_short_term: bool = False
 
@@ -92,7 +110,7 @@ class ActivationRequest(Attempt):
 
     code_ref: CodeRef
     current_ref: CodeRef | None = None
-    current_ends_at: AwareDatetime | None = None
+    current_ends_at: Moment | None = None
 
 
 class ForHolders(Event):

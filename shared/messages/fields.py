@@ -3,10 +3,14 @@
 A word is storage: it stays for ever, and the same word stands in event, API, log and page (R-19).
 """
 
+from datetime import datetime
 from typing import Annotated, Literal
 
+from msgspec import Meta
 from pydantic import StringConstraints
 
+Moment = Annotated[datetime, Meta(tz=True)]
+"""A time, which has a zone (R-76)."""
 DeviceId = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._:-]+$")]
 CodeRef = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 LastGroup = Annotated[str, StringConstraints(pattern=r"^[0-9A-Z]{5}$")]

@@ -7,8 +7,6 @@ writes the one it received and applied to the device's stream.
 from typing import Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime
-
 from shared.messages.facts import Finding, ForDevice, ForHolders, Verdict
 from shared.messages.fields import (
     CodeKind,
@@ -16,6 +14,7 @@ from shared.messages.fields import (
     Edition,
     Feature,
     LastGroup,
+    Moment,
     Note,
     Notice,
     OrderId,
@@ -33,8 +32,8 @@ class CodeVerified(Verdict):
 
     last_group: LastGroup
     term: Term
-    predicted_ends_at: AwareDatetime
-    started_at: AwareDatetime | None = None
+    predicted_ends_at: Moment
+    started_at: Moment | None = None
     notices: tuple[Notice, ...] = ()
     kind: CodeKind = "paid"
     edition: Edition = "standard"
@@ -49,7 +48,7 @@ class CodeRejected(Verdict):
     """
 
     reason: Reason
-    asked_at: AwareDatetime | None = None
+    asked_at: Moment | None = None
     findings: tuple[Finding, ...] = ()
 
 
@@ -61,9 +60,9 @@ class LicenseActivated(Verdict):
 
     last_group: LastGroup
     trigger: Trigger
-    activated_at: AwareDatetime
-    started_at: AwareDatetime
-    ends_at: AwareDatetime
+    activated_at: Moment
+    started_at: Moment
+    ends_at: Moment
     replaced_ref: CodeRef | None = None
     kind: CodeKind = "paid"
     edition: Edition = "standard"
@@ -84,7 +83,7 @@ class ActivationRefused(ForDevice):
     trigger: Trigger
     request_id: UUID
     code_ref: CodeRef | None = None
-    available_at: AwareDatetime | None = None
+    available_at: Moment | None = None
     findings: tuple[Finding, ...] = ()
 
 
@@ -96,7 +95,7 @@ class ActivationDelayed(Verdict):
     """
 
     trigger: Trigger
-    retry_at: AwareDatetime
+    retry_at: Moment
     cause: Literal["purchase_pending", "renewal_due", "no_answer"]
 
 
@@ -113,9 +112,9 @@ class LicenseRenewed(ForHolders):
     """A purchase extends the license by `term` (R-90)."""
 
     order_id: OrderId
-    purchased_at: AwareDatetime
-    previous_ends_at: AwareDatetime
-    ends_at: AwareDatetime
+    purchased_at: Moment
+    previous_ends_at: Moment
+    ends_at: Moment
     term: Term | None = None
 
 
@@ -126,8 +125,8 @@ class LicenseShortened(ForHolders):
     """
 
     order_id: OrderId
-    previous_ends_at: AwareDatetime
-    ends_at: AwareDatetime
+    previous_ends_at: Moment
+    ends_at: Moment
     note: Note
     term: Term | None = None
 
@@ -136,7 +135,7 @@ class CodeBlocked(ForHolders):
     """No new activation until it is unblocked (R-46). Where it is active it stops at `stops_at` (R-105)."""
 
     note: Note
-    stops_at: AwareDatetime | None = None
+    stops_at: Moment | None = None
 
 
 class CodeUnblocked(ForHolders):
@@ -149,7 +148,7 @@ class PurchaseAnnounced(ForHolders):
     """A renewal is bought but not settled: switches away from the code wait until `hold_until` (R-70, R-98, R-103)."""
 
     order_id: OrderId
-    hold_until: AwareDatetime
+    hold_until: Moment
 
 
 class PurchaseCancelled(ForHolders):

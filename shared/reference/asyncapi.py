@@ -1,13 +1,14 @@
 """The messages of one service as an AsyncAPI 3.0 document, generated from the types that its code reads and writes."""
 
 import inspect
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel
 
-from shared.messages import Event
+from shared.messages import Event, as_model, encode
 from shared.reference.headers import EVENT_HEADERS, ORDER_HEADERS
 from shared.reference.topics import EXAMPLES, EventTopic
 
@@ -114,9 +115,9 @@ def _event(topic: EventTopic, event_type: type[Event], schemas: Document) -> Doc
     name, example = event_type.__name__, EXAMPLES[event_type.__name__]
     return {
         **_message(name, event_type, headers="EventHeaders", key=topic.key),
-        "payload": {"$ref": SCHEMAS + _add_schema(event_type, schemas)},
+        "payload": {"$ref": SCHEMAS + _add_schema(as_model(event_type), schemas)},
         "correlationId": {"location": "$message.header#/ce_correlationid"},
-        "examples": [{"headers": topic.headers_of(example), "payload": example.model_dump(mode="json")}],
+        "examples": [{"headers": topic.headers_of(example), "payload": json.loads(encode(example))}],
         "x-version": event_type.schema_version,
         "x-example-key": topic.key_of(example),
     }
@@ -143,7 +144,7 @@ def _command(commands: CommandTopic, command_type: type[BaseModel], schemas: Doc
     }
 
 
-def _message(name: str, message: type[BaseModel], *, headers: str, key: str) -> Document:
+def _message(name: str, message: type, *, headers: str, key: str) -> Document:
     summary, _, description = inspect.cleandoc(message.__doc__ or "").partition("\n\n")
     return {
         "name": name,

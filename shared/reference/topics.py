@@ -34,7 +34,7 @@ class EventTopic:
     def key_of(self, event: Event) -> str:
         """Return the record key of the event."""
         if isinstance(event, PARKING_EVENTS):
-            place: dict[str, Any] = event.model_dump(include={"topic", "partition", "offset"})
+            place: dict[str, Any] = {name: getattr(event, name) for name in ("topic", "partition", "offset")}
             return stream_of("activation.purchases", **place)
         return str(getattr(event, self.key_field))
 

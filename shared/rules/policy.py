@@ -71,6 +71,4 @@ def delay_after(failures: int, delays: Sequence[timedelta]) -> timedelta:
 
 def decided_by[Fact: Event](policy: Policy, facts: Sequence[Fact]) -> list[Fact]:
     """Return the facts with the policy version that decided them; a fact from the other service keeps its own."""
-    return [
-        fact if fact.policy_version else fact.model_copy(update={"policy_version": policy.version}) for fact in facts
-    ]
+    return [fact if fact.policy_version else fact.but(policy_version=policy.version) for fact in facts]

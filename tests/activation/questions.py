@@ -25,7 +25,7 @@ def add_at_once(
 
 
 def _wishing(event: CodeAdded, wishes: dict[str, Any]) -> CodeAdded:
-    return CodeAdded.model_validate({**event.model_dump(), **wishes})
+    return event.but(**wishes)
 
 
 def done_offline(
@@ -33,4 +33,4 @@ def done_offline(
 ) -> OfflineActivationReported:
     """The device activated the code offline and reports it now."""
     event = reported(code, activated=activated, over=over)
-    return event.model_copy(update={"device_id": device, **wishes})
+    return event.but(device_id=device, **wishes)

@@ -99,7 +99,7 @@ STATES: dict[str, list[CodeEvent]] = {
 
 def _told[Told: Attempt](event: Told, **more: object) -> Told:
     """Return the event of a device that says which version it has."""
-    return event.model_copy(update={"product_version": "21.3", **more})
+    return event.but(product_version="21.3", **more)
 
 
 def _buys(*, settled: bool) -> Command:
@@ -113,7 +113,7 @@ def _refunds(term: str | None = None) -> Command:
 ADD, AT_ONCE, EXPIRY = _told(added(B)), _told(added_at_once(B, over=A)), _told(expired(reserve=B))
 WITHOUT = _told(added_at_once(B))
 OFFLINE, AGES_AGO = _told(done_offline(activated=END)), _told(done_offline(activated=END - timedelta(days=60)))
-STOPPED = EXPIRY.model_copy(update={"ended_at": NOON})
+STOPPED = EXPIRY.but(ended_at=NOON)
 REMOVAL = commands_for(_told(given_back(reserve=B)), LATER)[1]
 ISSUE = IssueCode(code_ref=B, at=LATER, last_group=last_group(B), product="security", kind="paid", term="P1Y", seats=1)
 

@@ -108,7 +108,7 @@ RECHECKS: dict[str, list[CodeEvent]] = {
 def test_what_changed_since_the_add_is_found_at_the_switch_and_consumes_nothing(reason: str) -> None:
     """R-18, R-44, R-45, R-46, R-47, R-48, R-51, R-69, R-72, R-79."""
     given = [*CURRENT, *RECHECKS[reason]]
-    expected = refused(B, "unknown_code").model_copy(update={"reason": reason})
+    expected = refused(B, "unknown_code").but(reason=reason)
     scenario(DECIDER, given=given, when=on(expired(reserve=B), END), then=[expected])
     code = state_after(DECIDER, RECHECKS[reason])
     assert DECIDER.evolve(code, expected) == code
@@ -142,7 +142,7 @@ def test_a_second_attempt_of_any_kind_activates_nothing_more(event: Event) -> No
     """R-32, R-57, R-60, R-116."""
     given = [*GOOD, SWITCH, released(A, "switched")]
     (answer,) = decided(DECIDER, given, on(event, LATER))
-    assert (type(answer).__name__, answer.model_dump()["reason"]) == ("ActivationRefused", "already_activated")
+    assert (type(answer).__name__, getattr(answer, "reason", None)) == ("ActivationRefused", "already_activated")
 
 
 def test_an_expiry_that_names_an_end_a_renewal_has_moved_switches_nothing() -> None:
@@ -226,7 +226,7 @@ def test_a_trial_is_good_for_a_device_without_a_license() -> None:
 @pytest.mark.parametrize("reason", RECHECKS)
 def test_a_code_that_is_tried_at_once_and_fails_is_rejected(reason: str) -> None:
     """R-04, R-15, R-51."""
-    expected = rejected(B, "unknown_code", asked=END).model_copy(update={"reason": reason})
+    expected = rejected(B, "unknown_code", asked=END).but(reason=reason)
     scenario(DECIDER, given=RECHECKS[reason], when=on(added_at_once(B), END), then=[expected])
 
 
@@ -270,7 +270,7 @@ def test_an_expired_code_that_was_renewed_can_be_added_again() -> None:
 
 def test_a_device_without_a_seat_on_the_old_code_releases_none() -> None:
     """R-84, R-87."""
-    then = SWITCH.model_copy(update={"replaced_ref": None})
+    then = SWITCH.but(replaced_ref=None)
     scenario(DECIDER, given=[*GOOD, released(A)], when=on(expired(reserve=B), END), then=[then])
 
 
@@ -345,7 +345,7 @@ def test_a_seat_given_back_is_free_for_the_next_device() -> None:
 def test_an_activation_on_one_device_does_nothing_on_another() -> None:
     """R-80, R-81."""
     events = decided(DECIDER, GOOD, on(expired(reserve=B), END))
-    assert {event.model_dump()["device_id"] for event in events} == {D}
+    assert {getattr(event, "device_id", None) for event in events} == {D}
 
 
 def test_the_codes_of_a_switch_are_named_once_each() -> None:

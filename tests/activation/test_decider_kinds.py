@@ -88,7 +88,7 @@ def test_the_vendor_decides_which_kinds_may_wait_in_reserve() -> None:
     generous = decider(POLICY.model_copy(update={"version": 7, "reserve_kinds": ("paid", "trial", "subscription")}))
     for kind in ("trial", "subscription"):
         (event,) = decided(generous, [*PAID, issued(B, kind=kind)], add())
-        assert event == verified(B, kind=kind).model_copy(update={"policy_version": 7})
+        assert event == verified(B, kind=kind).but(policy_version=7)
 
 
 # --- subscriptions ---------------------------------------------------------------------------------------
@@ -286,7 +286,7 @@ def test_a_code_fits_the_versions_it_was_issued_for(
 ) -> None:
     """R-45, R-48: at the Add, at the switch and at once; a version that is not reported is never a reason."""
     given: list[CodeEvent] = [*PAID, issued(B, version_min=lowest, version_max=highest)]
-    late = expired(reserve=B).model_copy(update={"product_version": installed})
+    late = expired(reserve=B).but(product_version=installed)
     for command in (
         add(product_version=installed),
         on(late, LATER),
@@ -299,7 +299,7 @@ def test_a_code_fits_the_versions_it_was_issued_for(
 def test_an_update_between_the_add_and_the_switch_is_found_at_the_switch() -> None:
     """R-18, R-48, R-51."""
     given: list[CodeEvent] = [*PAID, issued(B, version_max="21.9"), verified(B)]
-    updated = expired(reserve=B).model_copy(update={"product_version": "22.0"})
+    updated = expired(reserve=B).but(product_version="22.0")
     scenario(DECIDER, given=given, when=on(updated, END), then=[refused(B, "version_incompatible")])
 
 

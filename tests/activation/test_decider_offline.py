@@ -56,7 +56,7 @@ def test_a_code_that_was_started_by_then_keeps_its_start(started: datetime) -> N
     """R-66, R-67, R-77: nobody's term changes."""
     ends = started.replace(year=2029)
     given: list[CodeEvent] = [*CURRENT, issued(B, seats=2), activated(B, at=started, ends=ends, device=OTHER)]
-    then = OFFLINE.model_copy(update={"started_at": started, "ends_at": ends})
+    then = OFFLINE.but(started_at=started, ends_at=ends)
     scenario(DECIDER, given=given, when=REPORT, then=[then, released(A, "switched")])
 
 
@@ -70,7 +70,7 @@ def test_an_earlier_start_is_reported_with_the_devices_it_concerns() -> None:
         activated(B, at=started, ends=ends, device=OTHER),
         activated(B, at=BACK, started=started, ends=ends, device="device-9"),
     ]
-    then = OFFLINE.model_copy(update={"started_at": started, "ends_at": ends})
+    then = OFFLINE.but(started_at=started, ends_at=ends)
     late = told_late(B, at=THEN, started=started, affected=(OTHER, "device-9"))
     scenario(DECIDER, given=given, when=REPORT, then=[then, released(A, "switched"), late])
     before = state_after(DECIDER, given[2:])
@@ -102,7 +102,7 @@ def test_a_report_is_neither_in_the_future_nor_older_than_the_vendor_accepts(
     report = on(done_offline(activated=activated_at, over=None), BACK)
     events = decided(DECIDER, [issued(B)], report)
     refusal = refused(B, "date_out_of_range", trigger="offline", request=ORDER)
-    told = [event.model_copy(update={"findings": ()}) for event in events]
+    told = [event if in_range else event.but(findings=()) for event in events]
     assert isinstance(events[0], LicenseActivated) if in_range else told == [refusal]
 
 
@@ -140,7 +140,7 @@ RECHECKS: dict[str, list[CodeEvent]] = {
 @pytest.mark.parametrize("reason", RECHECKS)
 def test_a_report_is_rechecked_like_any_attempt(reason: str) -> None:
     """R-44, R-45, R-77, R-85: as of the report, so that no seat is given twice."""
-    no = refused(B, "unknown_code", trigger="offline", request=ORDER).model_copy(update={"reason": reason})
+    no = refused(B, "unknown_code", trigger="offline", request=ORDER).but(reason=reason)
     report = on(done_offline(activated=THEN, over=None, product_version="21"), BACK)
     scenario(DECIDER, given=RECHECKS[reason], when=report, then=[no])
 
@@ -178,7 +178,7 @@ def test_an_announced_purchase_does_not_hold_what_has_already_happened() -> None
 def test_a_discounted_code_that_was_activated_offline_uses_its_prior_license() -> None:
     """R-30, R-77."""
     given: list[CodeEvent] = [*CURRENT, issued(B, kind="renewal")]
-    then = OFFLINE.model_copy(update={"kind": "renewal", "prior_ref": A})
+    then = OFFLINE.but(kind="renewal", prior_ref=A)
     scenario(DECIDER, given=given, when=REPORT, then=[then, released(A, "switched"), followed(A, B)])
 
 

@@ -254,7 +254,7 @@ def test_a_cancelled_purchase_is_not_announced_again_but_may_be_paid_after_all()
 )
 def test_what_was_not_announced_cannot_be_cancelled(given: list[CodeEvent], reason: str) -> None:
     """R-70, R-123."""
-    refused = not_bought(A, "unknown_order", what="cancellation").model_copy(update={"reason": reason})
+    refused = not_bought(A, "unknown_order", what="cancellation").but(reason=reason)
     scenario(DECIDER, given=given, when=cancel(), then=[refused])
     assert state_after(DECIDER, [*given, refused]) == state_after(DECIDER, given)
 

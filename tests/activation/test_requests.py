@@ -75,7 +75,7 @@ WISHES: dict[str, Any] = {
 def test_a_request_is_translated_in_full_and_dated_by_its_record(name: str) -> None:
     """R-30, R-45, R-48, R-54b, R-76, R-108: nothing that the device or its user stated is lost on the way."""
     event, kind, trigger = ASKING[name]
-    *_, command = commands_for(event.model_copy(update=WISHES), LATER)
+    *_, command = commands_for(event.but(**WISHES), LATER)
     assert isinstance(command, Verify | Activate)
     assert type(command) is kind
     assert getattr(command, "trigger", None) == trigger
@@ -88,13 +88,13 @@ def test_a_request_is_translated_in_full_and_dated_by_its_record(name: str) -> N
 
 def test_every_field_of_an_attempt_is_passed_on() -> None:
     """A field that is added to the events must not be forgotten here."""
-    told = {*Attempt.model_fields, *Installation.model_fields} - {"policy_version", "answer_by"}
+    told = {*Attempt.__struct_fields__, *Installation.__struct_fields__} - {"policy_version", "answer_by"}
     assert told <= {*Verify.model_fields} & {*Activate.model_fields}
 
 
 def test_ending_a_trial_is_requested_as_the_user_chose() -> None:
     """R-26."""
-    (said,) = commands_for(added_at_once(B, over=A).model_copy(update={"ends_trial": True}), NOON)
+    (said,) = commands_for(added_at_once(B, over=A).but(ends_trial=True), NOON)
     (unsaid,) = commands_for(added_at_once(B, over=A), NOON)
     assert [getattr(command, "ends_trial", None) for command in (said, unsaid)] == [True, False]
 

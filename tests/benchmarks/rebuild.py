@@ -162,7 +162,7 @@ async def parts(system: System) -> Parts:
     gc.disable()
     entries = await _from_kafka(system, found)
     await _from_ledger(system, found)
-    found.time("decode JSON (pydantic)", len(entries), lambda: [decode(each[5], each[6], each[9]) for each in entries])
+    found.time("decode JSON", len(entries), lambda: [decode(each[5], each[6], each[9]) for each in entries])
     folding = Folding(LICENSE_VIEW)
     found.time("decode and fold", len(entries), lambda: folding.fold(entries))
     found.time("rows as JSON", len(entries), folding.checkpoint)

@@ -154,7 +154,7 @@ def answers(verdict: ActivationRefused | ActivationDelayed | LicenseActivated) -
     def command(moment: Moment) -> Command:
         reserve = moment.device.reserve
         request_id = reserve.attempt_request_id if reserve is not None else None
-        answer = verdict.model_copy(update={"request_id": request_id or ORDER})
+        answer = verdict.but(request_id=request_id or ORDER)
         return RecordVerdict(device_id=D, verdict=answer, at=moment.now)
 
     return command

@@ -49,7 +49,7 @@ SOURCE = verdicts(HANDLER, CLOCK)
 async def keep(connection: Connection, history: Sequence[DeviceEvent], *devices: str) -> None:
     """Give the devices that history."""
     for device in devices:
-        told = [event.model_copy(update={"device_id": device}) for event in history]
+        told = [event.but(device_id=device) for event in history]
         await DeviceStore().save(connection, {}, {device: Stored(len(told), fold(evolve, told, Device()))})
 
 

@@ -132,7 +132,7 @@ def test_a_verdict_on_a_code_that_left_the_slot_is_not_recorded() -> None:
 
 def test_a_verdict_on_an_earlier_add_of_the_same_code_is_not_recorded() -> None:
     """R-36."""
-    earlier = verified(B).model_copy(update={"request_id": ORDER})
+    earlier = verified(B).but(request_id=ORDER)
     scenario(DECIDER, given=VERIFYING, when=verdict(earlier), then=[])
 
 

@@ -256,7 +256,7 @@ def test_a_refund_shortens_the_license() -> None:
     """R-96."""
     history: list[DeviceEvent] = [*READY, renewed(device=D)]
     fact = shortened(A, ends=END, previous=NEXT_END)
-    scenario(DECIDER, given=history, when=says(fact), then=[fact.model_copy(update={"device_id": D})])
+    scenario(DECIDER, given=history, when=says(fact), then=[fact.but(device_id=D)])
     state = after([*history, shortened(A, ends=END, device=D)])
     assert (expires_at(state), takes_over_at(state)) == (END, END)
 

@@ -103,7 +103,7 @@ def test_a_renewal_or_a_refund_of_the_code_in_reserve_is_recorded_too() -> None:
 def test_the_code_that_will_replace_the_reserve_gets_a_prediction_too() -> None:
     """R-20, R-73."""
     both: list[DeviceEvent] = [*READY, added(C), verified(C)]
-    other = ELSEWHERE.model_copy(update={"code_ref": C})
+    other = ELSEWHERE.but(code_ref=C)
     told = foreseen(C, ends=A_YEAR_AFTER_NOON, started=NOON, notices=("less_than_full_term",))
     scenario(DECIDER, given=both, when=says(other), then=[told])
     state = state_after(DECIDER, [*both, told])

@@ -184,7 +184,7 @@ def test_a_release_that_keeps_the_reserve_tries_nothing_automatically() -> None:
 def test_a_kept_reserve_is_tried_only_by_its_user() -> None:
     """R-25, R-55."""
     assert may_activate_now(state_after(DECIDER, RESERVE_KEPT), NOON).allowed
-    asked = asked_now(B, over=None, at=NOON).model_copy(update={"prior_ref": A})
+    asked = asked_now(B, over=None, at=NOON).but(prior_ref=A)
     scenario(DECIDER, given=RESERVE_KEPT, when=click(NOON), then=[asked])
 
 

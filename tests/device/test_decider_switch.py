@@ -225,7 +225,7 @@ def test_a_refused_reserve_is_kept_with_its_reason() -> None:
 @pytest.mark.parametrize("reason", ["stale", "not_expired"])
 def test_a_refusal_because_the_license_runs_on_leaves_the_reserve_ready(reason: str) -> None:
     """R-34, R-36, R-93."""
-    event = refused(B, "stale").model_copy(update={"reason": reason})
+    event = refused(B, "stale").but(reason=reason)
     scenario(DECIDER, given=ACTIVATING, when=verdict(event), then=[event])
     reserve = state_after(DECIDER, [*ACTIVATING, event]).reserve
     assert reserve is not None

@@ -151,7 +151,7 @@ async def licensed(stand: Stand, owner: Owner, **terms: Any) -> Code:
     activated = LicenseActivated(
         device_id=owner.device_id,
         code_ref=code.ref,
-        request_id=added["data"]["request_id"],
+        request_id=UUID(added["data"]["request_id"]),
         last_group=code.last_group,
         trigger="immediate",
         activated_at=now,
@@ -664,7 +664,7 @@ async def keeps_in_reserve(stand: Stand, owner: Owner) -> None:
     verified = CodeVerified(
         device_id=owner.device_id,
         code_ref=code.ref,
-        request_id=added["request_id"],
+        request_id=UUID(added["request_id"]),
         last_group=code.last_group,
         term="P1Y",
         predicted_ends_at=stand.clock.now() + timedelta(days=730),
@@ -693,7 +693,7 @@ async def test_the_results_of_a_fleet_request_are_read_page_by_page(stand: Stand
     activated = LicenseActivated(
         device_id=ids[0],
         code_ref=code.ref,
-        request_id=added["data"]["request_id"],
+        request_id=UUID(added["data"]["request_id"]),
         last_group=code.last_group,
         trigger="immediate",
         activated_at=now,

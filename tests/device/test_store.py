@@ -88,7 +88,7 @@ async def test_devices_on_a_code_are_those_that_have_it_as_their_license(connect
 async def test_devices_that_wait_with_a_code_have_it_in_a_slot(connection: Connection) -> None:
     """R-73."""
     for device, history in (("b", histories.READY), ("a", histories.REPLACING), ("c", histories.SWITCHED)):
-        told = [event.model_copy(update={"device_id": device}) for event in history]
+        told = [event.but(device_id=device) for event in history]
         await keep(connection, device, fold(evolve, told, Device()))
     assert await devices_waiting(connection, [B]) == [(B, "a"), (B, "b")]
     assert await devices_waiting(connection, [C]) == [(C, "a")]

@@ -5,13 +5,14 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
+from msgspec import to_builtins
 from pydantic import AwareDatetime
 
 from services.activation.api.doors import Doors, vendor_of
 from services.activation.decider import Code
 from services.activation.forecast import Foreseen, Switchover, foresee
 from services.activation.forecast.switchover import EPOCH
-from shared.doors.fields import PageLimit, as_json
+from shared.doors.fields import PageLimit
 from shared.doors.problems import Problem
 from shared.ledger.database import Connection
 from shared.ledger.events import instant
@@ -130,7 +131,7 @@ def _switch(one: Foreseen) -> dict[str, Any]:
         "reserve_last_group": row.reserve.last_group if row.reserve else None,
         "reason": one.reason,
         "change": ", and ".join(dict.fromkeys(finding.change for finding in broken if finding.change)) or None,
-        "findings": [as_json(finding) for finding in one.findings],
+        "findings": [to_builtins(finding) for finding in one.findings],
         "ends_at": instant(one.ends_at) if one.ends_at else None,
         "hold": one.hold,
         "held_until": instant(one.held_until) if one.held_until else None,

@@ -159,7 +159,7 @@ def _explained(event: CodeEvent, case: Case) -> CodeEvent:
     """Return a refusal with the results of all checks, so that the device's log explains itself."""
     if not isinstance(event, CodeRejected | ActivationRefused):
         return event
-    return event.model_copy(update={"findings": findings_of(checks_for(case.asked), case)})
+    return event.but(findings=findings_of(checks_for(case.asked), case))
 
 
 def _delayed(asked: Activate, cause: Hold, retry_at: datetime) -> ActivationDelayed:

@@ -7,6 +7,7 @@ filled in so that the rules of then make the same event of it.
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 from pydantic import BaseModel
 
 from services.activation import decider as activation
@@ -160,4 +161,5 @@ def _not_bought(event: PurchaseRefused, order: dict[str, Any]) -> activation.Com
 
 def _same(event: Event, command: type[BaseModel], order: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of the event that the command has too, without those that the order gives."""
-    return {name: value for name, value in event if name in command.model_fields and name not in order}
+    fields = msgspec.structs.asdict(event)
+    return {name: value for name, value in fields.items() if name in command.model_fields and name not in order}

@@ -133,6 +133,8 @@ class RetryActivation(ForDevice):
 class RecordVerdict(ForDevice):
     """Record a verdict of the activation service, given at `at`, if it concerns the device."""
 
+    model_config = ConfigDict(arbitrary_types_allowed=True)  # an event was checked when it was read
+
     verdict: CodeEvent
     at: AwareDatetime
 

@@ -59,7 +59,7 @@ def fact_of(  # noqa: PLR0911 - one answer per verdict
             | PurchaseCancelled()
             | AutoRenewalChanged()
         ):
-            named = verdict.model_copy(update={"device_id": device_id})
+            named = verdict.but(device_id=device_id)
             current = _license_of(device, verdict)
             return named if current is not None and _is_news(current, verdict) else None
         case CodeIssued() | PurchaseRefused() | PriorLicenseUsed() | EarlierActivationReported() | CustomerErased():

@@ -7,7 +7,7 @@ yesterday read today, and the event of today read with yesterday's schema.
 from collections.abc import Iterable
 from typing import Any
 
-from shared.messages import Event
+from shared.messages import Event, as_model
 
 type Schema = dict[str, Any]
 
@@ -17,7 +17,7 @@ WORDS_ONLY = ("title", "description", "examples")
 
 def schema_of(event_type: type[Event]) -> Schema:
     """Return the JSON schema of an event, without the words that explain it."""
-    schema = event_type.model_json_schema()
+    schema = as_model(event_type).model_json_schema()
     return {
         "properties": {name: _plain(field, schema) for name, field in sorted(schema["properties"].items())},
         "required": sorted(schema.get("required", ())),
