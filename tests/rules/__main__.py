@@ -1,4 +1,4 @@
-"""`python -m tests.rules`: each rule with its tests, then the tables of both deciders; 1 when a rule has no test."""
+"""`python -m tests.rules` prints each rule with its tests, then both deciders' tables; it exits with 1 on a gap."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -13,13 +13,13 @@ SERVICES = ("device", "activation")
 
 
 def main(house: Path = HOUSE, services: Sequence[str] = SERVICES) -> int:
-    """Print the index and the tables; answer 1 and say why when a rule has no test, or only empty ones."""
+    """Print the index and the tables. Return 1, and print why, if a rule has no test or only empty ones."""
     index = index_of(house)
     print(*_chapters(index), sep="\n")
     print(*_tables(services), sep="\n")
     problems = list(_problems(index))
-    said = [*(f"{test}: shows nothing" for test in index.empty()), *(problems or ["Every rule has a test."])]
-    print(*said, sep="\n", file=sys.stderr)
+    report = [*(f"{test}: asserts nothing" for test in index.empty()), *(problems or ["Every rule has a test."])]
+    print(*report, sep="\n", file=sys.stderr)
     return 1 if problems else 0
 
 
@@ -44,7 +44,7 @@ def _tables(services: Sequence[str]) -> Iterator[str]:
 
 def _problems(index: Index) -> Iterator[str]:
     for rule in index.missing():
-        yield f"{rule}: no test shows it" if not index.by_rule[rule] else f"{rule}: its tests are empty"
+        yield f"{rule}: no test covers it" if not index.by_rule[rule] else f"{rule}: its tests are empty"
     for rule, test in index.unknown():
         yield f"{rule}: no such rule, but {test} names it"
 

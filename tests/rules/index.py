@@ -1,6 +1,6 @@
 """Finds the tests of each rule in their docstrings, without running or importing them.
 
-A test that asserts nothing shows nothing: it counts as empty, and so does one that is skipped or expected to fail.
+A test that asserts nothing proves nothing: it counts as empty, and so does one that is skipped or expected to fail.
 """
 
 import ast
@@ -22,14 +22,14 @@ CHECKING = {"raises", "fail", "scenario"}
 NOT_CHECKING = {"assert_never", "assert_type"}
 NEVER_SHOWN = {"skip", "xfail"}
 MACHINE = "RuleBasedStateMachine"
-"""A hypothesis state machine is one long test: each of its methods may show a rule."""
+"""A Hypothesis state machine is one long test: each of its methods may cover a rule."""
 
 
 @dataclass(frozen=True, slots=True)
 class Test:
-    """A test, the rules that it names, and whether it shows anything at all."""
+    """A test, the rules that it names, and whether it asserts anything."""
 
-    __test__ = False  # it speaks of tests and is none
+    __test__ = False  # it describes a test and is not one
 
     path: Path
     name: str
@@ -38,7 +38,7 @@ class Test:
 
     @property
     def level(self) -> Level:
-        """Return what the test goes through: the rules alone, a door of a running system, or a part of it."""
+        """Return what the test exercises: only the rules, the HTTP API of a running system, or a part of it."""
         if {"journeys", "cli"} & set(self.path.parts) or "door" in self.path.stem:
             return "door"
         decides = self.path.stem.startswith(("test_decider", "test_every", "test_random", "test_property"))
@@ -56,19 +56,19 @@ class Index:
 
     @cached_property
     def by_rule(self) -> Mapping[str, Sequence[Test]]:
-        """Return the tests of every rule in the rulebook's order."""
+        """Return the tests of each rule, in the order of the rulebook."""
         return {rule: [test for test in self.tests if rule in test.rules] for rule in RULES}
 
     def missing(self, rules: Iterable[str] = RULES) -> list[str]:
-        """Return the rules that no test shows: there is none, or all of them are empty."""
+        """Return the rules without a test, or with only empty ones."""
         return [rule for rule in rules if all(test.empty for test in self.by_rule[rule])]
 
     def unknown(self) -> list[tuple[str, Test]]:
-        """Return the numbers that tests name and no rule has."""
+        """Return the numbers in tests that no rule has."""
         return [(rule, test) for test in self.tests for rule in test.rules if rule not in RULES]
 
     def empty(self) -> list[Test]:
-        """Return the tests that name rules and show nothing."""
+        """Return the tests that name rules but assert nothing."""
         return [test for test in self.tests if test.empty]
 
 
@@ -82,7 +82,7 @@ def index_of(house: Path) -> Index:
 
 
 class Module:
-    """One module of tests, read."""
+    """One parsed module of tests."""
 
     def __init__(self, path: Path, text: str) -> None:
         self.path = path
@@ -98,7 +98,7 @@ class Module:
                 yield Test(self.path, prefix + function.name, rules, empty)
 
     def _collected(self) -> Iterator[tuple[str, Function]]:
-        """Return what pytest runs: functions and methods called `test_…`, and all methods of state machines."""
+        """Return what pytest runs: functions and methods named `test_…`, and all methods of state machines."""
         if not self.path.stem.startswith("test_"):
             return
         for node in self.tree.body:
@@ -110,13 +110,13 @@ class Module:
                 yield "", node
 
     def _is_machine(self, node: ast.ClassDef) -> bool:
-        """Tell whether a class is a state machine that the module also runs, by its TestCase."""
+        """Tell whether a class is a state machine that the module runs, through its TestCase."""
         cases = (each for each in ast.walk(self.tree) if isinstance(each, ast.Attribute) and each.attr == "TestCase")
         runs = any(isinstance(case.value, ast.Name) and case.value.id == node.name for case in cases)
         return runs and MACHINE in map(_last_name, node.bases)
 
     def checks(self, function: Function, modules: Mapping[str, "Module"], seen: frozenset[int]) -> bool:
-        """Tell whether a function, or a function of the tests that it calls, asserts anything."""
+        """Tell whether a function, or a test helper that it calls, asserts anything."""
         if id(function) in seen:
             return False
         for node in ast.walk(function):
@@ -140,13 +140,13 @@ class Module:
 
     @cached_property
     def _sources(self) -> Sequence[str]:
-        """Return the modules from which this one takes functions, and classes whose methods it calls."""
+        """Return the modules that this one imports functions and classes from."""
         imports = [node for node in ast.walk(self.tree) if isinstance(node, ast.ImportFrom)]
         return list(dict.fromkeys(node.module for node in imports if node.module))
 
 
 def rules_in(docstring: str) -> list[str]:
-    """Return the rules that a docstring names, ranges and lists written out."""
+    """Return the rules that a docstring names, with ranges and lists expanded."""
     found: dict[str, None] = {}
     for first, last, others in NUMBER.findall(docstring):
         found[f"R-{first}"] = None

@@ -1,18 +1,18 @@
-"""The tables state × input of both deciders, as a page shows them."""
+"""The tables of state × input of both deciders, formatted to a page's width."""
 
 import importlib
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
 WIDTH_MAX = 150
-"""How many characters a row may have, so that a table of many inputs comes in parts."""
+"""The maximum width of a row: a table with many inputs is split into parts."""
 
 type Cell = tuple[str, str, str]
-"""A state, an input, and what follows."""
+"""A state, an input, and the outcome."""
 
 
 def table_of(service: str) -> list[Cell] | None:
-    """Return the drawn table of one decider, or None if the tests draw none."""
+    """Return the table of one decider, or None if its tests define none."""
     for name in (f"tests.{service}.table", f"tests.{service}.test_every_state_and_input"):
         try:
             module = importlib.import_module(name)
@@ -38,7 +38,7 @@ def drawn(cells: Sequence[Cell]) -> Iterator[str]:
 
 
 def _parts(columns: Sequence[list[str]], width_max: int) -> Iterator[list[list[str]]]:
-    """Return the columns in groups that fit beside each other; each has one at least."""
+    """Return the columns in groups that fit side by side, with at least one in each."""
     part: list[list[str]] = []
     for column in columns:
         if part and sum(map(_width, [*part, column])) > width_max:

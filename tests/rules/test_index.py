@@ -1,4 +1,4 @@
-"""The index of the rules finds what is missing: tried on houses that were built for it."""
+"""The index of the rules finds what is missing: tried on small repositories built for it."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,7 +16,7 @@ type Build = Callable[[Mapping[str, str]], Index]
 
 @pytest.fixture
 def build(tmp_path: Path) -> Build:
-    """Build a house with these test modules and return its index."""
+    """Build a repository with these test modules and return its index."""
 
     def built(modules: Mapping[str, str]) -> Index:
         for name, text in modules.items():
@@ -72,7 +72,7 @@ def test_a_docstring_names_single_rules_ranges_and_lists(docstring: str, rules: 
     assert rules_in(docstring) == rules
 
 
-# --- what shows a rule ------------------------------------------------------------------------------------
+# --- what covers a rule ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_a_docstring_names_single_rules_ranges_and_lists(docstring: str, rules: 
         "with thing: [check() for _ in range(3)]",
     ],
 )
-def test_a_test_that_asserts_itself_or_through_a_helper_shows_its_rule(body: str, build: Build) -> None:
+def test_a_test_that_asserts_directly_or_through_a_helper_covers_its_rule(body: str, build: Build) -> None:
     helper = """
         def check() -> None:
             deeper()
@@ -110,7 +110,7 @@ def test_a_test_that_asserts_nothing_is_empty_and_its_rule_is_missing(body: str,
 
 
 @pytest.mark.parametrize("mark", ["@pytest.mark.skip", "@pytest.mark.skip(reason='later')", "@pytest.mark.xfail"])
-def test_a_test_that_is_put_off_shows_nothing(mark: str, build: Build) -> None:
+def test_a_skipped_test_covers_nothing(mark: str, build: Build) -> None:
     text = f'{mark}\ndef test_it() -> None:\n    """R-31."""\n    assert len("x") == 1\n'
     assert "R-31" in build({"test_one.py": text}).missing()
 
@@ -124,7 +124,7 @@ def test_a_helper_of_another_module_counts_with_its_own_helpers(build: Build) ->
     assert "R-31" not in index.missing()
 
 
-def test_one_full_test_is_enough_beside_an_empty_one(build: Build) -> None:
+def test_one_real_test_beside_an_empty_one_is_enough(build: Build) -> None:
     index = build(one_test("pass") | {"test_two.py": one_test("assert len('x') == 1")["test_one.py"]})
     assert "R-31" not in index.missing()
     assert len(index.by_rule["R-31"]) == 2
@@ -162,17 +162,17 @@ def test_a_state_machine_counts_if_it_is_run(build: Build) -> None:
     assert "R-82" not in build({"test_machine.py": f"{dedent(machine)}\nTestIt = Machine.TestCase\n"}).missing()
 
 
-def test_what_pytest_does_not_collect_shows_nothing(build: Build) -> None:
+def test_what_pytest_does_not_collect_covers_nothing(build: Build) -> None:
     text = one_test("assert len('x') == 1")["test_one.py"]
     assert "R-31" in build({"helping.py": text}).missing()
 
 
-def test_a_number_that_no_rule_has_is_told(build: Build) -> None:
+def test_a_number_that_no_rule_has_is_reported(build: Build) -> None:
     index = build(one_test("assert len('x') == 1", docstring="R-31, R-129."))
     assert [(rule, str(test)) for rule, test in index.unknown()] == [("R-129", "tests/test_one.py::test_it")]
 
 
-def test_what_a_test_goes_through_is_read_off_its_place(build: Build) -> None:
+def test_what_a_test_exercises_is_derived_from_its_path(build: Build) -> None:
     text = one_test("assert len('x') == 1")["test_one.py"]
     places = {
         "device/test_decider_switch.py": "decider",
@@ -190,12 +190,12 @@ def test_what_a_test_goes_through_is_read_off_its_place(build: Build) -> None:
 
 @pytest.fixture
 def whole(build: Build) -> None:
-    """A house in which each rule has a test."""
+    """A repository in which each rule has a test."""
     build({"test_all.py": one_test("assert len('x') == 1", docstring=", ".join(RULES))["test_one.py"]})
 
 
 @pytest.mark.usefixtures("whole")
-def test_a_whole_house_passes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_repository_without_gaps_passes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(tmp_path, services=()) == 0
     said = capsys.readouterr()
     assert said.err == "Every rule has a test.\n"
@@ -209,7 +209,7 @@ def test_a_planted_gap_fails(planted: str, tmp_path: Path, build: Build, capsys:
     but_one = ", ".join(rule for rule in RULES if rule != "R-67")
     full = one_test("assert len('x') == 1", docstring=but_one)["test_one.py"]
     gaps = {
-        "without": ({"test_all.py": full}, "R-67: no test shows it"),
+        "without": ({"test_all.py": full}, "R-67: no test covers it"),
         "empty": ({"test_all.py": full, "test_67.py": one_test("pass", docstring="R-67.")["test_one.py"]}, "R-67: its"),
         "unknown": (one_test("assert len('x') == 1", docstring="R-670."), "R-670: no such rule"),
     }
@@ -231,11 +231,11 @@ def test_a_table_shows_every_state_input_and_outcome_within_its_width() -> None:
     assert shown == {outcome for _, _, outcome in cells}
 
 
-def test_a_cell_that_is_not_drawn_is_seen() -> None:
+def test_a_missing_cell_is_marked() -> None:
     [_, row, other, _] = drawn([("a", "x", "1"), ("b", "y", "2")])
     assert row.split() == ["a", "1", "?"]
     assert other.split() == ["b", "?", "2"]
 
 
-def test_tests_that_draw_no_table_have_none() -> None:
+def test_tests_that_define_no_table_have_none() -> None:
     assert table_of("shared") is None
