@@ -16,7 +16,7 @@ from shared.messages import Event, encode
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
-    """What caused a decision: when it was requested, by which message, and as part of which correlation.
+    """What caused a decision: when it was requested and by which message, with the correlation and trace ids.
 
     `at` is the time of the request: the door's clock, or the recorded time of the event that requested it (R-76).
     """

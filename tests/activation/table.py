@@ -1,8 +1,8 @@
-"""Every state of a code and everything that can be asked of it: the whole table, drawn once.
+"""Every state of a code with every possible input, as one table.
 
-A row is a state of the code `B`, told by its events; a column is an input, as a rule an hour after the device's
-current license `A` ended, from a device that has version 21.3. A cell names what follows: the event, or the
-reason if it is refused, or `–`. `test_every_state_and_input.py` fills every cell by the rules.
+A row is a state of the code `B`, given by its events; a column is an input, usually an hour after the device's current
+license `A` ended, from a device with version 21.3. A cell names the outcome: the event, the reason if it is refused, or
+`–`. `test_every_state_and_input.py` fills every cell by the rules.
 """
 
 import re
@@ -98,7 +98,7 @@ STATES: dict[str, list[CodeEvent]] = {
 
 
 def _told[Told: Attempt](event: Told, **more: object) -> Told:
-    """Return the event of a device that says which version it has."""
+    """Return the event with the device's product version."""
     return event.but(product_version="21.3", **more)
 
 
@@ -549,7 +549,7 @@ refunded              SeatReleased  SeatReleased  –
 
 
 def cells(drawn: str) -> Mapping[tuple[str, str], str]:
-    """Read a drawn table: cells are two or more spaces apart, parts of it an empty line."""
+    """Parse the table: cells are separated by two or more spaces, its parts by an empty line."""
     read: dict[tuple[str, str], str] = {}
     for part in filter(None, drawn.strip().split("\n\n")):
         header, *rows = (re.split(r"\s{2,}", line) for line in part.splitlines())
@@ -564,5 +564,5 @@ CELLS = cells(TABLE)
 
 
 def table() -> list[tuple[str, str, str]]:
-    """Return the table as state, input and outcome, in the order in which it is drawn."""
+    """Return the table as (state, input, outcome), in its order."""
     return [(state, incoming, cell) for (state, incoming), cell in CELLS.items()]

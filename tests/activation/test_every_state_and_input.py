@@ -41,16 +41,16 @@ def test_no_cell_is_empty() -> None:
 
 
 def test_the_table_reaches_every_event_and_every_reason_of_this_service() -> None:
-    """R-19: what can be answered is drawn."""
+    """R-19: every possible answer is in the table."""
     answers = {word for *_, cell in table() for word in cell.split(" + ")}
     assert {event.__name__ for event in get_args(CodeEvent.__value__)} - answers == {
-        "CodeRejected",  # drawn by their reasons and causes
+        "CodeRejected",  # in the table by their reasons and causes
         "ActivationRefused",
         "ActivationDelayed",
         "PurchaseRefused",
     }
     of_the_device = {"malformed", "reserve_exists", "no_reserve", "activation_running", "no_license", "throttled"}
-    same = {"same_as_current", "not_later_than_current"}  # told by the license before, not by a state of the code
+    same = {"same_as_current", "not_later_than_current"}  # depends on the current license, not on a state of the code
     assert set(get_args(Reason)) - answers == of_the_device | same
 
 

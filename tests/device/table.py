@@ -1,8 +1,8 @@
-"""Every state of a device and everything that can come to it: the whole table, drawn once.
+"""Every state of a device with every possible input, as one table.
 
-A row is a state, told by the events of `histories`, as it is at its time of day; a column is an input. A cell
-names what follows: the event, or the reason if it is refused, or `–` for nothing. `test_every_state_and_input.py`
-fills every cell by the rules. `late` is a license whose end has passed before any timer looked.
+A row is a state, given by the events of `histories`, at its time of day; a column is an input. A cell names the
+outcome: the event, the reason if it is refused, or `–` for nothing. `test_every_state_and_input.py` fills every cell by
+the rules. `late` is a license whose end has passed before any timer fired.
 """
 
 import re
@@ -116,12 +116,12 @@ class Moment(NamedTuple):
 
     @property
     def order(self) -> dict[str, Any]:
-        """What every order of a door has."""
+        """What every command from outside has."""
         return {"device_id": D, "at": self.now, "request_id": ORDER}
 
     @property
     def ends_at(self) -> datetime:
-        """When the current license is over, as its device knows it."""
+        """When the current license is over, as the device knows it."""
         return self.device.license.over_at if self.device.license is not None else NEXT_END
 
 
@@ -149,7 +149,7 @@ def says(verdict: CodeEvent) -> Input:
 
 
 def answers(verdict: ActivationRefused | ActivationDelayed | LicenseActivated) -> Input:
-    """The verdict on the attempt that runs, or on the last one that ran."""
+    """The verdict on the running attempt, or on the last one."""
 
     def command(moment: Moment) -> Command:
         reserve = moment.device.reserve
@@ -980,7 +980,7 @@ stopped, activating         –
 
 
 def cells(drawn: str) -> Mapping[tuple[str, str], str]:
-    """Read a drawn table: cells are two or more spaces apart, parts of it an empty line."""
+    """Parse the table: cells are separated by two or more spaces, its parts by an empty line."""
     read: dict[tuple[str, str], str] = {}
     for part in filter(None, drawn.strip().split("\n\n")):
         header, *rows = (re.split(r"\s{2,}", line) for line in part.splitlines())
@@ -995,5 +995,5 @@ CELLS = cells(TABLE)
 
 
 def table() -> list[tuple[str, str, str]]:
-    """Return the table as state, input and outcome, in the order in which it is drawn."""
+    """Return the table as (state, input, outcome), in its order."""
     return [(state, incoming, cell) for (state, incoming), cell in CELLS.items()]

@@ -42,10 +42,10 @@ def test_no_cell_is_empty() -> None:
 
 
 def test_the_table_reaches_every_event_and_every_reason_of_this_service() -> None:
-    """R-19: what can be answered is drawn."""
+    """R-19: every possible answer is in the table."""
     answers = {word for *_, cell in table() for word in cell.split(" + ")}
     assert {event.__name__ for event in get_args(DeviceEvent.__value__)} - answers == {
-        "CodeRejected",  # drawn by their reasons and causes
+        "CodeRejected",  # in the table by their reasons and causes
         "ActivationRefused",
         "ActivationDelayed",
         "RemovalRefused",
