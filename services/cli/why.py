@@ -54,7 +54,7 @@ def print_why(explanation: Json, console: Console) -> None:
         console.print()
         console.print(Text.assemble((f"{ABOUT[answer['about']]}: ", "bold"), answer["sentence"]))
         for part in _parts(answer):
-            console.print(Padding(part, (0, 0, 0, INDENT)))
+            console.print(Padding(part, (0, 0, 0, INDENT), expand=False))
 
 
 def _parts(answer: Json) -> Iterator[Text | Table]:
