@@ -36,9 +36,9 @@ from shared.ledger.time_moves import follow_time
 from shared.operations import Operations, ParkedMessages, Projections, Readings
 from shared.operations.metrics import ProcessMetrics, Reading, Survey, registry_of
 from shared.projector import Projection
-from shared.proof.exporting import Exporting
-from shared.proof.latest import LatestCheckpoint
-from shared.recovery.recover import ahead_of
+from shared.proof.checkpoint_exporter import CheckpointExporter
+from shared.proof.latest_checkpoint import LatestCheckpoint
+from shared.recovery.recover import topic_ahead_of_ledger
 from shared.settings.environment import ServiceSettings, from_environment
 from shared.settings.secrets import WrongSetting
 from shared.watching.logs import start_logs
@@ -249,14 +249,14 @@ class Service:
             raise self._failure
         serving.result()
 
-    def _checkpoints(self) -> Exporting | None:
+    def _checkpoints(self) -> CheckpointExporter | None:
         """Return what exports signed checkpoints, if there is a folder for them. Raises `NoSigningKey`."""
         settings = self.settings
         if settings.checkpoint_folder is None:
             return None
         if settings.signing_key_file is None:
             raise NoSigningKey("checkpoints need a key: set PERENNIAL_SIGNING_KEY_FILE")
-        return Exporting(
+        return CheckpointExporter(
             pool=self._derived_pool,
             leases=self.leases,
             ledger=self.outbox.source,
@@ -300,7 +300,7 @@ class Service:
         """Raise `WrongLedger` if the topic has events that the ledger has not: it was restored from a backup."""
         topic = self.outbox.topic
         async with self.pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as connection:
-            ahead = await ahead_of(connection, self.settings.kafka_bootstrap_servers, topic)
+            ahead = await topic_ahead_of_ledger(connection, self.settings.kafka_bootstrap_servers, topic)
         if ahead:
             raise WrongLedger(
                 f"{topic} has position {ahead.on_topic} of slice {ahead.slice_number}, this ledger ends at"

@@ -44,7 +44,7 @@ class Bar:
         if self._progress:
             self._progress.stop()
 
-    def tell(self, done: int, total: int) -> None:
+    def update(self, done: int, total: int) -> None:
         """Show how many are done, of how many."""
         self._done, self._total = done, total
         if self._progress:

@@ -100,7 +100,7 @@ async def _export(
             async for read, rows in _chunks(ledger, heads, wanted):
                 writer.write(_row(service, row) for row in rows)
                 done += read
-                bar.tell(done, total)
+                bar.update(done, total)
 
 
 async def _chunks(ledger: Ledger, heads: dict[int, int], wanted: EventFilter) -> AsyncIterator[tuple[int, list[Any]]]:

@@ -20,7 +20,15 @@ from services.cli.output import AsJson, say, show, show_rows
 from services.device.projection import DEVICE, LICENSE_VIEW
 from shared.ledger.identity import new_id
 from shared.ledger.outbox import Cause
-from shared.projector import Acceptance, Outcome, Projection, ProjectorFailed, Subject, rebuilt, verified
+from shared.projector import (
+    Acceptance,
+    Outcome,
+    Projection,
+    ProjectorFailed,
+    Subject,
+    rebuild_projection,
+    verify_projection,
+)
 from shared.projector.lock import ORDER_LOCK, REBUILD_LOCK, is_locked
 
 app = typer.Typer(no_args_is_help=True, help="Make projections anew from the log, and prove that they are folds of it.")
@@ -68,7 +76,7 @@ def rebuild(
     """
     subject, acceptance = _subject(ctx.obj, name, source=source, processes=processes)
     with Bar("events") as bar:
-        outcome = _answer(rebuilt(subject, tell=bar.tell, accept=acceptance if accept else None))
+        outcome = _answer(rebuild_projection(subject, on_progress=bar.update, accept=acceptance if accept else None))
         facts = _facts(outcome, bar)
     _show(outcome, {**facts, "swapped": outcome.swapped}, as_json=as_json)
     if not outcome.swapped:
@@ -103,7 +111,7 @@ def verify(
     differing = []
     for subject in subjects:
         with Bar("events") as bar:
-            outcome = _answer(verified(subject, tell=bar.tell))
+            outcome = _answer(verify_projection(subject, on_progress=bar.update))
             facts = _facts(outcome, bar)
         _show(outcome, facts, as_json=as_json)
         differing += [] if outcome.comparison.equal else [outcome.name]

@@ -1,7 +1,8 @@
-"""What an operator looks at and orders, the same in both services: how far everything is, what was set aside, rebuilds.
+"""What an operator can see and order, the same in both services: lags, parked messages, rebuilds.
 
-`readings` tells how far consumers and relay are, `parked` what was set aside, `rebuilds` makes projections anew by way
-of `attempt`, a process of its own; `door` is the way in by HTTP. No rule and no service may come in here.
+`readings` keeps how far consumers and relay are, `parked` handles parked messages, `rebuilds` orders rebuilds of
+projections, each of which runs in a `rebuild_process`. `door` is the way in by HTTP. No rule and no service may come in
+here.
 """
 
 from shared.operations.door import operations_door

@@ -1,4 +1,4 @@
-"""Comes in: HTTP for the operator of one service. Translates, decides nothing."""
+"""Comes in: HTTP for the operator of one service. It translates and decides nothing."""
 
 from typing import Annotated, Any
 
@@ -21,29 +21,29 @@ Note = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max
 
 
 class Discard(Body):
-    """Why a message will never be handled: for whoever asks later."""
+    """Why a message will never be handled, for anybody who asks later."""
 
     reason: Note
 
 
 class Rebuild(Body):
-    """From which copy of the log, and whether the result counts also where it differs."""
+    """Which copy of the log to read, and whether to replace the table even if it differs."""
 
     source: LogName = "kafka"
     accept_differences: bool = False
 
 
 def operations_door(operations: Operations, operator_key_hash: str, tokens: OperatorTokens | None = None) -> APIRouter:
-    """Return the operator's routes, the same in both services; `tokens` are those of a console elsewhere."""
+    """Return the operator's routes, the same in both services; `tokens` are those of the other service's console."""
     operator = Depends(operator_check(operator_key_hash, tokens))
     router = APIRouter(prefix="/v1", tags=["operations"], dependencies=[operator])
-    _add_standing(router, operations)
+    _add_lags(router, operations)
     _add_parked(router, operations)
     _add_projections(router, operations)
     return router
 
 
-def _add_standing(router: APIRouter, operations: Operations) -> None:
+def _add_lags(router: APIRouter, operations: Operations) -> None:
     @router.get("/operations/consumers")
     async def consumers() -> dict[str, Any]:
         """Return how far each consumer and the relay are, all workers together, with the trend of 15 minutes."""
@@ -51,7 +51,7 @@ def _add_standing(router: APIRouter, operations: Operations) -> None:
 
     @router.get("/log/checkpoints")
     async def checkpoints() -> dict[str, Any]:
-        """Return the latest signed checkpoint of the ledger that was exported, and its age."""
+        """Return the latest signed checkpoint that was exported of the ledger, and its age."""
         return await operations.checkpoint()
 
 
@@ -74,7 +74,7 @@ def _add_parked(router: APIRouter, operations: Operations) -> None:
 
     @router.get("/operations/parked/{parked_id}/redrive")
     async def foresee_redrive(parked_id: ParkedId) -> dict[str, Any]:
-        """Return what a redrive would record now; a problem says why it would be refused. Nothing is changed."""
+        """Return what a redrive would record now, or the problem that would refuse it. Nothing is changed."""
         return await parked.foresee_redrive(ParkedRecord.named(parked_id))
 
     @router.post("/operations/parked/{parked_id}/redrive")
@@ -84,7 +84,7 @@ def _add_parked(router: APIRouter, operations: Operations) -> None:
 
     @router.post("/operations/parked/{parked_id}/discard")
     async def discard(parked_id: ParkedId, body: Discard) -> dict[str, Any]:
-        """Note that a message will never be handled, and why. It stays to be seen."""
+        """Record that a message will never be handled, and why. It can still be viewed."""
         return await parked.discard(ParkedRecord.named(parked_id), body.reason)
 
 
@@ -93,15 +93,15 @@ def _add_projections(router: APIRouter, operations: Operations) -> None:
 
     @router.get("/operations/projections")
     async def listed() -> dict[str, Any]:
-        """Return each table that is a fold: who keeps it, how far it is, and its last rebuild."""
+        """Return each projection: who keeps its table, how far it is, and its last rebuild."""
         return await projections.listed()
 
     @router.get("/operations/projections/{name}/rebuild")
     async def progress(name: ProjectionName) -> dict[str, Any]:
-        """Return how far the rebuild of a projection is, or what came of the last one."""
+        """Return the progress of a projection's rebuild, or the outcome of the last one."""
         return await projections.progress(name)
 
     @router.post("/operations/projections/{name}/rebuild", status_code=202)
     async def rebuild(name: ProjectionName, body: Rebuild) -> dict[str, Any]:
-        """Make a projection anew in the background; an attempt that was interrupted is taken up again."""
+        """Rebuild a projection in the background; a rebuild that was interrupted is continued."""
         return await projections.order(name, source=body.source, accept_differences=body.accept_differences)

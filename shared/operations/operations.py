@@ -1,4 +1,4 @@
-"""The operations of one service, as its doors and the console hand them on. No rule may come in here."""
+"""The operations of one service, as its doors and the console offer them. No rule may come in here."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from shared.ledger.clock import machine_now
 from shared.ledger.database import ACQUIRE_TIMEOUT_SECONDS, Pool
 from shared.ledger.events import instant
 from shared.operations.parked import ParkedMessages
-from shared.operations.readings import RELAY, standing, trends
+from shared.operations.readings import RELAY, latest_readings, trends
 from shared.operations.rebuilds import Projections
-from shared.proof.latest import LatestCheckpoint
+from shared.proof.latest_checkpoint import LatestCheckpoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operations:
-    """What can be looked at and ordered. All of it is JSON; what cannot be is a `Problem`."""
+    """What can be seen and ordered. All answers are JSON; what is refused raises `Problem`."""
 
     service: str
     pool: Pool
@@ -33,19 +33,19 @@ class Operations:
         now = machine_now()
         async with self.pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as connection:
             handled = {row["consumer"]: row for row in await connection.fetch(HANDLED)}
-            read, trend = await standing(connection), await trends(connection, now)
+            readings, trend = await latest_readings(connection), await trends(connection, now)
         consumers = [
             {
                 "name": source.name,
                 "topic": source.topic,
                 "handled": _handled(source, handled.get(source.name)),
-                **(read.get(source.name) or NOBODY),
+                **(readings.get(source.name) or NO_READING),
                 "parked": handled[source.name]["parked"] if source.name in handled else 0,
                 "trend": trend.get(source.name),
             }
             for source in self.sources
         ]
-        relay = {"topic": self.topic, **(read.get(RELAY) or NOBODY), "trend": trend.get(RELAY)}
+        relay = {"topic": self.topic, **(readings.get(RELAY) or NO_READING), "trend": trend.get(RELAY)}
         return {"as_of": instant(now), "service": self.service, "consumers": consumers, "relay": relay}
 
     async def checkpoint(self) -> dict[str, Any]:
@@ -53,7 +53,7 @@ class Operations:
         return await self.checkpoints.shown()
 
 
-NOBODY = {
+NO_READING = {
     "workers": 0,
     "waiting": None,
     "seconds": None,
@@ -61,11 +61,11 @@ NOBODY = {
     "last_progress_at": None,
     "problem": "no worker has told how far it is",
 }
-"""What is known of a subject that no worker has read lately."""
+"""Stands for the readings of a consumer or relay that no worker has taken lately."""
 
 
 def _handled(source: Source[Any], row: asyncpg.Record | None) -> int:
-    """Return how many records were handled: of a ledger by positions, of others by offsets."""
+    """Return how many records were handled: by positions for a ledger, by offsets for other topics."""
     if row is None:
         return 0
     return int(row["positions"] if source.ledger else row["offsets"])

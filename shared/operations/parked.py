@@ -1,4 +1,4 @@
-"""Parked messages as an operator meets them: listed, looked into, redriven, discarded. No rule may come in here."""
+"""Parked messages as an operator sees them: listed, viewed, redriven, discarded. No rule may come in here."""
 
 import json
 import re
@@ -17,13 +17,13 @@ from shared.ledger.database import ACQUIRE_TIMEOUT_SECONDS, Pool
 from shared.ledger.events import instant
 from shared.ledger.outbox import Outbox
 from shared.reasons import CATALOGUE
-from shared.recovery.redrive import OUT_OF_ORDER, NotRedriven, ParkedRecord, discard_one, redrive_one, would_redrive
+from shared.recovery.redrive import OUT_OF_ORDER, NotRedriven, ParkedRecord, discard_one, dry_run_redrive, redrive_one
 from shared.rules.codes import MalformedCode, read_code
 
 type State = Literal["waiting", "redriven", "discarded", "all"]
 
 ID_PATTERN = r"^[a-z_.]{1,40}:\d{1,9}:\d{1,18}(:\d{1,4})?$"
-"""CONSUMER:PARTITION:OFFSET, and the ordinal of a later record there, as the command line names it too."""
+"""CONSUMER:PARTITION:OFFSET, plus the ordinal of a later record at that offset, as on the command line."""
 AFTER_PATTERN = r"^(\d{1,18}~[a-z_.]{1,40}:\d{1,9}:\d{1,18}(:\d{1,4})?)?$"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CODE_LIKE = re.compile(r"(?<![0-9A-Za-z])[0-9A-Za-z]{5}(?:[- ]?[0-9A-Za-z]{5}){3}(?![0-9A-Za-z])")
@@ -48,7 +48,7 @@ class ParkedMessages:
         return {"messages": [self._shown(row) for row in rows], "waiting": waiting, "next": last}
 
     async def one(self, parked: ParkedRecord) -> dict[str, Any]:
-        """Return a message with its content; a whole activation code in it is masked (R-112). Raises `Problem`."""
+        """Return a message with its content; activation codes in it are masked (R-112). Raises `Problem`."""
         async with self.pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as connection:
             row = await connection.fetchrow(ONE, parked.consumer, parked.partition, parked.offset, parked.ordinal)
         if row is None:
@@ -64,17 +64,17 @@ class ParkedMessages:
         }
 
     async def foresee_redrive(self, parked: ParkedRecord) -> dict[str, Any]:
-        """Return what a redrive would record now. Raises `Problem` with the code by which it would be refused."""
+        """Return what a redrive would record now. Raises `Problem` with the code with which it would be refused."""
         source = self._source(parked)
         try:
-            events = await would_redrive(self.pool, source, parked, outbox=self.outbox, clock=self.clock)
+            events = await dry_run_redrive(self.pool, source, parked, outbox=self.outbox, clock=self.clock)
         except NotRedriven as refused:
             raise _problem(refused) from None
         would = [{"type": event.type_name, "stream_id": event.stream_id} for event in events]
         return {"id": str(parked), "would_record": would}
 
     async def redrive(self, parked: ParkedRecord) -> dict[str, Any]:
-        """Handle a message after all and return what was recorded. Raises `Problem`; the message then stays parked."""
+        """Handle a message after all and return what was recorded. Raises `Problem`; then the message stays parked."""
         source = self._source(parked)
         try:
             recorded = await redrive_one(self.pool, source, parked, outbox=self.outbox, clock=self.clock)
@@ -84,7 +84,7 @@ class ParkedMessages:
         return {"id": str(parked), "recorded": recorded}
 
     async def discard(self, parked: ParkedRecord, note: str) -> dict[str, Any]:
-        """Note that a message will never be handled, and why. Raises `Problem`."""
+        """Record that a message will never be handled, and why. Raises `Problem`."""
         try:
             recorded = await discard_one(self.pool, parked, note, outbox=self.outbox, clock=self.clock)
         except NotRedriven as refused:
@@ -115,13 +115,13 @@ class ParkedMessages:
             "ended_at": _instant(row["redriven_at"] or row["discarded_at"]),
             "note": row["discard_note"],
             "kept_by_projection": projection,
-            # what came out of its order holds its slice up, whatever becomes of this one record
+            # its slice waits for the missing position, even if this record is discarded
             "slice_waits": bool(source and source.ledger and row["reason"] in OUT_OF_ORDER),
         }
 
 
 def masked(text: str) -> str:
-    """Return `text` with every whole activation code shown by its last group alone."""
+    """Return `text` with all but the last group of every activation code masked."""
     return CODE_LIKE.sub(_last_group, text)
 
 
@@ -165,7 +165,7 @@ def _place(after: str) -> tuple[datetime, str, int, int, int]:
         parked_at = EPOCH + timedelta(microseconds=int(microseconds))
         return parked_at, parked.consumer, parked.partition, parked.offset, parked.ordinal
     except OverflowError:
-        raise Problem(422, "invalid_fields", "after is not what a page gave as next") from None
+        raise Problem(422, "invalid_fields", "`after` is not the `next` of a page") from None
 
 
 LIST = """

@@ -1,7 +1,7 @@
-"""How far every consumer and the relay are, read by each worker and kept together: what stands now, and the trend.
+"""How far every consumer and the relay are: the latest readings of all workers, and the trend.
 
-A worker knows its own partitions alone, so each writes what it reads into one small table, every few seconds, for all
-to add up. No rule may come in here.
+A worker knows only its own partitions. So each writes its readings to one small table every few seconds, where they are
+added up. No rule may come in here.
 """
 
 import asyncio
@@ -24,13 +24,13 @@ logger = logging.getLogger(__name__)
 STEP_SECONDS = 5
 KEPT_SECONDS = 900
 FRESH_SECONDS = 3 * STEP_SECONDS
-"""A worker that has told nothing for so long is gone, or cannot reach its ledger."""
+"""A reading older than this is not counted: its worker has stopped, is very slow, or cannot reach its ledger."""
 RELAY = "relay"
 CHARGED_GROUP = 0
-"""Who holds these slices reads what concerns the whole ledger, and clears old readings away."""
+"""The worker with these slices takes the readings of the whole ledger, and deletes old ones."""
 
 type Reading = tuple[str, int, float, int, datetime, str | None]
-"""Whose, records that wait, seconds that the oldest has waited, slices that wait, last progress, what is wrong."""
+"""Subject, waiting records, seconds that the oldest has waited, waiting slices, last progress, problem."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -45,17 +45,17 @@ class Readings:
     leases: Leases
 
     async def run(self) -> None:
-        """Read at every full step of the clock until cancelled: so the readings of all workers add up."""
+        """Take readings at every full step of the clock, until cancelled, so that those of all workers add up."""
         while True:
             now = machine_now().timestamp()
             await asyncio.sleep(STEP_SECONDS - now % STEP_SECONDS)
             try:
                 await self.note(on_step(machine_now()))
             except UNAVAILABLE as error:
-                logger.debug("the readings cannot be noted: %r", error)
+                logger.debug("the readings cannot be written: %r", error)
 
     async def note(self, read_at: datetime) -> None:
-        """Write what is read now. Raises one of `UNAVAILABLE`."""
+        """Write the readings of now. Raises one of `UNAVAILABLE`."""
         readings = [_reading(each) for each in self.consumers]
         charged = CHARGED_GROUP in self.leases.epochs
         if charged and self.survey.reachable:
@@ -69,7 +69,7 @@ class Readings:
 
 
 def on_step(at: datetime) -> datetime:
-    """Return the full step of the clock that is next to `at`."""
+    """Return the full step of the clock that is nearest to `at`."""
     return datetime.fromtimestamp(round(at.timestamp() / STEP_SECONDS) * STEP_SECONDS, UTC)
 
 
@@ -79,8 +79,8 @@ def _reading(consumer: Consumer[Any]) -> Reading:
     return name, consumer.lag(), consumer.lag_seconds(), consumer.gap_waits(), moved_at, consumer.problem()
 
 
-async def standing(connection: Connection) -> Mapping[str, Mapping[str, Any]]:
-    """Return by subject what its workers read last, added up: shares of the work add, the longest wait counts."""
+async def latest_readings(connection: Connection) -> Mapping[str, Mapping[str, Any]]:
+    """Return by subject the latest readings of its workers: counts are added up, the longest wait counts."""
     rows = await connection.fetch(NOW, FRESH_SECONDS)
     return {
         row["subject"]: {
@@ -96,7 +96,7 @@ async def standing(connection: Connection) -> Mapping[str, Mapping[str, Any]]:
 
 
 async def trends(connection: Connection, now: datetime) -> Mapping[str, Mapping[str, Any]]:
-    """Return by subject the readings of the last minutes, one for each step, None where nobody read."""
+    """Return by subject the readings of the last minutes, one for each step, None where there is none."""
     since = on_step(now).timestamp() - KEPT_SECONDS
     found: dict[str, dict[int, tuple[int, float]]] = {}
     for row in await connection.fetch(TREND, datetime.fromtimestamp(since, UTC)):
@@ -119,10 +119,10 @@ def _trend(steps: Mapping[int, tuple[int, float]], since: float) -> dict[str, An
 
 
 def direction(seconds: Sequence[float | None]) -> str:
-    """Return whether a lag is `rising`, `falling` or `steady`: its last minute beside the two minutes before."""
+    """Return whether a lag is `rising`, `falling` or `steady`, comparing the last minute with the two before it."""
     steps = 60 // STEP_SECONDS
     late, early = _mean(seconds[-steps:]), _mean(seconds[-3 * steps : -steps])
-    # less than a second is the noise of the reading itself
+    # less than a second is noise
     if late is None or early is None or abs(late - early) < max(1.0, early / 10):
         return "steady"
     return "rising" if late > early else "falling"

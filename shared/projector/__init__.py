@@ -1,14 +1,25 @@
-"""Projections: kept live, made anew from the log, and proved equal.
+"""Projections: kept live, rebuilt from the log, and compared with it.
 
-`projection` says what one is. `live` keeps it. `rebuild` makes it anew: `making` an attempt, `work` one process's share
-of it, run by `workers`; `ledger_log` and `kafka_log` read, `folding` folds, `shadow` keeps what is made, `digest`
-compares, `standing` knows where the live table stands. No rule and no service may come in here.
+`projection` says what a projection is, `live` keeps it up to date. `rebuild` rebuilds or verifies it: it starts a
+`rebuild_in_progress`, whose `task` is divided among `workers`. `ledger_log` and `kafka_log` read events, `bounded_fold`
+folds them, and `shadow_writer` writes the rows of the `shadow` table. `digest` compares the two tables, `checkpoint` is
+how far the live table is, `lock` says whether a rebuild is running, `swap` replaces the live table. No rule and no
+service may come in here.
 """
 
 from shared.projector.failures import ProjectorFailed
-from shared.projector.making import Subject
 from shared.projector.parked import Acceptance
 from shared.projector.projection import Projection, view_of
-from shared.projector.rebuild import Outcome, rebuilt, verified
+from shared.projector.rebuild import Outcome, rebuild_projection, verify_projection
+from shared.projector.rebuild_in_progress import Subject
 
-__all__ = ["Acceptance", "Outcome", "Projection", "ProjectorFailed", "Subject", "rebuilt", "verified", "view_of"]
+__all__ = [
+    "Acceptance",
+    "Outcome",
+    "Projection",
+    "ProjectorFailed",
+    "Subject",
+    "rebuild_projection",
+    "verify_projection",
+    "view_of",
+]

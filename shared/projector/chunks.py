@@ -1,39 +1,40 @@
-"""What both logs give: pieces of the log, each slice in its order, and how far each piece reaches."""
+"""What both logs yield: chunks of the log, each slice in order, and how far each chunk reaches."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from shared.projector.folding import Entries
-from shared.projector.shadow import Heads, Passed
+from shared.projector.bounded_fold import Entries
+from shared.projector.checkpoint import SliceCheckpoint
+from shared.projector.shadow import PartitionProgress
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
-    """What is to be read of each slice: after which position, and up to which."""
+class SliceRanges:
+    """A range of positions in each slice: after one position, up to and including another."""
 
     after: Mapping[int, int]
     upto: Mapping[int, int]
 
     @property
-    def events(self) -> int:
-        """Return how many events it has: positions are counts."""
+    def event_count(self) -> int:
+        """Return the number of events in the ranges: positions are counts."""
         return sum(max(0, end - self.after.get(number, 0)) for number, end in self.upto.items())
 
-    def begun(self) -> "Span":
-        """Return its part in slices of which something was read before."""
-        return Span(self.after, {number: end for number, end in self.upto.items() if self.after.get(number, 0)})
+    def resumed(self) -> "SliceRanges":
+        """Return the ranges of the slices of which something was read before."""
+        return SliceRanges(self.after, {number: end for number, end in self.upto.items() if self.after.get(number, 0)})
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A piece of a log: events to fold, and what may be noted once their rows are written.
+    """Part of a log: events to fold, and the checkpoint and progress to save once their rows are written.
 
-    `events` counts what was read, folded or not. Where a chunk is not `resumable`, nothing is noted before the next
-    that is.
+    `event_count` counts the events that were read, folded or not. After a chunk that is not `resumable`, nothing may be
+    saved before the next one that is.
     """
 
     entries: Entries
-    events: int
-    heads: Heads = field(default_factory=dict)
-    passed: Mapping[int, Passed] = field(default_factory=dict)
+    event_count: int
+    checkpoint: SliceCheckpoint = field(default_factory=dict)
+    progress: Mapping[int, PartitionProgress] = field(default_factory=dict)
     resumable: bool = True

@@ -1,8 +1,8 @@
-"""Are two tables the same, byte for byte? Digests tell, and where they differ, the rows.
+"""Compares two tables byte for byte: first their digests, then the rows of the parts that differ.
 
-Rows fall into 256 buckets by the hash of what their stream is called. A bucket's digest is over the text of its rows in
-the order of their keys, a table's over its buckets: so two tables of any size are compared by a few bytes, and what
-differs is found without sending the rest.
+Rows fall into 256 buckets by the hash of their stream's id. The digest of a bucket covers the text of its rows in key
+order, that of a table covers its buckets. So two tables of any size are compared by a few bytes, and only the rows of
+differing buckets are read.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -16,12 +16,12 @@ from shared.projector.projection import Projection
 ROWS_PER_ROUND_TRIP = 2_000
 LISTED_MAX = 20
 END = ("\U0010ffff", None)
-"""No key comes after it."""
+"""Sorts after every key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A row that is not the same in both tables: its text in each, or None where it is absent."""
+    """A row that differs between the tables: its text in each, or None where it is missing."""
 
     key: str
     stored: str | None
@@ -30,7 +30,7 @@ class Difference:
 
 @dataclass(slots=True)
 class Comparison:
-    """What two tables came to. All differences are counted, the first `LISTED_MAX` are listed."""
+    """The result of comparing two tables. All differences are counted, the first `LISTED_MAX` are listed."""
 
     rows: int = 0
     stored_digest: str = ""
@@ -40,24 +40,24 @@ class Comparison:
 
     @property
     def equal(self) -> bool:
-        """Whether they are the same."""
+        """Whether the tables are equal."""
         return not self.differing
 
-    def note(self, difference: Difference) -> None:
+    def add(self, difference: Difference) -> None:
         """Count a difference, and list it if there is room."""
         self.differing += 1
         if len(self.listed) < LISTED_MAX:
             self.listed.append(difference)
 
 
-type Keyed = tuple[str, str | None]
+type KeyedRow = tuple[str, str | None]
 """A row's key and its text."""
-type Buckets = Mapping[int, tuple[int, bytes]]
-"""By bucket, how many rows it has and their digest."""
+type BucketDigests = Mapping[int, tuple[int, bytes]]
+"""By bucket, the number of its rows and their digest."""
 
 
-async def buckets_of(connection: Connection, projection: Projection[Any], schema: str) -> Buckets:
-    """Return the digests of a table as the connection's transaction sees it."""
+async def bucket_digests(connection: Connection, projection: Projection[Any], schema: str) -> BucketDigests:
+    """Return a table's digests by bucket, as the connection's transaction sees it."""
     rows = await connection.fetch(
         f"select {_bucket(projection)} as bucket, count(*) as rows,"  # noqa: S608 - the names are our own
         " sha256(string_agg(sha256(convert_to(t::text, 'UTF8')), ''::bytea"
@@ -66,27 +66,27 @@ async def buckets_of(connection: Connection, projection: Projection[Any], schema
     return {row["bucket"]: (row["rows"], row["digest"]) for row in rows}
 
 
-def digest_of(buckets: Buckets) -> str:
-    """Return the digest of a table, hexadecimal."""
+def table_digest(buckets: BucketDigests) -> str:
+    """Return the digest of a table, in hexadecimal."""
     return sha256(b"".join(bytes([number]) + digest for number, (_, digest) in sorted(buckets.items()))).hexdigest()
 
 
-async def compared(
+async def compare_tables(
     projection: Projection[Any], *, stored: tuple[Connection, str], folded: tuple[Connection, str]
 ) -> Comparison:
     """Compare two tables of a projection, each given by a connection in a transaction and a schema."""
-    here, there = [await buckets_of(connection, projection, schema) for connection, schema in (stored, folded)]
-    comparison = Comparison(sum(rows for rows, _ in here.values()), digest_of(here), digest_of(there))
+    here, there = [await bucket_digests(connection, projection, schema) for connection, schema in (stored, folded)]
+    comparison = Comparison(sum(rows for rows, _ in here.values()), table_digest(here), table_digest(there))
     differing = sorted(number for number in here.keys() | there.keys() if here.get(number) != there.get(number))
     if differing:
-        sides = [_texts(connection, projection, schema, differing) for connection, schema in (stored, folded)]
+        sides = [_bucket_rows(connection, projection, schema, differing) for connection, schema in (stored, folded)]
         async for difference in _differences(*sides):
-            comparison.note(difference)
+            comparison.add(difference)
     return comparison
 
 
-async def _differences(stored: AsyncIterator[Keyed], folded: AsyncIterator[Keyed]) -> AsyncIterator[Difference]:
-    """Walk along both tables in the order of their keys."""
+async def _differences(stored: AsyncIterator[KeyedRow], folded: AsyncIterator[KeyedRow]) -> AsyncIterator[Difference]:
+    """Merge both tables in key order and yield the rows that differ."""
     one, other = await _next(stored), await _next(folded)
     while (key := min(one[0], other[0])) != END[0]:
         texts = tuple(text if found == key else None for found, text in (one, other))
@@ -96,14 +96,14 @@ async def _differences(stored: AsyncIterator[Keyed], folded: AsyncIterator[Keyed
         other = await _next(folded) if other[0] == key else other
 
 
-async def _next(rows: AsyncIterator[Keyed]) -> Keyed:
+async def _next(rows: AsyncIterator[KeyedRow]) -> KeyedRow:
     return await anext(rows, None) or END
 
 
-async def _texts(
+async def _bucket_rows(
     connection: Connection, projection: Projection[Any], schema: str, buckets: Sequence[int]
-) -> AsyncIterator[Keyed]:
-    """Yield the keys and texts of the rows of some buckets, in the order of their keys."""
+) -> AsyncIterator[KeyedRow]:
+    """Yield key and text of the rows of some buckets, in key order."""
     statement = (
         f"select {_key(projection)}, t::text from {schema}.{projection.name} t"  # noqa: S608 - the names are our own
         f" where {_bucket(projection)} = any($1::int[]) order by {_order(projection)}"
@@ -112,10 +112,10 @@ async def _texts(
         yield row[0], row[1]
 
 
-async def texts_of(
+async def row_texts(
     connection: Connection, projection: Projection[Any], schema: str, streams: Sequence[str]
 ) -> Mapping[str, str]:
-    """Return the rows of some streams as texts, by their keys."""
+    """Return the rows of some streams as text, by key."""
     rows = await connection.fetch(
         f"select {_key(projection)}, t::text from {schema}.{projection.name} t"  # noqa: S608 - the names are our own
         f" where {projection.key[0]} = any($1::text[])",
@@ -129,7 +129,7 @@ def _bucket(projection: Projection[Any]) -> str:
 
 
 def _key(projection: Projection[Any]) -> str:
-    # a space sorts before every character of our ids, so that rows come in the order of these texts too
+    # a space sorts before every character of our ids, so these texts sort as the rows do
     return f"concat_ws(' ', {', '.join(projection.key)})"
 
 

@@ -1,4 +1,4 @@
-"""How a rebuild or a verification comes to nothing: a stable code, and one line that says what and where."""
+"""How a rebuild or a verification fails: a stable code, and one line that says what happened and where."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,14 +19,14 @@ class ProjectorFailed(Exception):
 
 
 @contextmanager
-def told_plainly() -> Iterator[None]:
-    """Turn what may go wrong outside into `ProjectorFailed`."""
+def errors_translated() -> Iterator[None]:
+    """Turn the expected errors of PostgreSQL and Kafka into `ProjectorFailed`."""
     try:
         yield
     except (asyncpg.DiskFullError, asyncpg.OutOfMemoryError) as error:
-        raise ProjectorFailed("disk_full", f"PostgreSQL has no room for the shadow: {_line(error)}") from None
+        raise ProjectorFailed("disk_full", f"PostgreSQL has no room for the shadow table: {_line(error)}") from None
     except asyncpg.IntegrityConstraintViolationError as error:
-        raise ProjectorFailed("breaks_schema", f"the log says what the table forbids: {_line(error)}") from None
+        raise ProjectorFailed("breaks_schema", f"the log violates a constraint of the table: {_line(error)}") from None
     except asyncpg.UndefinedFunctionError as error:
         raise ProjectorFailed("other_release", f"run `perennial migrate`: {_line(error)}") from None
     except KafkaError as error:

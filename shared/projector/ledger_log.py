@@ -1,7 +1,7 @@
-"""Reads the log from the ledger, up to given positions. Two ways, by what is there already.
+"""Reads the log from the ledger, up to given positions, in one of two ways.
 
-`whole_streams` takes a slice from its beginning, sorted by stream: PostgreSQL sorts, on disk where memory is short, so
-that a stream is folded in one go and forgotten. `ranges` takes what came since, in the order of positions.
+`whole_streams` reads a slice from the beginning, sorted by stream. PostgreSQL sorts, on disk if memory is short, so
+each stream is folded in one go and then dropped. `ranges` reads newer events in the order of their positions.
 """
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -9,34 +9,34 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.ledger.database import Connection
-from shared.projector.chunks import Chunk, Span
+from shared.projector.chunks import Chunk, SliceRanges
 from shared.projector.failures import ProjectorFailed
 
 CHUNK_EVENTS = 5_000
 
 type Places = frozenset[tuple[int, int]]
-"""Slices and positions of the records that the live consumer passed over."""
-type Run = tuple[int, int, int]
-"""A slice, and the first and the last position in it."""
+"""Events of a log, by slice and position."""
+type PositionRange = tuple[int, int, int]
+"""A slice, and the first and the last of a range of positions in it."""
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerLog:
-    """One ledger, read through a connection of its own."""
+    """One ledger, read through a connection of its own, and the events of it that the live consumer skipped."""
 
     connection: Connection
-    passed_over: Places = frozenset()
+    skipped: Places = frozenset()
 
-    async def ranges(self, span: Span) -> AsyncIterator[Chunk]:
-        """Yield the events of a span in the order of their positions. Raises `ProjectorFailed` if one is missing."""
-        for runs in _runs(span):
-            rows = await self.connection.fetch(RANGES, *zip(*runs, strict=True))
-            if len(rows) != sum(last - first + 1 for _, first, last in runs):
-                raise await self._missing(runs)
+    async def ranges(self, wanted: SliceRanges) -> AsyncIterator[Chunk]:
+        """Yield events in the order of their positions. Raises `ProjectorFailed` if one is missing."""
+        for batch in _batches(wanted):
+            rows = await self.connection.fetch(RANGES, *zip(*batch, strict=True))
+            if len(rows) != sum(last - first + 1 for _, first, last in batch):
+                raise await self._missing(batch)
             yield self._chunk(rows)
 
     async def whole_streams(self, upto: Mapping[int, int]) -> AsyncIterator[Chunk]:
-        """Yield all events of slices up to a position, no stream in two chunks. Raises `ProjectorFailed`."""
+        """Yield all events of slices up to their positions, no stream in two chunks. Raises `ProjectorFailed`."""
         for number, end in sorted(upto.items()):
             async with self.connection.transaction(readonly=True):
                 await self.connection.execute(SORT_MEMORY)
@@ -52,42 +52,41 @@ class LedgerLog:
                     held += rows[cut:]
                 if counted != end:
                     raise await self._missing([(number, 1, end)])
-                heads = {row[0]: (row[1], row[2]) for row in await self.connection.fetch(HEAD, number, end)}
-                yield Chunk(self._folded(held), len(held), heads)
+                checkpoint = {row[0]: (row[1], row[2]) for row in await self.connection.fetch(HEAD, number, end)}
+                yield Chunk(self._without_skipped(held), len(held), checkpoint)
 
     def _chunk(self, rows: Sequence[Any], *, resumable: bool = True) -> Chunk:
         last = {row[0]: row for row in rows} if resumable else {}
-        heads = {number: (row[1], row[2]) for number, row in last.items()}
-        return Chunk(self._folded(rows), len(rows), heads, resumable=resumable)
+        checkpoint = {number: (row[1], row[2]) for number, row in last.items()}
+        return Chunk(self._without_skipped(rows), len(rows), checkpoint, resumable=resumable)
 
-    def _folded(self, rows: Sequence[Any]) -> Sequence[Any]:
-        """Return the rows without those that the live consumer passed over."""
-        if not self.passed_over:
+    def _without_skipped(self, rows: Sequence[Any]) -> Sequence[Any]:
+        if not self.skipped:
             return rows
-        return [row for row in rows if (row[0], row[1]) not in self.passed_over]
+        return [row for row in rows if (row[0], row[1]) not in self.skipped]
 
-    async def _missing(self, runs: Sequence[Run]) -> ProjectorFailed:
-        row = await self.connection.fetchrow(MISSING, *zip(*runs, strict=True))
+    async def _missing(self, ranges: Sequence[PositionRange]) -> ProjectorFailed:
+        row = await self.connection.fetchrow(MISSING, *zip(*ranges, strict=True))
         place = f"slice {row[0]} position {row[1]}" if row else "a position"
         return ProjectorFailed("position_missing", f"the ledger has no event at {place}")
 
 
-def _runs(span: Span) -> Iterator[list[Run]]:
-    """Cut a span into pieces of up to `CHUNK_EVENTS` events."""
-    runs: list[Run] = []
+def _batches(wanted: SliceRanges) -> Iterator[list[PositionRange]]:
+    """Cut ranges into batches of up to `CHUNK_EVENTS` events."""
+    batch: list[PositionRange] = []
     room = CHUNK_EVENTS
-    for number, upto in sorted(span.upto.items()):
-        first = span.after.get(number, 0) + 1
+    for number, upto in sorted(wanted.upto.items()):
+        first = wanted.after.get(number, 0) + 1
         while first <= upto:
             last = min(upto, first + room - 1)
-            runs.append((number, first, last))
+            batch.append((number, first, last))
             room -= last - first + 1
             first = last + 1
             if not room:
-                yield runs
-                runs, room = [], CHUNK_EVENTS
-    if runs:
-        yield runs
+                yield batch
+                batch, room = [], CHUNK_EVENTS
+    if batch:
+        yield batch
 
 
 SORT_MEMORY = "set local work_mem = '64MB'"

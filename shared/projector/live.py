@@ -1,4 +1,4 @@
-"""Keeps a projection up to date: each batch is folded into the rows of its streams, beside the position vector."""
+"""Keeps a projection up to date: folds each batch into the rows of its streams, in the transaction of its positions."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -9,14 +9,14 @@ from shared.kafka.inbox import Accepted
 from shared.ledger.database import Connection
 from shared.messages import Event
 from shared.projector.projection import Projection, Row
-from shared.projector.views import save, states_of
+from shared.projector.views import load_states, save_rows
 from shared.rules.decider import StateStruct
 
 
 def live[View: StateStruct](
     projection: Projection[View], committed: Callable[[Sequence[Accepted[Event]]], None] = lambda _: None
 ) -> Source[Event]:
-    """Return the consumer that keeps a view; `committed` hears of the events that are in it."""
+    """Return the source of the consumer that keeps a view; `committed` is called with the events that are in it."""
     return Source(
         name=projection.name,
         topic=projection.topic,
@@ -36,12 +36,12 @@ async def fold_batch[View: StateStruct](
     streams = sorted({entry.envelope.subject for entry in accepted})
     if not streams:
         return Handled()
-    states = await states_of(connection, projection, streams)
+    states = await load_states(connection, projection, streams)
     for entry in accepted:
         envelope = entry.envelope
         version, view = states.get(envelope.subject, (0, projection.initial))
         view = projection.fold(view, entry.message, occurred_at=envelope.occurred_at, recorded_at=envelope.recorded_at)
         states[envelope.subject] = (version + 1, view)
     rows: list[Row] = [row for stream in streams for row in projection.rows(stream, *states[stream])]
-    await save(connection, projection, rows)
+    await save_rows(connection, projection, rows)
     return Handled()

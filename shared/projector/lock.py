@@ -1,4 +1,4 @@
-"""Which projections are being rebuilt, known by advisory locks and not by how long ago somebody reported progress.
+"""Says which projections are being rebuilt, by advisory locks and not by how long ago anybody reported progress.
 
 PostgreSQL releases a session's advisory locks when the session ends, and the session ends with the process that opened
 it. A slow or stopped process keeps its lock; a dead one cannot.
@@ -30,13 +30,13 @@ async def lock_rebuild(connection: Connection, name: str) -> None:
 
 
 async def try_order_lock(connection: Connection, name: str) -> bool:
-    """Take the lock of a rebuild that is ordered, until this session ends. Return False if another session has it."""
+    """Take the order lock of a projection until this session ends. Return False if another session holds it."""
     taken: bool = await connection.fetchval(TRY_LOCK, ORDER_LOCK, name)
     return taken
 
 
 def is_locked(*locks: int, name: str) -> str:
-    """Return the SQL condition that a session holds one of `locks`; `name` is the SQL of the projection's name."""
+    """Return the SQL condition that a session holds one of `locks`; `name` is SQL for the projection's name."""
     return f"""exists (
         select from pg_locks
         where locktype = 'advisory' and granted and objsubid = 2 and classid in ({", ".join(map(str, locks))})

@@ -1,7 +1,7 @@
-"""What the live consumer has set aside of the log it folds: a rebuild passes over the same, or takes it in after all.
+"""The events that the live consumer parked and skipped: a rebuild skips them too, or folds them after all.
 
-Parking is an event, so both know. An event that was unknown when it came may be known to a later release; the order to
-rebuild with whatever differs folds it in its place and records that it was handled.
+Parking is recorded, so both skip the same events. A later release may know an event that was unknown when it came: a
+rebuild that accepts differences folds it in its place and records that it was redriven.
 """
 
 import json
@@ -22,13 +22,13 @@ from shared.messages import UnknownEvent, UnreadableEvent
 from shared.projector.ledger_log import Places
 from shared.projector.projection import Projection
 
-PASSED_OVER = ("unknown_event", "unreadable_event")
-"""Reasons for which a record is parked though its slice goes on: only these leave a hole in the fold."""
+SKIPPED_FOR = ("unknown_event", "unreadable_event")
+"""Reasons for which a record is parked while its slice continues: only these records are missing from the fold."""
 
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """The order to replace a live table that differs: what it causes in the ledger is recorded so."""
+    """The order to replace a live table even if it differs: how its events are recorded in the ledger."""
 
     outbox: Outbox
     cause: Cause
@@ -36,7 +36,7 @@ class Acceptance:
 
 @dataclass(frozen=True, slots=True)
 class ParkedEvent:
-    """An event of the log that was set aside, where it stands, and whether it can be read by now and may be."""
+    """A parked event of the log, and whether it is readable by now and was not discarded."""
 
     record: Record
     ordinal: int
@@ -46,19 +46,19 @@ class ParkedEvent:
 
 
 async def parked_events(connection: Connection, projection: Projection[Any]) -> list[ParkedEvent]:
-    """Return what the live consumer of a projection passed over and nobody took in since."""
-    return [_parked(row) for row in await connection.fetch(PARKED, projection.name, PASSED_OVER)]
+    """Return the events that the live consumer of a projection skipped and that were not redriven since."""
+    return [_parked(row) for row in await connection.fetch(PARKED, projection.name, SKIPPED_FOR)]
 
 
 def places_of(events: Iterable[ParkedEvent]) -> Places:
-    """Return where events stand in the log."""
+    """Return slice and position of each event."""
     return frozenset((event.slice_number, event.position) for event in events)
 
 
 async def record_redriven(
     connection: Connection, projection: Projection[Any], events: Sequence[ParkedEvent], acceptance: Acceptance
 ) -> None:
-    """Record that events are in the fold after all, in the caller's transaction."""
+    """Record that parked events were folded after all, in the caller's transaction."""
     marks = [
         await mark_redriven(
             connection,

@@ -1,4 +1,4 @@
-"""Which rules a fold is made by: the digest of the source files that may have a part in it."""
+"""Which code a fold was made by: a digest of all source files that can affect the result."""
 
 import sys
 from hashlib import sha256
@@ -9,8 +9,8 @@ import shared
 from shared.projector.projection import Projection
 
 
-def release_of(projection: Projection[Any]) -> str:
-    """Return the digest of `shared` and of the package that the projection comes from, hexadecimal."""
+def release_digest(projection: Projection[Any]) -> str:
+    """Return the digest of `shared` and of the package that defines the projection, in hexadecimal."""
     origin = getattr(projection.fold, "__module__", shared.__name__).partition(".")[0]
     digest = sha256()
     for package in sorted({shared.__name__, origin}):

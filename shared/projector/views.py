@@ -1,4 +1,4 @@
-"""The rows of a view in PostgreSQL, in the live table or in its shadow: read back as states, written over."""
+"""The rows of a view in PostgreSQL, in the live table or in its shadow: loaded as states, and saved."""
 
 from collections.abc import Sequence
 
@@ -6,10 +6,10 @@ from shared.ledger.database import Connection
 from shared.projector.projection import Projection, Row
 
 
-async def states_of[View](
+async def load_states[View](
     connection: Connection, projection: Projection[View], streams: Sequence[str], *, schema: str = "public"
 ) -> dict[str, tuple[int, View]]:
-    """Return the states that are stored of some streams, each with the count of its events."""
+    """Return the stored states of some streams, each with the number of its events."""
     restore = projection.restore
     if restore is None:
         raise NotAView(projection.name)
@@ -20,10 +20,10 @@ async def states_of[View](
     return {row[0]: (row[1], restore(row[2])) for row in rows}
 
 
-async def save[View](
+async def save_rows[View](
     connection: Connection, projection: Projection[View], rows: Sequence[Row], *, schema: str = "public"
 ) -> None:
-    """Write rows of a view, over those that are there."""
+    """Insert or update rows of a view."""
     if not rows:
         return
     (key,) = projection.key
@@ -36,7 +36,7 @@ async def save[View](
 
 
 class NotAView(Exception):
-    """A table that deciders keep cannot be read back from its rows: it is folded whole or not at all."""
+    """A table that the deciders keep cannot be read back as states: it is folded from the beginning or not at all."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"table {name} is kept by the deciders")

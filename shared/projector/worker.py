@@ -1,6 +1,6 @@
-"""A process of a rebuild: gets its task on stdin, tells its progress on stdout. `python -m shared.projector.worker`.
+"""A worker process of a rebuild: reads its task from stdin and reports its progress on stdout.
 
-It ends with its parent, who holds the other end of stdin.
+Run as `python -m shared.projector.worker`. It ends when its parent does, which holds the other end of stdin.
 """
 
 import asyncio
@@ -12,49 +12,49 @@ import signal
 import sys
 from threading import Thread
 
-from shared.projector.failures import ProjectorFailed, told_plainly
-from shared.projector.work import Task, bench, left, work
+from shared.projector.failures import ProjectorFailed, errors_translated
+from shared.projector.task import Task, remaining_ranges, run_task
 
 NICENESS = 10
-"""Traffic that shares the machine goes first."""
+"""Traffic on the same machine has priority."""
 
 
 def main() -> None:
-    """Do the task; say `{"left": n}` of the events still to come, and `{"failed": [code, detail]}` of a failure."""
+    """Run the task; print `{"left": n}`, the number of events still to fold, and `{"failed": [code, detail]}`."""
     task: Task = pickle.load(sys.stdin.buffer)  # noqa: S301 - it comes from our own parent, by a pipe
-    # the parent hears of Ctrl-C too, and decides
+    # the parent gets Ctrl-C too, and decides
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=end_with_parent, daemon=True).start()
     os.nice(NICENESS)
-    # states are freed by their reference counts; looking for circles among them took a fifth of the time
+    # states are freed by their reference counts; looking for cycles among them took a fifth of the time
     gc.freeze()
     gc.disable()
     try:
-        with told_plainly():
-            asyncio.run(_work(task))
+        with errors_translated():
+            asyncio.run(_run(task))
     except ProjectorFailed as failed:
-        _say({"failed": [failed.code, failed.detail]})
+        _report({"failed": [failed.code, failed.detail]})
 
 
-async def _work(task: Task) -> None:
-    async with bench(task) as opened:
-        to_come = (await left(task, opened.writing)).events
+async def _run(task: Task) -> None:
+    async with task.connections() as connections:
+        left = (await remaining_ranges(task, connections.table)).event_count
 
-        def tell(events: int) -> None:
-            nonlocal to_come
-            to_come -= events
-            _say({"left": to_come})
+        def report(event_count: int) -> None:
+            nonlocal left
+            left -= event_count
+            _report({"left": left})
 
-        tell(0)
-        await work(task, opened, tell)
+        report(0)
+        await run_task(task, connections, report)
 
 
-def _say(what: dict[str, object]) -> None:
-    print(json.dumps(what), flush=True)
+def _report(message: dict[str, object]) -> None:
+    print(json.dumps(message), flush=True)
 
 
 def end_with_parent() -> None:
-    """Wait until the other end of stdin is closed, and end."""
+    """Wait until the other end of stdin is closed, then end this process."""
     # not by way of `sys.stdin`, whose lock would be held at the end
     while os.read(0, 1):
         pass

@@ -1,4 +1,4 @@
-"""Runs the processes of a rebuild, one per core, and replaces those that are killed."""
+"""Runs the worker processes of a rebuild, one per core, and replaces those that are killed."""
 
 import asyncio
 import json
@@ -9,13 +9,13 @@ from collections.abc import Callable, Sequence
 from typing import cast
 
 from shared.projector.failures import ProjectorFailed
-from shared.projector.work import Task
+from shared.projector.task import Task
 
 DEATHS_MAX = 20
 LINE_BYTES_MAX = 1_048_576
 
-type TellLeft = Callable[[int], None]
-"""Hears how many events are still to come."""
+type OnLeft = Callable[[int], None]
+"""Called with the number of events still to fold."""
 
 
 def cores() -> int:
@@ -23,13 +23,13 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-async def in_processes(tasks: Sequence[Task], tell_left: TellLeft) -> None:
-    """Do the tasks side by side. Raises `ProjectorFailed` as soon as one fails, and ends the others."""
+async def run_in_processes(tasks: Sequence[Task], on_left: OnLeft) -> None:
+    """Run the tasks in parallel. Raises `ProjectorFailed` as soon as one fails, and ends the others."""
     left = {number: sum(task.upto.values()) for number, task in enumerate(tasks)}
 
     def note(number: int, events: int) -> None:
         left[number] = events
-        tell_left(sum(left.values()))
+        on_left(sum(left.values()))
 
     running = [asyncio.create_task(_until_done(task, number, note)) for number, task in enumerate(tasks)]
     try:
@@ -41,13 +41,13 @@ async def in_processes(tasks: Sequence[Task], tell_left: TellLeft) -> None:
 
 
 async def _until_done(task: Task, number: int, note: Callable[[int, int], None]) -> None:
-    """Run a process for the task; if it is killed, another goes on from where it last committed."""
+    """Run a process for the task; if it is killed, start another, which continues after the last commit."""
     for _ in range(DEATHS_MAX):
         code = await _run(task, number, note)
         if code == 0:
             return
         if code > 0:
-            raise ProjectorFailed("worker_failed", f"a process ended with exit code {code}; its words are on stderr")
+            raise ProjectorFailed("worker_failed", f"a process ended with exit code {code}; see its output on stderr")
     raise ProjectorFailed("worker_killed", f"a process was killed {DEATHS_MAX} times")
 
 
@@ -61,13 +61,13 @@ async def _run(task: Task, number: int, note: Callable[[int, int], None]) -> int
         limit=LINE_BYTES_MAX,
     )
     try:
-        words, said = cast("asyncio.StreamWriter", process.stdin), cast("asyncio.StreamReader", process.stdout)
-        words.write(pickle.dumps(task))
-        async for line in said:
-            heard = json.loads(line)
-            if "failed" in heard:
-                raise ProjectorFailed(*heard["failed"])
-            note(number, heard["left"])
+        stdin, stdout = cast("asyncio.StreamWriter", process.stdin), cast("asyncio.StreamReader", process.stdout)
+        stdin.write(pickle.dumps(task))
+        async for line in stdout:
+            message = json.loads(line)
+            if "failed" in message:
+                raise ProjectorFailed(*message["failed"])
+            note(number, message["left"])
         return await process.wait()
     finally:
         if process.returncode is None:

@@ -1,4 +1,4 @@
-"""What is wrong with a log, under names that stay. Pure."""
+"""What can be wrong with a log, each under a stable code. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -8,38 +8,38 @@ from typing import Any
 MEANINGS: Mapping[str, str] = {
     "position_gap": "events of a slice are missing in the ledger",
     "broken_chain": "an event was changed, or does not follow the one before it",
-    "wrong_slice": "an event lies in a slice that is not its stream's",
-    "version_gap": "a stream's versions do not follow each other",
+    "wrong_slice": "an event is in a slice that is not its stream's",
+    "version_gap": "a stream's versions are not consecutive",
     "wrong_head": "the head of a slice is not its last event",
-    "published_ahead": "more events count as sent than there are",
+    "published_ahead": "more events are marked as sent than exist",
     "topic_missing": "the topic does not exist",
-    "missing_in_topic": "events that were sent are not in the topic, or behind such a hole",
-    "differs_in_topic": "consumers accept a record that is not the ledger's event",
+    "missing_in_topic": "events that were sent are not in the topic, or come after such a gap",
+    "differs_in_topic": "consumers accept a record that differs from the ledger's event",
     "not_in_ledger": "consumers accept a record that the ledger does not have",
-    "doubled_in_topic": "a record is in the topic again; consumers drop it",
-    "stray_in_topic": "a record is in the topic that consumers park: it is no event of this ledger",
-    "history_rewritten": "the ledger has other events than when a checkpoint was signed",
-    "history_cut": "the ledger has fewer events than when a checkpoint was signed",
-    "checkpoint_unreadable": "a file is no checkpoint",
+    "doubled_in_topic": "a record is in the topic twice; consumers drop the duplicate",
+    "stray_in_topic": "the topic has a record that consumers park: it is not an event of this ledger",
+    "history_rewritten": "the ledger's events are not the ones under a signed checkpoint",
+    "history_cut": "the ledger has fewer events than a signed checkpoint",
+    "checkpoint_unreadable": "a file is not a checkpoint",
     "checkpoint_newer_format": "a newer release wrote the checkpoint",
-    "checkpoint_wrong_root": "a checkpoint's heads are not those that were signed",
-    "checkpoint_unknown_key": "a checkpoint is signed by a key that is not trusted",
+    "checkpoint_wrong_root": "a checkpoint's heads are not the ones that were signed",
+    "checkpoint_unknown_key": "a checkpoint is signed with a key that is not trusted",
     "checkpoint_bad_signature": "a checkpoint was changed after it was signed",
     "checkpoint_malformed_signature": "a checkpoint's signature cannot be read",
-    "checkpoint_wrong_kind": "what was signed is something else than a checkpoint",
+    "checkpoint_wrong_kind": "the signed document is not a checkpoint",
 }
-"""Every code and what it says."""
+"""Every code and its meaning."""
 
 HARMLESS = frozenset({"doubled_in_topic", "stray_in_topic"})
-"""What is told but does not fail a check: consumers pass over it, and nobody can take it out of a topic."""
+"""Reported, but no failure of the check: consumers skip such a record, and nobody can delete it from a topic."""
 
 LISTED_MAX = 200
-"""So many findings of one code are listed; the others are counted."""
+"""How many findings of one code are listed; the others are counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that is wrong. `position` is the first one concerned."""
+    """One thing that is wrong. `position` is the first affected position."""
 
     code: str
     ledger: str
@@ -61,14 +61,14 @@ class Findings:
     listed: list[Finding] = field(default_factory=list)
 
     def add(self, code: str, detail: str, *, slice_number: int | None = None, position: int | None = None) -> None:
-        """Note one."""
+        """Add a finding."""
         self.counts[code] += 1
         if self.counts[code] <= LISTED_MAX:
             finding = Finding(code=code, ledger=self.ledger, detail=detail, slice=slice_number, position=position)
             self.listed.append(finding)
 
     def extend(self, others: Iterable["Findings"]) -> None:
-        """Add those of others."""
+        """Add the findings of others."""
         for other in others:
             for finding in other.listed:
                 listed = sum(known.code == finding.code for known in self.listed)
@@ -78,5 +78,5 @@ class Findings:
 
     @property
     def failed(self) -> bool:
-        """Whether anything is wrong that is not harmless."""
+        """Whether there is a finding that is not harmless."""
         return any(code not in HARMLESS for code in self.counts)

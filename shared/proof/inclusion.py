@@ -1,8 +1,8 @@
-"""A proof that one event is part of a signed history, for somebody who has neither the ledger nor our trust.
+"""An inclusion proof: one event is part of a signed history. For third parties that need neither the ledger nor trust.
 
-The proof holds the event, the chain's hash before it, the path to its slice's root, the slice's head, the path from
-there to the signed root, and the checkpoint's JWS. `docs/verify_event.py` checks it offline with the public keys alone.
-It says nothing about other events: of them it has only hashes.
+The proof contains the event, the chain hash before it, the audit path to the root of its slice, the head of the slice,
+the path from there to the signed root, and the checkpoint's JWS. `docs/verify_event.py` checks it offline with the
+public keys alone. It reveals nothing about other events, of which it only has hashes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,9 +16,9 @@ from shared.ledger.database import Connection
 from shared.ledger.events import RecordedEvent, from_row, instant
 from shared.ledger.hash_chain import chained_hash
 from shared.ledger.slices import SLICE_COUNT
-from shared.proof.checkpoint import Checkpoint, head_leaf, opened
-from shared.proof.growth import Head, leaf_of
 from shared.proof.merkle import audit_path, root_from_path, root_of
+from shared.proof.signed_checkpoint import SignedCheckpoint, head_leaf, verify_token
+from shared.proof.slice_trees import Head, leaf_of
 
 KIND = "perennial-inclusion-proof"
 FORMAT = 1
@@ -27,8 +27,8 @@ FORMAT = 1
 class NotProved(Exception):
     """There is no proof, or it proves nothing. `code` is stable.
 
-    Making: `unknown_event`, `not_checkpointed_yet`, `history_rewritten`. Checking: `unreadable_proof`, `newer_format`,
-    `not_included`, `wrong_ledger`, or why the checkpoint is refused.
+    When making a proof: `unknown_event`, `not_checkpointed_yet`, `history_rewritten`. When checking one:
+    `unreadable_proof`, `newer_format`, `not_included`, `wrong_ledger`, or why the checkpoint is refused.
     """
 
     def __init__(self, code: str, detail: str) -> None:
@@ -39,7 +39,7 @@ class NotProved(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Included:
-    """What a proof proves: this event stood in this ledger when the checkpoint was made."""
+    """What a proof proves: this event was in this ledger when the checkpoint was signed."""
 
     ledger: str
     slice_number: int
@@ -48,7 +48,7 @@ class Included:
     event: Mapping[str, Any]
 
 
-async def event_of(connection: Connection, event_id: UUID) -> RecordedEvent:
+async def load_event(connection: Connection, event_id: UUID) -> RecordedEvent:
     """Return an event by its id. Raises `NotProved`."""
     row = await connection.fetchrow("select * from event where event_id = $1", event_id)
     if row is None:
@@ -56,10 +56,10 @@ async def event_of(connection: Connection, event_id: UUID) -> RecordedEvent:
     return from_row(row)
 
 
-async def proof_of(connection: Connection, entry: RecordedEvent, checkpoint: Checkpoint) -> dict[str, Any]:
+async def make_proof(connection: Connection, entry: RecordedEvent, checkpoint: SignedCheckpoint) -> dict[str, Any]:
     """Return the proof of an event under a checkpoint that covers it. Raises `NotProved`.
 
-    Reads the hashes of the event's slice, 32 bytes and an envelope for each of its events.
+    Reads the hash (32 bytes) and the envelope of each event of its slice.
     """
     slice_number = entry.event.slice_number
     head = checkpoint.heads[slice_number]
@@ -68,7 +68,7 @@ async def proof_of(connection: Connection, entry: RecordedEvent, checkpoint: Che
     rows = await connection.fetch(LEAVES, slice_number, head.position)
     leaves = [leaf_of(row["hash"], **{name: row[name] for name in ENVELOPE}) for row in rows]
     if len(leaves) != head.position or root_of(leaves) != head.root:
-        raise NotProved("history_rewritten", f"slice {slice_number} is not what the checkpoint says")
+        raise NotProved("history_rewritten", f"slice {slice_number} does not match the checkpoint")
     return {
         "kind": KIND,
         "format": FORMAT,
@@ -95,7 +95,7 @@ def _described(entry: RecordedEvent) -> dict[str, Any]:
         "schema_version": event.schema_version,
         "correlation_id": str(event.correlation_id),
         "causation_id": str(event.causation_id) if event.causation_id else None,
-        # as text, not as JSON: its exact bytes are what was hashed
+        # as text, not as JSON: its exact bytes were hashed
         "data": event.data.decode(),
     }
 
@@ -104,20 +104,20 @@ def _hexadecimal(hashes: Sequence[bytes]) -> list[str]:
     return [each.hex() for each in hashes]
 
 
-def checked(proof: Any, keys: PublicKeys) -> Included:
-    """Return what a proof proves. Raises `NotProved`, or `CheckpointRefused`."""
+def check_proof(proof: Any, keys: PublicKeys) -> Included:
+    """Check a proof and return what it proves. Raises `NotProved`, or `CheckpointRefused`."""
     try:
         if proof["kind"] != KIND:
-            raise NotProved("unreadable_proof", "this is no proof of an event")
+            raise NotProved("unreadable_proof", "this is not a proof of an event")
         if proof["format"] != FORMAT:
             detail = f"it has format {proof['format']}, this release reads {FORMAT}: a newer release wrote it"
             raise NotProved("newer_format", detail)
-        signed = opened(proof["checkpoint"], keys)
+        signed = verify_token(proof["checkpoint"], keys)
         root = _root(proof)
     except (AttributeError, KeyError, TypeError, ValueError):
         raise NotProved("unreadable_proof", "a part of it is missing or damaged") from None
     if root is None or root.hex() != signed["root"]:
-        raise NotProved("not_included", "what it shows is not what was signed")
+        raise NotProved("not_included", "it does not lead to the root that was signed")
     return Included(
         ledger=signed["ledger"],
         slice_number=proof["slice"],
@@ -128,7 +128,7 @@ def checked(proof: Any, keys: PublicKeys) -> Included:
 
 
 def _root(proof: Mapping[str, Any]) -> bytes | None:
-    """Return the root that the proof leads to, from the event's bytes up; None if it leads nowhere."""
+    """Return the root that the proof leads to from the event's bytes, or None if its paths do not fit."""
     event, head = proof["event"], proof["head"]
     chain_hash = chained_hash(
         bytes.fromhex(proof["previous_hash"]),

@@ -1,6 +1,6 @@
-"""Merkle trees as in RFC 9162 (Certificate Transparency): root, growth at the right edge, audit paths. Pure.
+"""Merkle trees as in RFC 9162 (Certificate Transparency): root, append, audit paths. Pure.
 
-Leaves and nodes are hashed under different first bytes, so that a node never passes as a leaf.
+Leaves and nodes are hashed with different prefixes, so that a node never passes for a leaf.
 """
 
 from collections.abc import Iterable, Sequence
@@ -22,17 +22,17 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 
 @dataclass(slots=True)
-class Edge:
-    """A tree that only grows: its size and the roots of its complete subtrees, the largest first.
+class Frontier:
+    """All that is needed to append to a tree: its size and the roots of its complete subtrees, the largest first.
 
-    A tree of 11 leaves has the peaks of 8, 2 and 1: one per binary digit of its size.
+    A tree of 11 leaves has peaks over 8, 2 and 1 leaves: one per binary 1 of its size.
     """
 
     size: int = 0
     peaks: list[bytes] = field(default_factory=list)
 
-    def grow(self, leaves: Iterable[bytes]) -> None:
-        """Add the hashes of further leaves."""
+    def extend(self, leaves: Iterable[bytes]) -> None:
+        """Append the hashes of leaves."""
         for leaf in leaves:
             self.peaks.append(leaf)
             size = self.size
@@ -43,7 +43,7 @@ class Edge:
             self.size += 1
 
     def root(self) -> bytes:
-        """Return the root of the tree as it is now."""
+        """Return the root of the tree."""
         if not self.peaks:
             return EMPTY_ROOT
         root = self.peaks[-1]
@@ -54,9 +54,9 @@ class Edge:
 
 def root_of(leaves: Iterable[bytes]) -> bytes:
     """Return the root over the hashes of leaves."""
-    edge = Edge()
-    edge.grow(leaves)
-    return edge.root()
+    frontier = Frontier()
+    frontier.extend(leaves)
+    return frontier.root()
 
 
 def audit_path(leaves: Sequence[bytes], index: int) -> list[bytes]:
@@ -68,7 +68,7 @@ def audit_path(leaves: Sequence[bytes], index: int) -> list[bytes]:
     while len(level) > 1:
         if (sibling := index ^ 1) < len(level):
             path.append(level[sibling])
-        # the last one without a sibling goes up as it is
+        # a last node without a sibling moves up unchanged
         odd = level[-1:] if len(level) % 2 else []
         level = [node_hash(left, right) for left, right in zip(level[::2], level[1::2], strict=False)] + odd
         index //= 2

@@ -1,7 +1,7 @@
-"""Does Kafka have what the ledger has? Every record of a partition is compared with the ledger's event, byte by byte.
+"""Checks Kafka's copy of a ledger: every record of a partition is compared with the ledger's event, byte by byte.
 
-What counts is what consumers accept: of each slice position last + 1, if it continues the chain. So a record may stand
-there twice or out of order, as long as the accepted ones are the ledger's. Memory holds one fetch of records and their
+What counts is what consumers accept: in each slice position last + 1, if it continues the chain. So records may be
+duplicated or out of order, as long as the accepted ones are the ledger's. Memory holds one fetch of records and their
 events. Nothing is written.
 """
 
@@ -29,12 +29,12 @@ type Record = ConsumerRecord[bytes | None, bytes | None]
 
 
 class TopicSilent(Exception):
-    """Kafka gave no record for a long time, though there are more."""
+    """Kafka returned no record for a long time, though there are more."""
 
 
 @dataclass(frozen=True, slots=True)
 class TopicTask:
-    """Partitions to check: `published` says by slice up to where the topic must have the ledger's events."""
+    """Partitions to check. `published` says by slice up to which position the topic must have the ledger's events."""
 
     topic: str
     partitions: tuple[int, ...]
@@ -45,7 +45,7 @@ class TopicTask:
 
 @dataclass(slots=True)
 class _Slice:
-    """What consumers have accepted of a slice, and what of it lies behind a hole, as ranges."""
+    """The last event of a slice that consumers accept, and the ranges of positions after a gap."""
 
     position: int = 0
     hash: bytes = GENESIS
@@ -64,25 +64,25 @@ async def check_topic(
     task: TopicTask,
     findings: Findings,
     *,
-    seen: Callable[[int], None],
+    on_checked: Callable[[int], None],
 ) -> None:
-    """Check partitions up to their ends; `seen` hears of each fetch's number of records. Raises `TopicSilent`."""
+    """Check partitions to their ends; `on_checked` is called with the size of each fetch. Raises `TopicSilent`."""
     check = TopicCheck(task, findings)
     async for records in records_of(bootstrap_servers, task.topic, task.partitions):
         claims = [_claim_of(record) for record in records]
         events = await _events_at(connection, {claim for claim in claims if claim})
         for record, claim in zip(records, claims, strict=True):
-            check.see(record, events.get(claim) if claim else None)
-        seen(len(records))
+            check.check(record, events.get(claim) if claim else None)
+        on_checked(len(records))
     check.end()
 
 
 async def records_of(bootstrap_servers: str, topic: str, partitions: Sequence[int]) -> AsyncIterator[Sequence[Record]]:
-    """Yield what stands in partitions now, fetch by fetch, without a group and without a trace."""
+    """Yield all records that partitions have now, fetch by fetch, without joining a consumer group."""
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap_servers,
         enable_auto_commit=False,
-        # a seek to the beginning loses against the reset that an assignment begins
+        # a seek to the beginning loses against the reset that an assignment starts
         auto_offset_reset="earliest",
         max_partition_fetch_bytes=FETCH_BYTES,
     )
@@ -96,18 +96,18 @@ async def records_of(bootstrap_servers: str, topic: str, partitions: Sequence[in
             for place, records in (await consumer.getmany(timeout_ms=FETCH_MS, max_records=FETCH_RECORDS)).items():
                 heard_at = monotonic()
                 yield [record for record in records if record.offset < ends[place]]
-            # transaction marks and compacted records have offsets, and nobody ever gets them
+            # transaction markers and compacted records have offsets but are never returned
             if ended := {place for place in left if await consumer.position(place) >= ends[place]}:
                 left -= ended
                 consumer.pause(*ended)
             if monotonic() - heard_at > SILENCE_SECONDS_MAX:
-                raise TopicSilent(f"Kafka gives no more records of {topic}")
+                raise TopicSilent(f"Kafka returns no more records of {topic}")
     finally:
         await consumer.stop()
 
 
 def _claim_of(record: Record) -> tuple[int, int] | None:
-    """Return slice and position as a record claims them, read as quickly as can be: most claims are true."""
+    """Return slice and position as a record claims them. This is the fast path: most claims are true."""
     headers = dict(record.headers)
     try:
         claim = int(headers["slice"]), int(headers["position"])
@@ -117,22 +117,22 @@ def _claim_of(record: Record) -> tuple[int, int] | None:
 
 
 class TopicCheck:
-    """Some partitions, seen record by record."""
+    """The check of some partitions, record by record."""
 
     def __init__(self, task: TopicTask, findings: Findings) -> None:
         self._task = task
         self._findings = findings
         self._slices = {number: _Slice() for number in task.published}
 
-    def see(self, record: Record, entry: RecordedEvent | None) -> None:
-        """Look at the next record; `entry` is the ledger's event at the place that it claims, if there is one."""
+    def check(self, record: Record, entry: RecordedEvent | None) -> None:
+        """Check the next record; `entry` is the ledger's event at the position that it claims, if there is one."""
         if entry is not None and self._same(record, entry):
-            self._see_event(record, entry)
+            self._check_event(record, entry)
         else:
-            self._see_other(record, entry)
+            self._check_other(record, entry)
 
-    def _see_event(self, record: Record, entry: RecordedEvent) -> None:
-        """Note a record that is the ledger's event."""
+    def _check_event(self, record: Record, entry: RecordedEvent) -> None:
+        """Check a record that is the ledger's event."""
         state = self._slices[entry.event.slice_number]
         if entry.position == state.position + 1:
             state.position, state.hash = entry.position, entry.hash
@@ -141,8 +141,8 @@ class TopicCheck:
         else:
             self._find("doubled_in_topic", f"again at {_address(record)}", entry.event.slice_number, entry.position)
 
-    def _see_other(self, record: Record, entry: RecordedEvent | None) -> None:
-        """Note a record that is not the ledger's event, by whether consumers accept it."""
+    def _check_other(self, record: Record, entry: RecordedEvent | None) -> None:
+        """Check a record that is not the ledger's event: do consumers accept it?"""
         try:
             place = read_position(header_texts(record.headers), record.key)
         except UnreadableEnvelope as error:
@@ -151,7 +151,7 @@ class TopicCheck:
             return self._stray(record, "its slice belongs to another partition")
         state = self._slices[place.slice_number]
         if place.position != state.position + 1 or _hash_of(record, state.hash) != place.hash:
-            return self._stray(record, "it is not the ledger's event of its place" if entry else "no such event")
+            return self._stray(record, "it is not the ledger's event at its position" if entry else "no such event")
         state.position, state.hash = place.position, place.hash
         if entry is None:
             detail = f"accepted at {_address(record)}"
@@ -160,17 +160,17 @@ class TopicCheck:
         return self._find("differs_in_topic", detail, place.slice_number, place.position)
 
     def end(self) -> None:
-        """Tell what consumers cannot have of what was sent."""
+        """Report events that were sent and that consumers cannot accept."""
         for number, published in self._task.published.items():
             state = self._slices[number]
             if state.position >= published:
                 continue
-            # a hole that was filled later gives way: what lies behind it counts only after the last accepted one
-            behind = [(first, last) for first, last in state.ahead if last > state.position]
-            missing_to = min((first for first, _ in behind), default=published + 1) - 1
-            waiting = sum(last - first + 1 for first, last in behind)
+            # records after a gap count only beyond the last accepted one: the gap may have been filled later
+            after_gap = [(first, last) for first, last in state.ahead if last > state.position]
+            missing_to = min((first for first, _ in after_gap), default=published + 1) - 1
+            waiting = sum(last - first + 1 for first, last in after_gap)
             detail = f"positions {state.position + 1} to {missing_to}"
-            detail += f"; {waiting} records behind it cannot be accepted" if waiting else ""
+            detail += f"; {waiting} records after it cannot be accepted" if waiting else ""
             self._findings.add("missing_in_topic", detail, slice_number=number, position=state.position + 1)
 
     def _same(self, record: Record, entry: RecordedEvent) -> bool:
@@ -216,12 +216,12 @@ def _differences(record: Record, entry: RecordedEvent, source: str) -> list[str]
 
 
 async def _events_at(connection: Connection, places: set[tuple[int, int]]) -> dict[tuple[int, int], RecordedEvent]:
-    """Return the ledger's events of the places, read as runs of positions."""
-    rows = await connection.fetch(EVENTS, *_columns(_runs(places)))
+    """Return the ledger's events at some positions, read as ranges."""
+    rows = await connection.fetch(EVENTS, *_columns(_ranges(places)))
     return {(row["slice"], row["position"]): from_row(row) for row in rows}
 
 
-def _runs(places: set[tuple[int, int]]) -> list[list[int]]:
+def _ranges(places: set[tuple[int, int]]) -> list[list[int]]:
     runs: list[list[int]] = []
     for number, position in sorted(places):
         if runs and runs[-1][0] == number and runs[-1][2] == position - 1:

@@ -1,7 +1,7 @@
-"""Checks a whole ledger and its topic: the work is cut into slices and partitions and spread over the cores.
+"""Checks a whole ledger and its topic, slice by slice and partition by partition, on all cores.
 
-A snapshot comes first: where the heads stand and how far the relay got. What is appended meanwhile is not looked at, so
-a check may run under traffic.
+It starts with a snapshot of the heads and of the relay's progress. Events appended later are ignored, so a check can
+run under traffic.
 """
 
 import asyncio
@@ -28,20 +28,20 @@ from shared.proof.topic_check import TopicTask, check_topic
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-ALONE_MAX = 60_000
-"""Up to so many events and records one process is sooner done than two have started."""
+SINGLE_PROCESS_MAX = 60_000
+"""Up to this many events and records, one process is done before two have started."""
 TASKS_PER_PROCESS = 8
-"""Of each kind: small enough that all processes end at about the same time."""
+"""Of each kind: tasks are small enough that all processes end at about the same time."""
 POLL_SECONDS = 0.2
 
 type Task = Sequence[SliceTask] | TopicTask
-type Tell = Callable[[int, int], None]
-"""Hears how much is done, and of how much."""
+type OnProgress = Callable[[int, int], None]
+"""Called with the number of events and records checked so far, and the total."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """What is checked: a ledger, and the topic with its events (None: the ledger alone)."""
+    """What is checked: a ledger, and the topic with its events (None: only the ledger)."""
 
     service: str
     source: str
@@ -49,12 +49,12 @@ class Subject:
     bootstrap_servers: str
     topic: str | None
     copy: bool = False
-    """Whether the topic is one that the relay does not serve, filled by `perennial log republish --to-topic`."""
+    """Whether the topic is a copy that the relay does not send to, made by `perennial log republish --to-topic`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What was looked at and what was found. `waiting` events were not sent yet."""
+    """How much was checked and what was found. `waiting` events were not sent yet."""
 
     findings: Findings
     events: int
@@ -64,19 +64,24 @@ class Outcome:
     """Of the largest process."""
 
 
-async def verified(
-    subject: Subject, expectations: Expectations, findings: Findings, *, tell: Tell, processes: int | None = None
+async def verify_log(
+    subject: Subject,
+    expectations: Expectations,
+    findings: Findings,
+    *,
+    on_progress: OnProgress,
+    processes: int | None = None,
 ) -> Outcome:
-    """Check everything and return what was found, with `findings` in it. Raises errors of the database and Kafka."""
+    """Check everything and add what is found to `findings`. Raises errors of the database and Kafka."""
     slices = await _snapshot(subject, expectations)
     partition_count, records = await _extent(subject, findings)
     events = sum(task.position for task in slices)
     cores = processes or len(os.sched_getaffinity(0))
-    alone = cores == 1 or events + records <= ALONE_MAX
-    groups = 1 if alone else cores * TASKS_PER_PROCESS
+    single = cores == 1 or events + records <= SINGLE_PROCESS_MAX
+    groups = 1 if single else cores * TASKS_PER_PROCESS
     tasks: list[Task] = [*_topic_tasks(subject, slices, partition_count, groups), *_split(slices, groups)]
-    results = await (_in_turn if alone else _in_processes)(
-        subject, tasks, lambda done: tell(done, events + records), cores
+    results = await (_in_turn if single else _in_processes)(
+        subject, tasks, lambda done: on_progress(done, events + records), cores
     )
     findings.extend(found for found, _ in results)
     waiting = sum(max(0, task.position - task.published) for task in slices)
@@ -100,7 +105,7 @@ async def _snapshot(subject: Subject, expectations: Expectations) -> list[SliceT
 
 
 async def _extent(subject: Subject, findings: Findings) -> tuple[int, int]:
-    """Return how many partitions and records the topic has."""
+    """Return the number of partitions and of records of the topic."""
     if subject.topic is None:
         return 0, 0
     layout = await layout_of(subject.bootstrap_servers, subject.topic)
@@ -123,7 +128,7 @@ def _topic_tasks(subject: Subject, slices: Sequence[SliceTask], partition_count:
 
 
 def _split[Thing](things: Sequence[Thing], groups: int) -> list[Sequence[Thing]]:
-    """Cut into groups of about the same size, none of them empty."""
+    """Split into groups of about the same size, none of them empty."""
     size = max(1, -(-len(things) // groups))
     return [things[first : first + size] for first in range(0, len(things), size)]
 
@@ -133,22 +138,22 @@ async def _in_turn(
 ) -> list[tuple[Findings, int]]:
     counted = 0
 
-    def seen(number: int) -> None:
+    def on_checked(number: int) -> None:
         nonlocal counted
         counted += number
         done(counted)
 
-    return [(await _check(subject, task, seen), _memory_bytes_max()) for task in tasks]
+    return [(await _check(subject, task, on_checked), _memory_bytes_max()) for task in tasks]
 
 
 async def _in_processes(
     subject: Subject, tasks: Sequence[Task], done: Callable[[int], None], processes: int
 ) -> list[tuple[Findings, int]]:
-    # forked processes would share this one's connections and loop
+    # forked processes would share the connections and the event loop of this one
     context = get_context("spawn")
     counter, stop = context.Value("q", 0), context.Event()
-    with ProcessPoolExecutor(processes, mp_context=context, initializer=_begin, initargs=(counter, stop)) as pool:
-        futures: list[Future[tuple[Findings, int]]] = [pool.submit(_work, subject, task) for task in tasks]
+    with ProcessPoolExecutor(processes, mp_context=context, initializer=_initialize, initargs=(counter, stop)) as pool:
+        futures: list[Future[tuple[Findings, int]]] = [pool.submit(_run, subject, task) for task in tasks]
         waiting = {asyncio.wrap_future(future) for future in futures}
         try:
             while waiting:
@@ -164,19 +169,19 @@ async def _in_processes(
 
 
 class _Stopped(Exception):
-    """The check was given up."""
+    """The check was cancelled."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
-    """What a process of the pool shares with the one that started it."""
+class _Shared:
+    """What a process of the pool shares with its parent."""
 
     counter: Any
     stop: Any
     parent: int
 
-    def seen(self, number: int) -> None:
-        """Count what was looked at. Raises `_Stopped`; ends the process if nobody waits for it any more."""
+    def on_checked(self, number: int) -> None:
+        """Count what was checked. Raises `_Stopped`; ends the process if its parent is gone."""
         if os.getppid() != self.parent:
             os._exit(1)
         if self.stop.is_set():
@@ -185,29 +190,29 @@ class _Part:
             self.counter.value += number
 
 
-_part: _Part | None = None
+_shared: _Shared | None = None
 
 
-def _begin(counter: Any, stop: Any) -> None:
-    global _part  # noqa: PLW0603 - one per process, given once
-    # Ctrl-C reaches all; the process that was started by hand tells the others
+def _initialize(counter: Any, stop: Any) -> None:
+    global _shared  # noqa: PLW0603 - one per process, given once
+    # Ctrl-C reaches all processes; the parent stops the others
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _part = _Part(counter, stop, os.getppid())
+    _shared = _Shared(counter, stop, os.getppid())
 
 
-def _work(subject: Subject, task: Task) -> tuple[Findings, int]:
-    if _part is None:
-        raise RuntimeError("a process of the pool begins with _begin")
-    return asyncio.run(_check(subject, task, _part.seen)), _memory_bytes_max()
+def _run(subject: Subject, task: Task) -> tuple[Findings, int]:
+    if _shared is None:
+        raise RuntimeError("a process of the pool starts with _initialize")
+    return asyncio.run(_check(subject, task, _shared.on_checked)), _memory_bytes_max()
 
 
-async def _check(subject: Subject, task: Task, seen: Callable[[int], None]) -> Findings:
+async def _check(subject: Subject, task: Task, on_checked: Callable[[int], None]) -> Findings:
     findings = Findings(subject.service)
     async with _connected(subject) as connection:
         if isinstance(task, TopicTask):
-            await check_topic(connection, subject.bootstrap_servers, task, findings, seen=seen)
+            await check_topic(connection, subject.bootstrap_servers, task, findings, on_checked=on_checked)
         else:
-            await check_slices(connection, task, findings, seen=seen)
+            await check_slices(connection, task, findings, on_checked=on_checked)
     return findings
 
 

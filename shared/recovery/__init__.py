@@ -1,4 +1,4 @@
-"""What makes whole again: a ledger from its topic, a topic from its ledger, and a parked record handled after all.
+"""Recovery, on an operator's order only: a ledger from its topic, a topic from its ledger, and parked records.
 
-Only an operator's order starts any of it. No rule comes in here.
+No rule may come in here.
 """

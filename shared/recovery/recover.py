@@ -1,8 +1,8 @@
-"""Gives a ledger back what its topic has and it has lost: after a restore from a backup.
+"""Recovers events that a ledger has lost, from its topic: after a restore from a backup.
 
-The topic carries every event whole: bytes, headers, position and hash. Each is appended again at its own position, and
-the hash that comes out must be the one that went out, so nothing is believed that the ledger did not write. The states
-that the rules read are folded on in the same transaction. No rule may come in here.
+The topic has every event in full: bytes, headers, position and hash. Each is appended at its old position, and its hash
+must come out as before, so nothing is accepted that the ledger did not write. The states that the rules read are folded
+in the same transaction. No rule may come in here.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
@@ -27,32 +27,32 @@ NOT_FOLDED = frozenset(event.__name__ for event in PARKING_EVENTS)
 
 type States[State] = Mapping[str, Stored[State]]
 type Complete[State] = Callable[[Connection, States[State]], Awaitable[States[State]]]
-"""Adds to loaded states what their store loads only for the commands that need it."""
+"""Adds what the store loads only for commands that need it to states that were loaded without a command."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reads:
-    """What a service reads: topics of ledgers by the readers that answer them, and topics of outside orders."""
+    """The topics that a service reads: those of ledgers by the name of their consumer, and those of outside orders."""
 
     of_ledgers: Mapping[str, str]
     of_orders: Sequence[str]
 
 
 class NotThisHistory(Exception):
-    """The topic and the ledger tell different stories; the message says from where on."""
+    """The topic and the ledger have different histories; the message says from which event on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ahead:
-    """A slice of which the topic has more than the ledger."""
+    """A slice of which the topic has more events than the ledger."""
 
     slice_number: int
     on_topic: int
     in_ledger: int
 
 
-async def ahead_of(connection: Connection, bootstrap_servers: str, topic: str) -> Ahead | None:
-    """Return a slice of which the topic has more than the ledger, or None. It looks at each partition's last record."""
+async def topic_ahead_of_ledger(connection: Connection, bootstrap_servers: str, topic: str) -> Ahead | None:
+    """Return a slice of which the topic has more than the ledger, or None. Only the last records are read."""
     async with _reader(bootstrap_servers, topic) as (consumer, ends):
         for partition, end in ends.items():
             if not end:
@@ -77,10 +77,10 @@ async def recover[Command, State](
     reads: Reads,
     complete: Complete[State] | None = None,
 ) -> int:
-    """Append what the topic has more than the ledger, and return how many events that were: all of them or none.
+    """Append the events that only the topic has, all or none, and return their number.
 
-    What they were answers to is not handled again: the readers of `reads` go on behind it. No worker of the service may
-    run meanwhile. Raises `NotThisHistory`.
+    The messages that caused them are not handled again: the consumers of `reads` continue after those messages. No
+    worker of the service may run meanwhile. Raises `NotThisHistory`.
     """
     recovered, causes = 0, set[UUID]()
     async with transaction(pool) as connection:
@@ -89,17 +89,17 @@ async def recover[Command, State](
             events = await _append(connection, records, handler, complete)
             recovered += len(events)
             causes |= {event.causation_id for event in events if event.causation_id}
-        for reader, topic in reads.of_ledgers.items():
-            await _go_on_behind(connection, reader, _records(bootstrap_servers, topic), causes)
+        for consumer, topic in reads.of_ledgers.items():
+            await _advance_consumer(connection, consumer, _records(bootstrap_servers, topic), causes)
         for topic in reads.of_orders:
-            await _know_orders(connection, _records(bootstrap_servers, topic), causes)
+            await _mark_handled(connection, _records(bootstrap_servers, topic), causes)
     return recovered
 
 
-async def _go_on_behind(
-    connection: Connection, reader: str, batches: AsyncIterator[Sequence[Record]], causes: Collection[UUID]
+async def _advance_consumer(
+    connection: Connection, consumer: str, batches: AsyncIterator[Sequence[Record]], causes: Collection[UUID]
 ) -> None:
-    """Move a reader of another ledger behind the last event that was answered: a slice is handled in order."""
+    """Advance a consumer of another ledger to the last event that it handled: each slice is handled in order."""
     reached: dict[int, SlicePosition] = {}
     async for records in batches:
         for record in records:
@@ -109,17 +109,17 @@ async def _go_on_behind(
                 reached[place.slice_number] = place
     places = [reached[number] for number in sorted(reached)]
     numbers, positions = [place.slice_number for place in places], [place.position for place in places]
-    await connection.execute(GO_ON, reader, numbers, positions, [place.hash for place in places])
+    await connection.execute(ADVANCE, consumer, numbers, positions, [place.hash for place in places])
 
 
-async def _know_orders(
+async def _mark_handled(
     connection: Connection, batches: AsyncIterator[Sequence[Record]], causes: Collection[UUID]
 ) -> None:
-    """Remember the outside orders that were taken, so that none is taken twice."""
+    """Mark the outside orders that were handled, so that none is handled twice."""
     async for records in batches:
         texts = [_texts(record) for record in records]
-        known = [one for one in texts if uuid_or_none(one.get("ce_id", "")) in causes]
-        await connection.execute(KNOW, [one["ce_source"] for one in known], [one["ce_id"] for one in known])
+        handled = [one for one in texts if uuid_or_none(one.get("ce_id", "")) in causes]
+        await connection.execute(MARK_HANDLED, [one["ce_source"] for one in handled], [one["ce_id"] for one in handled])
 
 
 def _texts(record: Record) -> Mapping[str, str]:
@@ -147,7 +147,7 @@ async def _append[Command, State](
     for (place, event), entry in zip(lost, await append(connection, [event for _, event in lost]), strict=True):
         if entry.hash != place.hash:
             where = f"slice {place.slice_number} position {place.position} ({event.type_name})"
-            raise NotThisHistory(f"the topic does not continue this ledger: {where} has another hash")
+            raise NotThisHistory(f"the topic does not continue this ledger: {where} has a different hash")
     await _fold(connection, [event for _, event in lost], handler, complete)
     # what came from the topic is on the topic
     slices = sorted({place.slice_number for place, _ in lost})
@@ -199,7 +199,7 @@ def _place(record: Record) -> SlicePosition:
 
 
 async def _records(bootstrap_servers: str, topic: str) -> AsyncIterator[Sequence[Record]]:
-    """Yield all records of a topic, in the order of each partition, up to what are the last ones now."""
+    """Yield all records of a topic, each partition in order, up to its present end."""
     async with _reader(bootstrap_servers, topic) as (consumer, ends):
         for partition, first in (await consumer.beginning_offsets(list(ends))).items():
             consumer.seek(partition, first)
@@ -212,7 +212,7 @@ async def _records(bootstrap_servers: str, topic: str) -> AsyncIterator[Sequence
 async def _reader(
     bootstrap_servers: str, topic: str
 ) -> AsyncIterator[tuple[AIOKafkaConsumer, Mapping[TopicPartition, int]]]:
-    """Yield a consumer of the whole topic, without a group, and where each partition ends now."""
+    """Yield a consumer of the whole topic, without a consumer group, and the present end of each partition."""
     layout = await layout_of(bootstrap_servers, topic)
     partitions = [TopicPartition(topic, number) for number in range(layout.partitions if layout else 0)]
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers, enable_auto_commit=False)
@@ -229,13 +229,13 @@ update slice_published sent set position = greatest(sent.position, head.position
 from slice_head head where head.slice = sent.slice and sent.slice = any($1::smallint[])
 """
 
-GO_ON = """
+ADVANCE = """
 insert into inbound_slice as mine (consumer, slice, position, hash)
 select $1, * from unnest($2::smallint[], $3::bigint[], $4::bytea[])
 on conflict (consumer, slice) do update set position = excluded.position, hash = excluded.hash
 where mine.position < excluded.position
 """
 
-KNOW = """
+MARK_HANDLED = """
 insert into inbound_message (source, id) select * from unnest($1::text[], $2::text[]) on conflict do nothing
 """

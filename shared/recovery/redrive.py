@@ -1,9 +1,8 @@
-"""Ends the waiting of a parked record by an operator's order: it is handled after all, or never will be.
+"""Redrives or discards a parked record, on an operator's order.
 
-What was unknown may be known by now. A record that is handled goes through the source's own `handle`, in one
-transaction with the event that says so and the mark on the row. Its position was passed when it was parked, so the
-position vector is not involved; where it was not passed, the record must come again over Kafka and is refused here.
-No rule may come in.
+What was unknown may be known by now. A redriven record goes through the source's own `handle`, in one transaction with
+the event that records it and the mark on the row. The consumer's checkpoint went past the record when it was parked, so
+it stays as it is. If it did not, the record must come again from Kafka and is refused here. No rule may come in here.
 """
 
 import json
@@ -27,10 +26,10 @@ from shared.messages import MessageDiscarded, UnknownEvent, UnreadableEvent
 
 CONFLICTS_MAX = 5
 PLACE_NUMBERS_MIN, PLACE_NUMBERS_MAX = 2, 3
-"""A name has partition and offset, and maybe the ordinal."""
+"""A name has partition and offset, and sometimes the ordinal."""
 
 OUT_OF_ORDER = ("position_gap", "broken_chain", "unreadable_envelope")
-"""Reasons for which a ledger's record was parked before its turn: its slice did not move on."""
+"""Reasons for which a ledger's record was parked before its turn: its slice did not advance."""
 
 BEFORE_THE_SIEVE = ("unreadable_envelope", "unknown_event", "unreadable_event")
 """Reasons for which an outside message was parked before its source and id were noted."""
@@ -47,9 +46,9 @@ class NotRedriven(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ParkedRecord:
-    """Which record: a consumer reads one topic, so its partition and offset are enough.
+    """Identifies a parked record: a consumer reads one topic, so partition and offset suffice.
 
-    But a topic that was deleted and made again has another record there: `ordinal` counts those that were parked.
+    But a topic that was deleted and created again has another record there: `ordinal` counts those that were parked.
     """
 
     consumer: str
@@ -58,18 +57,18 @@ class ParkedRecord:
     ordinal: int = 1
 
     def __str__(self) -> str:
-        """Return its name, as people see and type it: CONSUMER:PARTITION:OFFSET, and from the second on :ORDINAL."""
+        """Return its name, as people see and type it: CONSUMER:PARTITION:OFFSET, plus :ORDINAL from the second on."""
         name = f"{self.consumer}:{self.partition}:{self.offset}"
         return name if self.ordinal == 1 else f"{name}:{self.ordinal}"
 
     @classmethod
     def of(cls, row: asyncpg.Record) -> Self:
-        """Return which record a row is."""
+        """Return the identity of a row."""
         return cls(row["consumer"], row["partition"], row["offset"], row["ordinal"])
 
     @classmethod
     def named(cls, name: str) -> Self:
-        """Return the record of this name. Raises `ValueError`."""
+        """Return the record with a name. Raises `ValueError`."""
         consumer, *numbers = name.split(":")
         if not PLACE_NUMBERS_MIN <= len(numbers) <= PLACE_NUMBERS_MAX or not all(map(str.isdecimal, numbers)):
             raise ValueError("not a parked record's name")
@@ -79,36 +78,36 @@ class ParkedRecord:
 async def redrive_one(
     pool: Pool, source: Source[Any], parked: ParkedRecord, *, outbox: Outbox, clock: Clock
 ) -> list[str]:
-    """Handle the record and return the types of the events that came of it.
+    """Handle the record and return the types of the events that were recorded.
 
-    A record that its ledger sent again meanwhile was handled then, and is only marked. Raises `NotRedriven`.
+    A record that was handled meanwhile, because its ledger sent it again, is only marked. Raises `NotRedriven`.
     """
     for _ in range(CONFLICTS_MAX):
         try:
             async with transaction(pool) as connection:
                 return [event.type_name for event in await _redrive(connection, source, parked, outbox, clock)]
         except CONFLICT:
-            continue  # a stream moved on while it was decided about
-    raise NotRedriven("busy", "the streams concerned move on all the time; try again")
+            continue  # somebody else appended to one of the streams
+    raise NotRedriven("busy", "the streams concerned change all the time; try again")
 
 
-async def would_redrive(
+async def dry_run_redrive(
     pool: Pool, source: Source[Any], parked: ParkedRecord, *, outbox: Outbox, clock: Clock
 ) -> Sequence[NewEvent]:
-    """Return the events that would come of the record now, and let none of them happen. Raises `NotRedriven`."""
+    """Return the events that a redrive would record now, and roll it back. Raises `NotRedriven`."""
     async with pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as connection:
-        trial = connection.transaction()
-        await trial.start()
+        dry_run = connection.transaction()
+        await dry_run.start()
         try:
             return await _redrive(connection, source, parked, outbox, clock)
         except CONFLICT:
-            raise NotRedriven("busy", "the streams concerned move on all the time; try again") from None
+            raise NotRedriven("busy", "the streams concerned change all the time; try again") from None
         finally:
-            await trial.rollback()
+            await dry_run.rollback()
 
 
 async def discard_one(pool: Pool, parked: ParkedRecord, note: str, *, outbox: Outbox, clock: Clock) -> list[str]:
-    """Note that the record will never be handled, and why; return what was recorded. Raises `NotRedriven`."""
+    """Record that the record will never be handled, and why; return what was recorded. Raises `NotRedriven`."""
     async with transaction(pool) as connection:
         row, now = await _locked(connection, parked), clock.now()
         cause = Cause(at=now, recorded_at=now, correlation_id=new_id())
@@ -122,7 +121,7 @@ async def _redrive(
     connection: Connection, source: Source[Any], parked: ParkedRecord, outbox: Outbox, clock: Clock
 ) -> Sequence[NewEvent]:
     if source.derived:
-        raise NotRedriven("kept_by_projection", f"{source.name} is a projection: rebuild it, it then reads the record")
+        raise NotRedriven("kept_by_projection", f"{source.name} is a projection: rebuild it to fold the record")
     row = await _locked(connection, parked)
     record, now = _record(row), clock.now()
     cause = Cause(at=now, recorded_at=now, correlation_id=new_id())
@@ -142,13 +141,13 @@ async def _redrive(
 async def _locked(connection: Connection, parked: ParkedRecord) -> asyncpg.Record:
     row = await connection.fetchrow(LOCK, parked.consumer, parked.partition, parked.offset, parked.ordinal)
     if row is None or row["redriven_at"] is not None or row["discarded_at"] is not None:
-        raise NotRedriven("not_parked", "no such record is parked, or it was redriven or discarded already")
+        raise NotRedriven("not_parked", "no such record is parked, or it was already redriven or discarded")
     return row
 
 
 def _record(row: asyncpg.Record) -> Record:
     if len(row["value"]) >= VALUE_BYTES_MAX:
-        raise NotRedriven("cut", "the record is larger than what is kept of a parked one; let its writer send it anew")
+        raise NotRedriven("cut", "the record is too large to be kept in full; let its writer send it again")
     headers = [(name, value.encode("latin-1", "replace")) for name, value in json.loads(row["headers"])]
     return ConsumerRecord(
         topic=row["topic"],
@@ -166,18 +165,18 @@ def _record(row: asyncpg.Record) -> Record:
 
 
 async def _came_again(connection: Connection, source: Source[Any], reason: str, record: Record) -> bool:
-    """Tell whether a record that came out of order came again in its order. Raises `NotRedriven` if it did not."""
+    """Return whether a record that came out of order has come again in order. Raises `NotRedriven` if not."""
     if not source.ledger or reason not in OUT_OF_ORDER:
         return False
     try:
         place = read_position(header_texts(record.headers), record.key)
     except UnreadableEnvelope as error:
-        raise NotRedriven(reason, f"nothing says where it belongs: {error}") from None
-    passed = await connection.fetchrow(POSITION, source.name, place.slice_number)
-    if passed is None or passed["position"] < place.position:
-        waits_for = passed["position"] + 1 if passed else 1
+        raise NotRedriven(reason, f"its position is unknown: {error}") from None
+    checkpoint = await connection.fetchrow(POSITION, source.name, place.slice_number)
+    if checkpoint is None or checkpoint["position"] < place.position:
+        missing = checkpoint["position"] + 1 if checkpoint else 1
         advice = f"perennial log republish --service {source.topic.partition('.')[0]} --slice {place.slice_number}"
-        raise NotRedriven(reason, f"its slice has not come so far; run `{advice} --from-position {waits_for}`")
+        raise NotRedriven(reason, f"its slice has not reached it yet; run `{advice} --from-position {missing}`")
     return True
 
 
@@ -194,11 +193,11 @@ def _accept(source: Source[Any], record: Record) -> Accepted[Any]:
 
 
 async def _note_first_time(connection: Connection, source: Source[Any], reason: str, envelope: Envelope) -> None:
-    """Take an outside message's source and id, as the sieve does. Raises `NotRedriven` if another record had them."""
+    """Note an outside message's source and id, as the sieve does. Raises `NotRedriven` if another record had them."""
     if source.ledger or reason not in BEFORE_THE_SIEVE:
         return
     if not await connection.fetchval(FIRST_TIME, envelope.source, envelope.event_id):
-        raise NotRedriven("handled_already", "a later record with the same ce_source and ce_id was handled")
+        raise NotRedriven("handled_already", "a later record with the same ce_source and ce_id was already handled")
 
 
 LOCK = 'select * from parked where consumer = $1 and partition = $2 and "offset" = $3 and ordinal = $4 for update'

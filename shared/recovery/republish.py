@@ -1,7 +1,7 @@
-"""Fills a topic from the ledger again: the relay's own topic by setting the relay back, another one by copying.
+"""Fills a topic from the ledger again: the relay's own topic by rewinding the relay, another topic by copying.
 
-Who sends to a topic is always one: the relay to its own, in the order of each slice, old events before new ones. So
-consumers see duplicates at most, and drop them by position. No rule may come in here.
+A topic has one sender at a time, which sends each slice in order, old events before new ones. So consumers at most see
+duplicates, which they drop by position. No rule may come in here.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,69 +14,69 @@ from shared.ledger.events import RecordedEvent, from_row
 EVENTS_PER_ROUND = 4_000
 COPY_LOCK = 7_340_002
 
-type Tell = Callable[[int, int], None]
-"""Hears how many events are sent, and of how many."""
+type OnProgress = Callable[[int, int], None]
+"""Called with the number of events sent so far, and the total."""
 
 
-class AnotherCopies(Exception):
-    """Somebody else fills a topic from this ledger now."""
+class CopyRunning(Exception):
+    """Another process is copying this ledger to a topic."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """How many events of the ledger count as sent, and how many there are."""
+class RelayProgress:
+    """How many events of the ledger are marked as sent, and the total."""
 
     events: int
     total: int
 
 
-async def set_relay_back(connection: Connection) -> None:
-    """Let the relay send everything again; what it sends meanwhile it cannot note, by compare-and-set."""
+async def rewind_relay(connection: Connection) -> None:
+    """Let the relay send everything again. Its compare-and-set keeps it from overwriting this."""
     await connection.execute("update slice_published set position = 0")
 
 
-async def sent(connection: Connection) -> Sent:
+async def relay_progress(connection: Connection) -> RelayProgress:
     """Return how far the relay is."""
-    row = await connection.fetchrow(SENT)
-    return Sent(int(row["events"]), int(row["total"])) if row else Sent(0, 0)
+    row = await connection.fetchrow(PROGRESS)
+    return RelayProgress(int(row["events"]), int(row["total"])) if row else RelayProgress(0, 0)
 
 
-async def relay_runs(connection: Connection) -> bool:
-    """Tell whether a worker of this service holds slices to send."""
+async def relay_is_running(connection: Connection) -> bool:
+    """Return whether a worker of this service holds a lease, so that its relay sends."""
     return bool(await connection.fetchval("select exists (select from lease where expires_at > now())"))
 
 
-async def rewind_readers(connection: Connection) -> list[str]:
-    """Let every consumer of this database that reads a ledger read it from the first record; return their names.
+async def rewind_consumers(connection: Connection) -> list[str]:
+    """Let every consumer of a ledger in this database read its topic from the first record; return their names.
 
-    Offsets of a topic that is gone say nothing. Who runs sees with its next batch that the database went back and reads
-    again from there; what was handled is known from positions and dropped. Owners stay owners: a new epoch would take
-    their partitions from them one after the other.
+    The offsets of a topic that is gone mean nothing. A running consumer sees with its next batch that the database went
+    back, and reads again from there; it drops what it has handled, by position. Partitions keep their owners: new
+    epochs would take them away one after the other.
     """
     return sorted({row["consumer"] for row in await connection.fetch(REWIND)})
 
 
-async def copy(connection: Connection, relay: Relay, topic: str, *, tell: Tell) -> int:
-    """Send to `topic` what it does not have yet, until a look finds nothing new; return how many events.
+async def copy_to_topic(connection: Connection, relay: Relay, topic: str, *, on_progress: OnProgress) -> int:
+    """Send the events that `topic` does not have yet, until none is left, and return their number.
 
-    `relay` sends there and nowhere else. Under traffic the end moves; a kill in between repeats a round at most.
-    Raises `AnotherCopies`, and what `Relay.send` raises.
+    `relay` sends to that topic only. Under traffic the end moves; a kill repeats one round at most. Raises
+    `CopyRunning`, and the errors of `Relay.send`.
     """
     if not await connection.fetchval("select pg_try_advisory_lock($1)", COPY_LOCK):
-        raise AnotherCopies
+        raise CopyRunning
     try:
-        return await _copy(connection, relay, topic, tell)
+        return await _copy(connection, relay, topic, on_progress)
     finally:
         await connection.execute("select pg_advisory_unlock($1)", COPY_LOCK)
 
 
-async def _copy(connection: Connection, relay: Relay, topic: str, tell: Tell) -> int:
+async def _copy(connection: Connection, relay: Relay, topic: str, on_progress: OnProgress) -> int:
     await connection.execute(BEGIN, topic)
     copied: dict[int, int] = {row["slice"]: row["position"] for row in await connection.fetch(COPIED, topic)}
     before = sum(copied.values())
     while True:
         heads = {row["slice"]: row["position"] for row in await connection.fetch(HEADS)}
-        tell(sum(copied.values()), sum(heads.values()))
+        on_progress(sum(copied.values()), sum(heads.values()))
         events = await _next(connection, copied, heads)
         if not events:
             return sum(copied.values()) - before
@@ -86,7 +86,7 @@ async def _copy(connection: Connection, relay: Relay, topic: str, tell: Tell) ->
 
 
 async def _next(connection: Connection, copied: Mapping[int, int], heads: Mapping[int, int]) -> list[RecordedEvent]:
-    """Return the next events, of every slice its share, so that all partitions fill at once."""
+    """Return the next events, some of each slice, so that all partitions fill evenly."""
     behind = [number for number in heads if heads[number] > copied[number]]
     share = max(1, EVENTS_PER_ROUND // max(1, len(behind)))
     firsts = [copied[number] + 1 for number in behind]
@@ -94,22 +94,22 @@ async def _next(connection: Connection, copied: Mapping[int, int], heads: Mappin
     return [from_row(row) for row in await connection.fetch(EVENTS, behind, firsts, lasts)]
 
 
-async def forget_copy(connection: Connection, topic: str) -> None:
-    """Forget what a topic has: it was made anew."""
+async def reset_copy(connection: Connection, topic: str) -> None:
+    """Note that a topic is empty, because it was created again."""
     await connection.execute("update slice_copied set position = 0 where topic = $1", topic)
 
 
-async def switch(connection: Connection, topic: str) -> None:
-    """Let the relay go on in `topic` where the copy ended: what counts as sent is what was copied."""
+async def switch_relay(connection: Connection, topic: str) -> None:
+    """Let the relay continue in `topic` after the last event that was copied."""
     await connection.execute(SWITCH, topic)
 
 
-SENT = """
+PROGRESS = """
 select coalesce(sum(least(p.position, h.position)), 0) as events, coalesce(sum(h.position), 0) as total
 from slice_head h join slice_published p using (slice)
 """
 
-# who reads outside messages has no positions; its offsets are all it has
+# consumers of outside messages have no positions: their offsets are all they have
 REWIND = """
 update inbound_partition p set next_offset = 0
 where exists (select from inbound_slice s where s.consumer = p.consumer and s.position > 0)

@@ -27,12 +27,12 @@ from rich.table import Table
 from services.cli.system import System, local_system
 from services.device.projection import LICENSE_VIEW
 from shared.messages import decode
-from shared.projector import Subject, rebuilt
-from shared.projector.fetching import StoredRecord, topic
-from shared.projector.folding import Entry, Folding
+from shared.projector import Subject, rebuild_projection
+from shared.projector.bounded_fold import BoundedFold, Entry
 from shared.projector.kafka_log import PartitionSift
 from shared.projector.ledger_log import LedgerLog
-from shared.projector.shadow import LogName, Passed
+from shared.projector.shadow import LogName, PartitionProgress
+from shared.projector.topic_reader import StoredRecord, open_topic
 from tests.benchmarks.talk import say, step
 from tests.benchmarks.usage import Meter
 
@@ -58,7 +58,7 @@ class Run:
 
     @property
     def per_second(self) -> float:
-        """Return the rate of reading, folding and writing."""
+        """Return the rate of reading, fold and writing."""
         return self.events / self.fold_seconds
 
 
@@ -112,12 +112,12 @@ def run(system: System, source: LogName, processes: int | None) -> Run:
     meter, children = Meter(system), _children_seconds()
     with peak() as memory, step(f"license_view from {source}", 100) as progress:
 
-        def tell(done: int, total: int) -> None:
+        def on_progress(done: int, total: int) -> None:
             progress(100 * done // max(1, total))
             if 2 * done <= total:
                 memory.half_way_bytes = memory.bytes
 
-        outcome = asyncio.run(rebuilt(subject, tell=tell))
+        outcome = asyncio.run(rebuild_projection(subject, on_progress=on_progress))
     used = meter.read()
     say(f"{outcome.events / outcome.seconds:,.0f} events/s from {source}, load average {os.getloadavg()[0]:.1f}")
     return Run(
@@ -163,14 +163,14 @@ async def parts(system: System) -> Parts:
     entries = await _from_kafka(system, found)
     await _from_ledger(system, found)
     found.time("decode JSON", len(entries), lambda: [decode(each[5], each[6], each[9]) for each in entries])
-    folding = Folding(LICENSE_VIEW)
-    found.time("decode and fold", len(entries), lambda: folding.fold(entries))
-    found.time("rows as JSON", len(entries), folding.checkpoint)
+    fold = BoundedFold(LICENSE_VIEW)
+    found.time("decode and fold", len(entries), lambda: fold.fold(entries))
+    found.time("rows as JSON", len(entries), fold.flush)
     return found
 
 
 async def _from_kafka(system: System, found: Parts) -> Sequence[Entry]:
-    async with topic(system.stack.kafka.bootstrap, LICENSE_VIEW.topic) as opened:
+    async with open_topic(system.stack.kafka.bootstrap, LICENSE_VIEW.topic) as opened:
         records: list[StoredRecord] = []
         began, end = time.process_time(), 1
         while len(records) < min(SAMPLE_EVENTS, end):
@@ -178,8 +178,8 @@ async def _from_kafka(system: System, found: Parts) -> Sequence[Entry]:
             records += more
         found.of["Kafka: fetch, unpack"] = 1e6 * (time.process_time() - began) / len(records)
         upto = dict.fromkeys(range(0, 256, opened.partition_count), 1_000_000_000)
-        sift = PartitionSift(opened.name, 0, opened.partition_count, upto, {}, Passed())
-        entries: Sequence[Entry] = found.time("Kafka: headers, hash chain", len(records), lambda: sift.take(records))
+        sift = PartitionSift(opened.name, 0, opened.partition_count, upto, {}, PartitionProgress())
+        entries: Sequence[Entry] = found.time("Kafka: headers, hash chain", len(records), lambda: sift.accept(records))
     return entries
 
 
@@ -190,7 +190,7 @@ async def _from_ledger(system: System, found: Parts) -> None:
     upto = {row["slice"]: row["position"] for row in islice(heads, max(1, 256 * SAMPLE_EVENTS // _total(heads)))}
     began, served, events = time.process_time(), sum(server.cpu_times()[:2]), 0
     async for chunk in LedgerLog(connection).whole_streams(upto):
-        events += chunk.events
+        events += chunk.event_count
     found.of["ledger: unpack rows"] = 1e6 * (time.process_time() - began) / events
     found.of["ledger: PostgreSQL reads, sorts"] = 1e6 * (sum(server.cpu_times()[:2]) - served) / events
     await connection.close()

@@ -10,7 +10,7 @@ from shared.ledger.database import Pool
 from shared.ledger.outbox import Outbox
 from shared.operations import Operations, ParkedMessages, Projections
 from shared.projector import Projection
-from shared.proof.latest import LatestCheckpoint
+from shared.proof.latest_checkpoint import LatestCheckpoint
 from tests.at_the_door import nothing
 
 NOBODY = "127.0.0.1:1"

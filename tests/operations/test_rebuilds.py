@@ -14,7 +14,7 @@ from services.device.projection import LICENSE_VIEW
 from shared.doors.problems import Problem
 from shared.ledger.database import Connection, Pool
 from shared.operations import Operations
-from shared.operations.attempt import Progress
+from shared.operations.rebuild_process import Progress
 from shared.projector.lock import ORDER_LOCK, REBUILD_LOCK
 from tests.at_the_door import OPERATOR, Client, told
 from tests.conftest import Database
@@ -60,7 +60,7 @@ async def process_of_the_rebuild() -> psutil.Process:
     while True:
         for child in psutil.Process().children():
             with suppress(psutil.NoSuchProcess):
-                if "shared.operations.attempt" in child.cmdline():
+                if "shared.operations.rebuild_process" in child.cmdline():
                     return child
         await asyncio.sleep(0.01)
 
@@ -183,7 +183,7 @@ async def test_an_order_runs_until_its_service_dies(
     await projections.order("license_view", source="ledger", accept_differences=False)
     await long_silent(device_pool)
     assert (await projections.progress("license_view"))["state"] == "running"
-    with pytest.raises(Problem, match="is being rebuilt"):
+    with pytest.raises(Problem, match="is already being rebuilt"):
         await projections.order("license_view", source="ledger", accept_differences=False)
     # what the server does with the session of a process that is gone
     assert await owner.fetchval("select pg_terminate_backend($1, 60000)", await holder(device_pool, ORDER_LOCK))
@@ -245,7 +245,7 @@ async def test_projections_are_listed_with_who_keeps_them_and_how_far_they_are(d
 
 def test_the_rate_counts_what_this_attempt_folded_and_not_what_it_found() -> None:
     progress = Progress()
-    progress.tell(1_000_000, 2_000_000)
+    progress.update(1_000_000, 2_000_000)
     assert progress.per_second() == 0.0
-    progress.tell(1_000_010, 2_000_000)
+    progress.update(1_000_010, 2_000_000)
     assert progress.per_second() > 0

@@ -11,8 +11,8 @@ from shared.ledger.clock import machine_now
 from shared.ledger.database import Pool
 from shared.operations import Operations
 from shared.operations.readings import NOTE, STEP_SECONDS, direction, on_step
-from shared.proof.checkpoint import write
-from shared.proof.exporting import new_checkpoint
+from shared.proof.checkpoint_exporter import new_checkpoint
+from shared.proof.signed_checkpoint import write_checkpoint
 from tests.at_the_door import OPERATOR, Client, told
 
 CONSUMER = "device.commands"
@@ -93,7 +93,7 @@ async def test_the_latest_checkpoint_is_shown_and_its_age_is_measured(
     files: list[str] = []
     for ledger in ("/perennial/sandbox/device", "/perennial/sandbox/device", "/perennial/sandbox/devices"):
         made = await new_checkpoint(device_pool, ledger=ledger, keys=keys)
-        files.append(write(made, checkpoint_folder).name)
+        files.append(write_checkpoint(made, checkpoint_folder).name)
     shown = told(200, await door.get("/v1/log/checkpoints", headers=OPERATOR))
     assert shown["ledger"] == "/perennial/sandbox/device"
     assert shown["file"] == files[1]

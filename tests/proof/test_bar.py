@@ -12,8 +12,8 @@ def test_where_no_bar_can_be_drawn_a_line_comes_now_and_then(
     monkeypatch.setattr(bar, "LINE_SECONDS", 0.0)
     with Bar("events", terminal=False) as progress:
         monkeypatch.setattr(progress, "_since", progress._since - 10)
-        progress.tell(0, 3_000)
-        progress.tell(1_000, 3_000)
+        progress.update(0, 3_000)
+        progress.update(1_000, 3_000)
     first, second = capsys.readouterr().err.splitlines()
     assert first == "0 of 3,000 events (0%), 0/s"
     assert second == "1,000 of 3,000 events (33%), 100/s, 20 s left"
@@ -21,13 +21,13 @@ def test_where_no_bar_can_be_drawn_a_line_comes_now_and_then(
 
 def test_an_order_that_is_done_at_once_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     with Bar("events", terminal=False) as progress:
-        progress.tell(5, 5)
+        progress.update(5, 5)
     assert capsys.readouterr().err == ""
 
 
 def test_a_terminal_gets_a_bar_and_stdout_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     with Bar("events", terminal=True) as progress:
-        progress.tell(1_000, 3_000)
+        progress.update(1_000, 3_000)
     said = capsys.readouterr()
     assert said.out == ""
     assert "events" in said.err

@@ -16,11 +16,19 @@ from shared.keys.signing import KeyRing, NoSigningKey, new_key
 from shared.ledger.clock import machine_now
 from shared.ledger.events import from_row
 from shared.ledger.lease import Leases
-from shared.proof import growth
-from shared.proof.checkpoint import KIND, Checkpoint, CheckpointRefused, files_in, read, signed, write
-from shared.proof.exporting import Exporting, new_checkpoint
-from shared.proof.growth import Head, HistoryBroken, grown_heads, leaf_of
+from shared.proof import slice_trees
+from shared.proof.checkpoint_exporter import CheckpointExporter, new_checkpoint
 from shared.proof.merkle import EMPTY_ROOT, root_of
+from shared.proof.signed_checkpoint import (
+    KIND,
+    CheckpointRefused,
+    SignedCheckpoint,
+    checkpoint_files,
+    read_checkpoint,
+    sign_checkpoint,
+    write_checkpoint,
+)
+from shared.proof.slice_trees import Head, HistoryBroken, leaf_of, update_heads
 from shared.service import opened
 from shared.settings.environment import ServiceSettings
 from tests.conftest import Database
@@ -53,7 +61,7 @@ async def heads_by_reading_all(history: History) -> list[Head]:
 
 async def test_the_heads_are_those_of_every_event(history: History) -> None:
     """R-127."""
-    heads = await grown_heads(history.pool)
+    heads = await update_heads(history.pool)
     assert heads == await heads_by_reading_all(history)
     assert [head.position for head in heads if head.position] == [7, 5, 1]
     assert heads[0] == Head(0, 0, bytes(32), EMPTY_ROOT)
@@ -61,19 +69,19 @@ async def test_the_heads_are_those_of_every_event(history: History) -> None:
 
 async def test_what_was_covered_is_not_read_again(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
     """R-127: the trees grow at their edge, in rounds of any size, to the same heads."""
-    monkeypatch.setattr(growth, "LEAVES_PER_ROUND", 3)
-    await grown_heads(history.pool)
+    monkeypatch.setattr(slice_trees, "LEAVES_PER_ROUND", 3)
+    await update_heads(history.pool)
     await history.tamper("create table hidden as select * from event where slice = 3")
     await history.tamper("delete from event where slice = 3")
     await history.append([*events(4, 6, 9), *events(200, 2, 2)])
-    heads = await grown_heads(history.pool)
+    heads = await update_heads(history.pool)
     await history.tamper("insert into event select * from hidden")
     await history.tamper("drop table hidden")
     assert heads == await heads_by_reading_all(history)
 
 
 async def test_several_that_grow_the_trees_at_once_agree(history: History) -> None:
-    results = await asyncio.gather(*(grown_heads(history.pool) for _ in range(8)))
+    results = await asyncio.gather(*(update_heads(history.pool) for _ in range(8)))
     assert results == 8 * [await heads_by_reading_all(history)]
 
 
@@ -88,44 +96,47 @@ async def test_several_that_grow_the_trees_at_once_agree(history: History) -> No
 async def test_nothing_is_signed_over_a_history_that_is_not_whole(history: History, damage: str) -> None:
     """R-127."""
     if "slice_head" in damage:
-        await grown_heads(history.pool)
+        await update_heads(history.pool)
     await history.tamper(damage)
-    with pytest.raises(HistoryBroken, match="slice 3 is not whole at position"):
-        await grown_heads(history.pool)
+    with pytest.raises(HistoryBroken, match="slice 3 is broken at position"):
+        await update_heads(history.pool)
 
 
 # --- the document ------------------------------------------------------------------------------
 
 
 @pytest.fixture
-async def checkpoint(history: History, keys: KeyRing) -> Checkpoint:
+async def checkpoint(history: History, keys: KeyRing) -> SignedCheckpoint:
     return await new_checkpoint(history.pool, ledger=LEDGER, keys=keys)
 
 
-def test_a_checkpoint_is_read_as_it_was_written(checkpoint: Checkpoint, keys: KeyRing, tmp_path: Path) -> None:
+def test_a_checkpoint_is_read_as_it_was_written(checkpoint: SignedCheckpoint, keys: KeyRing, tmp_path: Path) -> None:
     """R-127."""
-    file = write(checkpoint, tmp_path / "elsewhere")
-    assert read(file, keys.public) == checkpoint
+    file = write_checkpoint(checkpoint, tmp_path / "elsewhere")
+    assert read_checkpoint(file, keys.public) == checkpoint
     assert (checkpoint.ledger, checkpoint.event_count, len(checkpoint.heads)) == (LEDGER, 13, 256)
-    assert list(files_in(tmp_path / "elsewhere")) == [file]
+    assert list(checkpoint_files(tmp_path / "elsewhere")) == [file]
     assert list(file.parent.iterdir()) == [file]
 
 
 def refused(file: Path, keys: KeyRing) -> str:
     with pytest.raises(CheckpointRefused) as refusal:
-        read(file, keys.public)
+        read_checkpoint(file, keys.public)
     return refusal.value.code
 
 
-def test_an_unknown_key_proves_nothing(checkpoint: Checkpoint, tmp_path: Path) -> None:
+def test_an_unknown_key_proves_nothing(checkpoint: SignedCheckpoint, tmp_path: Path) -> None:
     stranger = KeyRing.load_or_create(tmp_path / "stranger.pem")
-    assert refused(write(checkpoint, tmp_path), stranger) == "unknown_key"
+    assert refused(write_checkpoint(checkpoint, tmp_path), stranger) == "unknown_key"
 
 
-def test_a_rotated_key_still_proves(checkpoint: Checkpoint, tmp_path: Path) -> None:
+def test_a_rotated_key_still_proves(checkpoint: SignedCheckpoint, tmp_path: Path) -> None:
     old = (tmp_path / "keys" / "device.pem").read_bytes()
     (tmp_path / "rotated.pem").write_bytes(new_key() + old)
-    assert read(write(checkpoint, tmp_path), KeyRing.read(tmp_path / "rotated.pem").public) == checkpoint
+    assert (
+        read_checkpoint(write_checkpoint(checkpoint, tmp_path), KeyRing.read(tmp_path / "rotated.pem").public)
+        == checkpoint
+    )
 
 
 @pytest.mark.parametrize(
@@ -140,10 +151,10 @@ def test_a_rotated_key_still_proves(checkpoint: Checkpoint, tmp_path: Path) -> N
     ],
 )
 def test_other_heads_than_the_signed_ones_are_refused(
-    checkpoint: Checkpoint, keys: KeyRing, tmp_path: Path, change: Any
+    checkpoint: SignedCheckpoint, keys: KeyRing, tmp_path: Path, change: Any
 ) -> None:
     """R-127."""
-    file = write(checkpoint, tmp_path)
+    file = write_checkpoint(checkpoint, tmp_path)
     content = json.loads(file.read_text())
     change(content)
     file.write_text(json.dumps(content))
@@ -160,32 +171,34 @@ def test_what_is_no_checkpoint_is_refused(keys: KeyRing, tmp_path: Path, content
 
 
 @pytest.mark.parametrize("part", [0, 1, 2])
-def test_a_changed_signature_is_refused(checkpoint: Checkpoint, keys: KeyRing, tmp_path: Path, part: int) -> None:
+def test_a_changed_signature_is_refused(checkpoint: SignedCheckpoint, keys: KeyRing, tmp_path: Path, part: int) -> None:
     parts = checkpoint.token.split(".")
     parts[part] = "A" + parts[part][1:] if parts[part][0] != "A" else "B" + parts[part][1:]
-    file = write(replace(checkpoint, token=".".join(parts)), tmp_path)
+    file = write_checkpoint(replace(checkpoint, token=".".join(parts)), tmp_path)
     assert refused(file, keys) in {"bad_signature", "malformed_signature"}
 
 
 def test_the_checkpoint_of_a_newer_release_is_refused_with_its_format(
-    checkpoint: Checkpoint, keys: KeyRing, tmp_path: Path
+    checkpoint: SignedCheckpoint, keys: KeyRing, tmp_path: Path
 ) -> None:
     token = keys.sign({"format": 2, "ledger": LEDGER}, kind=KIND)
-    file = write(replace(checkpoint, token=token), tmp_path)
+    file = write_checkpoint(replace(checkpoint, token=token), tmp_path)
     with pytest.raises(CheckpointRefused, match="format 2, this release reads 1") as refusal:
-        read(file, keys.public)
+        read_checkpoint(file, keys.public)
     assert refusal.value.code == "newer_format"
 
 
 def test_another_document_of_the_same_key_is_no_checkpoint(
-    checkpoint: Checkpoint, keys: KeyRing, tmp_path: Path
+    checkpoint: SignedCheckpoint, keys: KeyRing, tmp_path: Path
 ) -> None:
     token = keys.sign({"format": 1, "ledger": LEDGER}, kind="perennial-license")
-    assert refused(write(replace(checkpoint, token=token), tmp_path), keys) == "wrong_kind"
+    assert refused(write_checkpoint(replace(checkpoint, token=token), tmp_path), keys) == "wrong_kind"
 
 
-def test_two_checkpoints_of_the_same_heads_differ_in_their_time_alone(checkpoint: Checkpoint, keys: KeyRing) -> None:
-    again = signed(checkpoint.heads, ledger=LEDGER, made_at=checkpoint.made_at, keys=keys)
+def test_two_checkpoints_of_the_same_heads_differ_only_in_their_time(
+    checkpoint: SignedCheckpoint, keys: KeyRing
+) -> None:
+    again = sign_checkpoint(checkpoint.heads, ledger=LEDGER, made_at=checkpoint.made_at, keys=keys)
     assert again == checkpoint
 
 
@@ -197,13 +210,13 @@ async def test_a_service_exports_when_something_happened_and_it_is_in_charge(
 ) -> None:
     """R-127."""
     leases = Leases("device.1", pool=history.pool, on_change=lambda: None)
-    exporting = Exporting(
+    exporter = CheckpointExporter(
         pool=history.pool, leases=leases, ledger=LEDGER, keys=keys, folder=tmp_path / "out", interval_seconds=0.01
     )
-    loop = asyncio.create_task(exporting.run())
+    loop = asyncio.create_task(exporter.run())
 
     async def count_is(count: int) -> bool:
-        return len(list(files_in(tmp_path / "out"))) == count
+        return len(list(checkpoint_files(tmp_path / "out"))) == count
 
     try:
         await asyncio.sleep(0.1)
@@ -214,7 +227,10 @@ async def test_a_service_exports_when_something_happened_and_it_is_in_charge(
         await until(lambda: count_is(2), what="a second checkpoint")
         await asyncio.sleep(0.1)
         assert await count_is(2)
-        assert [read(file, keys.public).event_count for file in files_in(tmp_path / "out")] == [13, 14]
+        assert [read_checkpoint(file, keys.public).event_count for file in checkpoint_files(tmp_path / "out")] == [
+            13,
+            14,
+        ]
     finally:
         loop.cancel()
         with suppress(asyncio.CancelledError):
@@ -228,16 +244,16 @@ async def test_a_folder_that_cannot_be_written_is_told_and_tried_again(
     folder.write_text("in the way")
     leases = Leases("device.1", pool=history.pool, on_change=lambda: None)
     leases.epochs = {0: 1}
-    exporting = Exporting(
+    exporter = CheckpointExporter(
         pool=history.pool, leases=leases, ledger=LEDGER, keys=keys, folder=folder, interval_seconds=0.01
     )
-    loop = asyncio.create_task(exporting.run())
+    loop = asyncio.create_task(exporter.run())
 
     async def told() -> bool:
         return "no checkpoint is exported" in caplog.text
 
     async def written() -> bool:
-        return any(files_in(folder))
+        return any(checkpoint_files(folder))
 
     try:
         await until(told, what="a warning")
@@ -249,7 +265,7 @@ async def test_a_folder_that_cannot_be_written_is_told_and_tried_again(
             await loop
 
 
-def test_a_checkpoint_is_dated_by_the_machine(checkpoint: Checkpoint) -> None:
+def test_a_checkpoint_is_dated_by_the_machine(checkpoint: SignedCheckpoint) -> None:
     """A sandbox's time says nothing about when a history existed."""
     assert abs((machine_now() - checkpoint.made_at).total_seconds()) < 60
 

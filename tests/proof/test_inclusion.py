@@ -13,9 +13,9 @@ import pytest
 
 from shared.keys.signing import KeyRing
 from shared.ledger.events import RecordedEvent
-from shared.proof.checkpoint import Checkpoint, CheckpointRefused
-from shared.proof.exporting import new_checkpoint
-from shared.proof.inclusion import Included, NotProved, checked, event_of, proof_of
+from shared.proof.checkpoint_exporter import new_checkpoint
+from shared.proof.inclusion import Included, NotProved, check_proof, load_event, make_proof
+from shared.proof.signed_checkpoint import CheckpointRefused, SignedCheckpoint
 from tests.proof.conftest import History, events
 
 LEDGER = "/perennial/device"
@@ -27,32 +27,32 @@ type Proof = dict[str, Any]
 async def entries(history: History) -> list[RecordedEvent]:
     ids = await history.pool.fetch("select event_id from event order by slice, position")
     async with history.pool.acquire() as connection:
-        return [await event_of(connection, row["event_id"]) for row in ids]
+        return [await load_event(connection, row["event_id"]) for row in ids]
 
 
-async def proof(history: History, entry: RecordedEvent, checkpoint: Checkpoint) -> Proof:
+async def proof(history: History, entry: RecordedEvent, checkpoint: SignedCheckpoint) -> Proof:
     async with history.pool.acquire() as connection:
-        made = await proof_of(connection, entry, checkpoint)
+        made = await make_proof(connection, entry, checkpoint)
     again: Proof = json.loads(json.dumps(made))
     return again
 
 
 @pytest.fixture
-async def checkpoint(history: History, keys: KeyRing) -> Checkpoint:
+async def checkpoint(history: History, keys: KeyRing) -> SignedCheckpoint:
     return await new_checkpoint(history.pool, ledger=LEDGER, keys=keys)
 
 
 @pytest.fixture
-async def one(history: History, checkpoint: Checkpoint) -> Proof:
+async def one(history: History, checkpoint: SignedCheckpoint) -> Proof:
     """The proof of the fourth event of a slice of seven."""
     entry = next(entry for entry in await entries(history) if entry.event.slice_number == 3 and entry.position == 4)
     return await proof(history, entry, checkpoint)
 
 
-async def test_every_event_can_be_proved(history: History, checkpoint: Checkpoint, keys: KeyRing) -> None:
+async def test_every_event_can_be_proved(history: History, checkpoint: SignedCheckpoint, keys: KeyRing) -> None:
     """R-127."""
     for entry in await entries(history):
-        included = checked(await proof(history, entry, checkpoint), keys.public)
+        included = check_proof(await proof(history, entry, checkpoint), keys.public)
         assert included == Included(
             ledger=LEDGER,
             slice_number=entry.event.slice_number,
@@ -69,21 +69,21 @@ async def test_a_proof_stays_small_and_says_nothing_of_other_events(history: His
     await history.append(events(3, 8, 1000))
     checkpoint = await new_checkpoint(history.pool, ledger=LEDGER, keys=keys)
     async with history.pool.acquire() as connection:
-        entry = await event_of(
+        entry = await load_event(
             connection, await connection.fetchval("select event_id from event where slice = 3 and position = 500")
         )
     made = await proof(history, entry, checkpoint)
     assert (len(made["path"]), len(made["head_path"])) == (10, 8)
     assert len(json.dumps(made)) < 4_000
-    assert checked(made, keys.public).position == 500
+    assert check_proof(made, keys.public).position == 500
 
 
 async def test_an_old_checkpoint_still_proves_what_it_covers(
-    history: History, checkpoint: Checkpoint, keys: KeyRing
+    history: History, checkpoint: SignedCheckpoint, keys: KeyRing
 ) -> None:
     await history.append(events(3, 8, 20))
     old, new = (await entries(history))[2], (await entries(history))[-7]
-    assert checked(await proof(history, old, checkpoint), keys.public).position == 3
+    assert check_proof(await proof(history, old, checkpoint), keys.public).position == 3
     with pytest.raises(NotProved) as refusal:
         await proof(history, new._replace(position=8, event=old.event), checkpoint)
     assert refusal.value.code == "not_checkpointed_yet"
@@ -92,11 +92,11 @@ async def test_an_old_checkpoint_still_proves_what_it_covers(
 async def test_an_unknown_event_has_no_proof(history: History) -> None:
     async with history.pool.acquire() as connection:
         with pytest.raises(NotProved) as refusal:
-            await event_of(connection, UUID(int=1))
+            await load_event(connection, UUID(int=1))
     assert refusal.value.code == "unknown_event"
 
 
-async def test_of_a_history_that_was_changed_nothing_is_proved(history: History, checkpoint: Checkpoint) -> None:
+async def test_of_a_history_that_was_changed_nothing_is_proved(history: History, checkpoint: SignedCheckpoint) -> None:
     """R-127."""
     entry = (await entries(history))[3]
     await history.tamper(
@@ -157,7 +157,7 @@ def test_a_tampered_proof_proves_nothing(one: Proof, keys: KeyRing, change: Call
     change(tampered)
     assert tampered != one
     with pytest.raises(NotProved) as refusal:
-        checked(tampered, keys.public)
+        check_proof(tampered, keys.public)
     assert refusal.value.code == "not_included"
 
 
@@ -175,20 +175,20 @@ def test_a_tampered_proof_proves_nothing(one: Proof, keys: KeyRing, change: Call
 def test_what_is_no_proof_is_refused(one: Proof, keys: KeyRing, change: Callable[[Proof], None], code: str) -> None:
     change(one)
     with pytest.raises(NotProved) as refusal:
-        checked(one, keys.public)
+        check_proof(one, keys.public)
     assert refusal.value.code == code
 
 
 @pytest.mark.parametrize("rubbish", [None, [], 1, {}, "proof"])
 def test_rubbish_is_refused(keys: KeyRing, rubbish: Any) -> None:
     with pytest.raises(NotProved):
-        checked(rubbish, keys.public)
+        check_proof(rubbish, keys.public)
 
 
 def test_a_proof_under_an_unknown_key_proves_nothing(one: Proof, tmp_path: Path) -> None:
     stranger = KeyRing.load_or_create(tmp_path / "stranger.pem")
     with pytest.raises(CheckpointRefused) as refusal:
-        checked(one, stranger.public)
+        check_proof(one, stranger.public)
     assert refusal.value.code == "unknown_key"
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from shared.keys.signing import KeyRing, PublicKeys
-from shared.proof.checkpoint import files_in, write
+from shared.proof.checkpoint_exporter import new_checkpoint
 from shared.proof.expectations import Expectations
-from shared.proof.exporting import new_checkpoint
 from shared.proof.findings import LISTED_MAX, Finding, Findings
 from shared.proof.ledger_check import CHUNK_EVENTS
-from shared.proof.verification import Outcome, Subject, verified
+from shared.proof.signed_checkpoint import checkpoint_files, write_checkpoint
+from shared.proof.verification import Outcome, Subject, verify_log
 from tests.proof.conftest import STREAMS, History, events
 
 LEDGER = "/perennial/device"
@@ -22,17 +22,17 @@ async def checked(
     *,
     folder: Path | None = None,
     keys: PublicKeys | None = None,
-    tell: Callable[[int, int], None] = lambda _done, _total: None,
+    on_progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Outcome:
     """Check the ledger alone, against the checkpoints of a folder."""
     findings = Findings("device")
     expectations = Expectations(LEDGER)
     if folder and keys:
-        expectations = Expectations.of(files_in(folder), ledger=LEDGER, keys=keys, findings=findings)
+        expectations = Expectations.of(checkpoint_files(folder), ledger=LEDGER, keys=keys, findings=findings)
     subject = Subject(
         service="device", source=LEDGER, database_url=history.database.service, bootstrap_servers="", topic=None
     )
-    return await verified(subject, expectations, findings, tell=tell, processes=1)
+    return await verify_log(subject, expectations, findings, on_progress=on_progress, processes=1)
 
 
 def places(outcome: Outcome) -> list[tuple[str, int | None, int | None]]:
@@ -42,7 +42,7 @@ def places(outcome: Outcome) -> list[tuple[str, int | None, int | None]]:
 async def test_a_whole_ledger_has_no_findings(history: History) -> None:
     """R-127."""
     told: list[tuple[int, int]] = []
-    outcome = await checked(history, tell=lambda done, total: told.append((done, total)))
+    outcome = await checked(history, on_progress=lambda done, total: told.append((done, total)))
     assert not outcome.findings.failed
     assert (outcome.events, outcome.waiting, places(outcome)) == (13, 13, [])
     assert told[-1] == (13, 13)
@@ -102,7 +102,7 @@ async def test_a_finding_says_what_is_wrong(history: History) -> None:
     (finding,) = (await checked(history)).findings.listed
     assert finding.ledger == "device"
     event_id = await history.value("select event_id from event where slice = 3 and position = 4")
-    assert finding.detail == f"CodeBlocked {event_id} is not what was hashed"
+    assert finding.detail == f"CodeBlocked {event_id} does not have its recorded hash"
 
 
 async def test_a_slice_longer_than_a_chunk_is_read_to_its_end(history: History) -> None:
@@ -153,9 +153,9 @@ end $$
 async def folder(history: History, keys: KeyRing, tmp_path: Path) -> Path:
     """Checkpoints at 7, 5 and 1 events, and at 9, 5 and 1."""
     folder = tmp_path / "checkpoints"
-    write(await new_checkpoint(history.pool, ledger=LEDGER, keys=keys), folder)
+    write_checkpoint(await new_checkpoint(history.pool, ledger=LEDGER, keys=keys), folder)
     await history.append(events(3, 8, 9))
-    write(await new_checkpoint(history.pool, ledger=LEDGER, keys=keys), folder)
+    write_checkpoint(await new_checkpoint(history.pool, ledger=LEDGER, keys=keys), folder)
     await history.append(events(3, 10, 12))
     return folder
 
@@ -226,7 +226,7 @@ async def test_a_rewriting_that_the_service_signed_itself_is_found_by_the_older_
     await history.tamper("select rewrite(3::smallint, 9)")
     await history.tamper("drop function rewrite")
     await history.tamper("update slice_tree set size = 0, peaks = '', hash = decode(repeat('00', 32), 'hex')")
-    write(await new_checkpoint(history.pool, ledger=LEDGER, keys=keys), folder)
+    write_checkpoint(await new_checkpoint(history.pool, ledger=LEDGER, keys=keys), folder)
     assert places(await checked(history, folder=folder, keys=keys.public)) == [("history_rewritten", 3, 8)]
 
 
@@ -239,7 +239,7 @@ async def test_checkpoints_that_contradict_each_other_are_found(history: History
     await history.tamper("select rewrite(3::smallint, 9)")
     await history.tamper("drop function rewrite")
     await history.tamper("update slice_tree set size = 0, peaks = '', hash = decode(repeat('00', 32), 'hex')")
-    write(await new_checkpoint(history.pool, ledger=LEDGER, keys=keys), folder)
+    write_checkpoint(await new_checkpoint(history.pool, ledger=LEDGER, keys=keys), folder)
     outcome = await checked(history, folder=folder, keys=keys.public)
     assert ("history_rewritten", 3, 9) in places(outcome)
     assert "contradict each other" in outcome.findings.listed[0].detail
@@ -258,7 +258,7 @@ async def test_checkpoints_that_prove_nothing_are_findings_themselves(
 async def test_another_ledgers_checkpoints_say_nothing_about_this_one(
     history: History, keys: KeyRing, tmp_path: Path
 ) -> None:
-    write(await new_checkpoint(history.pool, ledger="/perennial/activation", keys=keys), tmp_path)
+    write_checkpoint(await new_checkpoint(history.pool, ledger="/perennial/activation", keys=keys), tmp_path)
     await history.tamper("update event set recorded_at = recorded_at - interval '1 day'")
     assert places(await checked(history, folder=tmp_path, keys=keys.public)) == []
 

@@ -91,7 +91,7 @@ def test_a_finding_is_listed_and_fails_the_command(perennial: Perennial, history
     for_people = perennial("log", "verify", "--service", "device", "--ledger-alone").stdout
     assert "broken_chain" in for_people
     assert "slice 3 position 4" in for_people
-    assert "is not what was hashed" in for_people
+    assert "does not have its recorded hash" in for_people
 
 
 def test_checkpoint_verify_prove_and_check_in_a_row(perennial: Perennial, history: History, tmp_path: Path) -> None:

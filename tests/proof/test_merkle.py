@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.proof.merkle import EMPTY_ROOT, Edge, audit_path, leaf_hash, root_from_path, root_of
+from shared.proof.merkle import EMPTY_ROOT, Frontier, audit_path, leaf_hash, root_from_path, root_of
 
 LEAVES = [leaf_hash(bytes([number])) for number in range(70)]
 
@@ -52,11 +52,11 @@ def test_an_empty_tree_has_a_root_too() -> None:
 
 @given(st.lists(st.integers(0, 20), max_size=6))
 def test_however_it_grew_the_tree_is_the_same(steps: list[int]) -> None:
-    edge, leaves = Edge(), [leaf_hash(str(number).encode()) for number in range(sum(steps))]
+    frontier, leaves = Frontier(), [leaf_hash(str(number).encode()) for number in range(sum(steps))]
     for number, step in enumerate(steps):
-        edge.grow(leaves[sum(steps[:number]) :][:step])
-    assert edge.root() == root_of(leaves)
-    assert len(edge.peaks) == edge.size.bit_count()
+        frontier.extend(leaves[sum(steps[:number]) :][:step])
+    assert frontier.root() == root_of(leaves)
+    assert len(frontier.peaks) == frontier.size.bit_count()
 
 
 @pytest.mark.parametrize("size", range(1, 40))

@@ -14,17 +14,17 @@ from shared.local.kafka import Kafka
 from shared.messages import decode
 from shared.proof.expectations import Expectations
 from shared.proof.findings import Findings
-from shared.proof.verification import Subject, verified
+from shared.proof.verification import Subject, verify_log
 from shared.recovery.republish import (
-    AnotherCopies,
-    Sent,
-    copy,
-    forget_copy,
-    relay_runs,
-    rewind_readers,
-    sent,
-    set_relay_back,
-    switch,
+    CopyRunning,
+    RelayProgress,
+    copy_to_topic,
+    relay_is_running,
+    relay_progress,
+    reset_copy,
+    rewind_consumers,
+    rewind_relay,
+    switch_relay,
 )
 from tests.conftest import Database
 from tests.proof.conftest import History, events
@@ -48,7 +48,7 @@ async def filled(history: History, kafka: Kafka, topic: str) -> tuple[int, list[
     relay = relay_to(topic, history, kafka.bootstrap)
     try:
         async with history.pool.acquire() as connection:
-            return await copy(connection, relay, topic, tell=lambda *said: told.append(said)), told
+            return await copy_to_topic(connection, relay, topic, on_progress=lambda *said: told.append(said)), told
     finally:
         await relay.close()
 
@@ -83,7 +83,9 @@ async def findings_of(history: History, kafka: Kafka, topic: str) -> list[str]:
         topic=topic,
         copy=True,
     )
-    outcome = await verified(subject, Expectations(LEDGER), Findings("device"), tell=lambda _done, _total: None)
+    outcome = await verify_log(
+        subject, Expectations(LEDGER), Findings("device"), on_progress=lambda _done, _total: None
+    )
     return sorted(outcome.findings.counts)
 
 
@@ -133,17 +135,17 @@ async def test_two_copies_at_once_are_refused(history: History, kafka: Kafka, to
     relay = relay_to(topic, history, kafka.bootstrap)
     async with history.pool.acquire() as first, history.pool.acquire() as second:
         await first.execute("select pg_advisory_lock(7340002)")
-        with pytest.raises(AnotherCopies):
-            await copy(second, relay, topic, tell=lambda _done, _total: None)
+        with pytest.raises(CopyRunning):
+            await copy_to_topic(second, relay, topic, on_progress=lambda _done, _total: None)
         await first.execute("select pg_advisory_unlock(7340002)")
-        await copy(second, relay, topic, tell=lambda _done, _total: None)
+        await copy_to_topic(second, relay, topic, on_progress=lambda _done, _total: None)
     await relay.close()
 
 
 async def test_a_copy_whose_topic_was_made_anew_begins_anew(history: History, kafka: Kafka, topic: str) -> None:
     await filled(history, kafka, topic)
     async with history.pool.acquire() as connection:
-        await forget_copy(connection, topic)
+        await reset_copy(connection, topic)
     assert (await filled(history, kafka, topic))[0] == 13
 
 
@@ -153,7 +155,7 @@ async def test_the_relay_goes_on_where_the_copy_ended(history: History, kafka: K
     await history.append(events(3, 8, 9))
     await history.tamper("update slice_published set position = 9 where slice = 3")
     async with history.pool.acquire() as connection:
-        await switch(connection, topic)
+        await switch_relay(connection, topic)
     assert await history.value("select position from slice_published where slice = 3") == 7
 
 
@@ -163,9 +165,9 @@ async def test_the_relay_goes_on_where_the_copy_ended(history: History, kafka: K
 async def test_a_relay_that_is_set_back_has_everything_before_it(history: History) -> None:
     await history.tamper("update slice_published p set position = h.position from slice_head h where h.slice = p.slice")
     async with history.pool.acquire() as connection:
-        assert await sent(connection) == Sent(13, 13)
-        await set_relay_back(connection)
-        assert await sent(connection) == Sent(0, 13)
+        assert await relay_progress(connection) == RelayProgress(13, 13)
+        await rewind_relay(connection)
+        assert await relay_progress(connection) == RelayProgress(0, 13)
 
 
 async def test_readers_of_ledgers_begin_again_and_readers_of_orders_do_not(device_database: Database) -> None:
@@ -177,13 +179,13 @@ async def test_readers_of_ledgers_begin_again_and_readers_of_orders_do_not(devic
                 "insert into inbound_slice select $1, slice, 0 from slice_head on conflict do nothing", consumer
             )
         await connection.execute("update inbound_slice set position = 9 where consumer = 'license_view' and slice = 7")
-        assert await rewind_readers(connection) == ["license_view"]
+        assert await rewind_consumers(connection) == ["license_view"]
         rows = await connection.fetch("select consumer, epoch, next_offset from inbound_partition order by consumer")
         assert [tuple(row) for row in rows] == [("device.commands", 4, 70), ("license_view", 4, 0)]
 
 
 async def test_a_relay_runs_as_long_as_somebody_holds_a_lease(device_database: Database) -> None:
     async with device_database.connected() as connection:
-        assert not await relay_runs(connection)
+        assert not await relay_is_running(connection)
         await connection.execute("update lease set expires_at = now() + interval '5 s' where slice_group = 3")
-        assert await relay_runs(connection)
+        assert await relay_is_running(connection)

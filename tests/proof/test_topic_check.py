@@ -16,7 +16,7 @@ from shared.local.kafka import Kafka
 from shared.proof.expectations import Expectations
 from shared.proof.findings import Findings
 from shared.proof.topic_check import Record
-from shared.proof.verification import Outcome, Subject, verified
+from shared.proof.verification import Outcome, Subject, verify_log
 from tests.proof.conftest import History, events
 from tests.proof.topics import LEDGER, events_of, send, write
 from tests.shared.records import record
@@ -70,8 +70,12 @@ class Sent:
             bootstrap_servers=self.kafka,
             topic=self.topic,
         )
-        return await verified(
-            subject, Expectations(LEDGER), Findings("device"), tell=lambda _done, _total: None, processes=processes
+        return await verify_log(
+            subject,
+            Expectations(LEDGER),
+            Findings("device"),
+            on_progress=lambda _done, _total: None,
+            processes=processes,
         )
 
 
@@ -108,7 +112,7 @@ async def test_a_missing_record_is_named_with_what_waits_behind_it(sent: Sent) -
     outcome = await sent.checked()
     assert outcome.findings.failed
     assert found(outcome) == [("missing_in_topic", 3, 4)]
-    assert outcome.findings.listed[0].detail == "positions 4 to 4; 3 records behind it cannot be accepted"
+    assert outcome.findings.listed[0].detail == "positions 4 to 4; 3 records after it cannot be accepted"
 
 
 async def test_missing_records_at_the_end_are_named(sent: Sent) -> None:
@@ -198,7 +202,7 @@ async def test_a_topic_that_is_gone_is_named(sent: Sent) -> None:
 
 
 async def test_several_processes_see_what_one_sees(sent: Sent, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.proof.verification.ALONE_MAX", 0)
+    monkeypatch.setattr("shared.proof.verification.SINGLE_PROCESS_MAX", 0)
     await sent.history.append(events(4, 6, 300))
     entries = await events_of(sent.history)
     await sent.send([entry for entry in entries if (entry.event.slice_number, entry.position) != (4, 250)])
@@ -209,7 +213,7 @@ async def test_a_check_that_is_given_up_ends_at_once_with_all_its_processes(
     sent: Sent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ctrl-C does not wait for millions of events."""
-    monkeypatch.setattr("shared.proof.verification.ALONE_MAX", 0)
+    monkeypatch.setattr("shared.proof.verification.SINGLE_PROCESS_MAX", 0)
     started = asyncio.Event()
     subject = Subject(
         service="device",
@@ -219,8 +223,12 @@ async def test_a_check_that_is_given_up_ends_at_once_with_all_its_processes(
         topic=None,
     )
     checking = asyncio.create_task(
-        verified(
-            subject, Expectations(LEDGER), Findings("device"), tell=lambda _done, _total: started.set(), processes=2
+        verify_log(
+            subject,
+            Expectations(LEDGER),
+            Findings("device"),
+            on_progress=lambda _done, _total: started.set(),
+            processes=2,
         )
     )
     await started.wait()

@@ -25,7 +25,7 @@ from shared.ledger.database import Pool, transaction
 from shared.ledger.events import NewEvent, append
 from shared.messages import decode
 from shared.projector.projection import Row
-from shared.projector.views import save
+from shared.projector.views import save_rows
 from tests.at_the_door import OPERATOR_KEY_HASH, Client, nothing, served
 from tests.replay.world import World
 
@@ -60,7 +60,7 @@ async def keep_codes(world: World, pool: Pool) -> None:
             for entry in life_of(world.device_log, name):
                 row = FORECAST.fold(row, event_of(entry), occurred_at=entry.occurred_at, recorded_at=entry.recorded_at)
             rows += FORECAST.rows(name, len(life_of(world.device_log, name)), row)
-        await save(connection, FORECAST, rows)
+        await save_rows(connection, FORECAST, rows)
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ from shared.ledger.events import RecordedEvent
 from shared.ledger.events import _chain as chained
 from shared.ledger.hash_chain import GENESIS
 from shared.projector.kafka_log import PartitionSift
-from shared.projector.shadow import Passed
+from shared.projector.shadow import PartitionProgress
 from tests.replay.seeded import PARTITIONS, WRITTEN, record_of
 
 PARTITION = 3
@@ -30,8 +30,8 @@ def topic_of(entries: Sequence[RecordedEvent]) -> list[Record]:
     return [record_of(entry, offset) for offset, entry in enumerate(entries)]
 
 
-def sift_of(upto: dict[int, int] = UPTO, begun: Passed = Passed()) -> PartitionSift:  # noqa: B008 - it is frozen
-    return PartitionSift("device.events.v1", PARTITION, PARTITIONS, upto, {}, begun)
+def sift_of(upto: dict[int, int] = UPTO, resumed_from: PartitionProgress = PartitionProgress()) -> PartitionSift:  # noqa: B008 - it is frozen
+    return PartitionSift("device.events.v1", PARTITION, PARTITIONS, upto, {}, resumed_from)
 
 
 def places(entries: Sequence[tuple[object, ...]]) -> list[tuple[object, object]]:
@@ -50,7 +50,7 @@ def test_there_is_a_log() -> None:
 def test_everything_is_taken_in_its_order() -> None:
     """R-118."""
     sift = sift_of()
-    taken = sift.take(topic_of(LEDGER))
+    taken = sift.accept(topic_of(LEDGER))
     assert places(taken) == in_order(LEDGER)
     assert sift.done
     assert [
@@ -73,19 +73,19 @@ def test_nothing_beyond_the_positions_asked_for_is_taken() -> None:
     """The live table stands there: the shadow must not be ahead of it."""
     half = {number: upto // 2 for number, upto in UPTO.items()}
     sift = sift_of(half)
-    assert places(sift.take(topic_of(LEDGER))) == [place for place in in_order(LEDGER) if place[1] <= half[place[0]]]  # type: ignore[operator,index]
-    again = PartitionSift("t", PARTITION, PARTITIONS, UPTO, dict(sift.heads), sift.passed)
-    again.take([record for record in topic_of(LEDGER) if record.offset >= sift.passed.next_offset])
-    assert (again.done, again.passed.repeated) == (True, 0)
+    assert places(sift.accept(topic_of(LEDGER))) == [place for place in in_order(LEDGER) if place[1] <= half[place[0]]]  # type: ignore[operator,index]
+    again = PartitionSift("t", PARTITION, PARTITIONS, UPTO, dict(sift.checkpoint), sift.progress)
+    again.accept([record for record in topic_of(LEDGER) if record.offset >= sift.progress.next_offset])
+    assert (again.done, again.progress.repeated) == (True, 0)
 
 
 def test_a_doubled_record_is_taken_once_and_named() -> None:
     """R-116."""
     twice = LEDGER[5]
     sift = sift_of()
-    assert places(sift.take(topic_of([*LEDGER[:20], twice, *LEDGER[20:]]))) == in_order(LEDGER)
-    assert (sift.done, sift.passed.repeated) == (True, 1)
-    assert sift.passed.first_repeated == f"slice {twice.event.slice_number} position {twice.position} offset 20"
+    assert places(sift.accept(topic_of([*LEDGER[:20], twice, *LEDGER[20:]]))) == in_order(LEDGER)
+    assert (sift.done, sift.progress.repeated) == (True, 1)
+    assert sift.progress.first_repeated == f"slice {twice.event.slice_number} position {twice.position} offset 20"
 
 
 def test_a_missing_record_is_named() -> None:
@@ -93,7 +93,7 @@ def test_a_missing_record_is_named() -> None:
     at = next(at for at, entry in enumerate(LEDGER) if entry.position < UPTO[entry.event.slice_number])
     gone = LEDGER[at]
     sift = sift_of()
-    sift.take(topic_of([*LEDGER[:at], *LEDGER[at + 1 :]]))
+    sift.accept(topic_of([*LEDGER[:at], *LEDGER[at + 1 :]]))
     assert not sift.done
     place = f"slice {gone.event.slice_number} position {gone.position}"
     assert str(sift.missing()) == f"record_missing: device.events.v1 partition {PARTITION}: {place}"
@@ -104,9 +104,11 @@ def test_a_record_that_comes_late_is_waited_for() -> None:
     at = next(at for at, entry in enumerate(LEDGER) if entry.position < UPTO[entry.event.slice_number])
     records = topic_of([*LEDGER[:at], *LEDGER[at + 1 :], LEDGER[at]])
     sift = sift_of()
-    taken = sift.take(records[:-1])
-    assert sift.passed.next_offset <= next(r.offset for r in records[at:] if _slice(r) == LEDGER[at].event.slice_number)
-    taken += sift.take(records[-1:])
+    taken = sift.accept(records[:-1])
+    assert sift.progress.next_offset <= next(
+        r.offset for r in records[at:] if _slice(r) == LEDGER[at].event.slice_number
+    )
+    taken += sift.accept(records[-1:])
     assert sift.done
     assert sorted(places(taken)) == sorted(in_order(LEDGER))
 
@@ -149,7 +151,7 @@ def test_a_forged_record_is_not_taken_and_the_true_one_is(forgery: str) -> None:
     records = topic_of(LEDGER)
     forged = FORGERIES[forgery](records[0])
     sift = sift_of()
-    assert places(sift.take([forged, *records])) == in_order(LEDGER)
+    assert places(sift.accept([forged, *records])) == in_order(LEDGER)
     assert sift.done
 
 
@@ -158,7 +160,7 @@ def test_what_stands_in_the_place_of_a_missing_record_is_told() -> None:
     records = topic_of(LEDGER)
     altered = replace(records[0], value=b"{}")
     sift = sift_of()
-    sift.take([altered, *records[1:]])
+    sift.accept([altered, *records[1:]])
     assert "instead of it broken_chain" in str(sift.missing())
 
 
@@ -178,11 +180,11 @@ def test_it_ends_where_the_live_consumer_ends(seed: int) -> None:
     records = [replace(record, offset=offset) for offset, record in enumerate(records)]
     sift = sift_of()
     for first in range(0, len(records), 17):
-        sift.take(records[first : first + 17])
-    assert sift.heads == _live_heads(records)
+        sift.accept(records[first : first + 17])
+    assert sift.checkpoint == _live_checkpoint(records)
 
 
-def _live_heads(records: Sequence[Record]) -> dict[int, tuple[int, bytes]]:
+def _live_checkpoint(records: Sequence[Record]) -> dict[int, tuple[int, bytes]]:
     """Return where the live consumer stands that reads from the first record that waits, until none comes."""
     position_check: PositionCheck[None] = PositionCheck(
         read=lambda *_: None, ignored=(), partition_count=PARTITIONS, overdue=lambda *_: False

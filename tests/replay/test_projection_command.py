@@ -19,7 +19,7 @@ from services.cli.projections import PROJECTIONS
 from services.cli.system import System
 from services.device.projection import LICENSE_VIEW
 from shared.local.ports import free_port
-from shared.projector import Projection, ProjectorFailed, Subject, rebuilt, verified
+from shared.projector import Projection, ProjectorFailed, Subject, rebuild_projection, verify_projection
 from shared.projector.lock import REBUILD_LOCK
 from tests.cli.running import answer
 from tests.journeys.checker import backlog, opened
@@ -110,19 +110,18 @@ def test_a_rebuild_is_listed_as_running_while_its_session_lasts_and_as_interrupt
 ) -> None:
     """R-118."""
 
-    def listed() -> str | None:
+    def listed() -> list[str | None]:
         rows = [json.loads(line) for line in run(environment, "list", "--json").stdout.splitlines()]
-        rebuild: str | None = next(row["rebuild"] for row in rows if row["name"] == "license_view")
-        return rebuild
+        return [row["rebuild"] for row in rows if row["name"] == "license_view"]
 
-    assert listed() is None
+    assert listed() == [None]
     with asyncio.Runner() as runner:
         session = runner.run(asyncpg.connect(system.stack.postgres.dsn("device")))
         runner.run(session.execute("select pg_advisory_lock($1, hashtext('license_view'))", REBUILD_LOCK))
         runner.run(session.execute("insert into rebuild (name, source, release) values ('license_view', 'kafka', '')"))
-        assert listed() == "running at 0"
+        assert listed() == ["running at 0"]
         runner.run(session.execute("select pg_advisory_unlock_all()"))
-        assert listed() == "interrupted at 0"
+        assert listed() == ["interrupted at 0"]
         runner.run(session.execute("delete from rebuild"))
         runner.run(session.close())
 
@@ -248,8 +247,8 @@ async def test_a_record_missing_on_the_topic_is_named(system: System) -> None:
 
     projection = await copy_of(system, "copy.missing", without_one)
     with pytest.raises(ProjectorFailed, match=rf"^record_missing: copy.missing partition \d: {_place(gone[0])}$"):
-        await rebuilt(subject(system, projection), tell=silent)
-    assert (await verified(subject(system, LICENSE_VIEW), tell=silent)).comparison.equal
+        await rebuild_projection(subject(system, projection), on_progress=silent)
+    assert (await verify_projection(subject(system, LICENSE_VIEW), on_progress=silent)).comparison.equal
 
 
 async def test_a_record_doubled_on_the_topic_is_named_and_harmless(system: System) -> None:
@@ -264,7 +263,7 @@ async def test_a_record_doubled_on_the_topic_is_named_and_harmless(system: Syste
         return [*records, records[0]]
 
     projection = await copy_of(system, "copy.doubled", with_one_more)
-    outcome = await verified(subject(system, projection), tell=silent)
+    outcome = await verify_projection(subject(system, projection), on_progress=silent)
     assert (outcome.comparison.equal, outcome.repeated) == (True, 1)
     assert str(outcome.first_repeated).startswith(f"{_place(twice[0])} offset ")
 
@@ -279,6 +278,6 @@ async def test_a_topic_whose_beginning_was_deleted_is_told(system: System) -> No
     await admin.delete_records({partition: RecordsToDelete(1)})
     await admin.close()
     with pytest.raises(ProjectorFailed, match=r"^topic_truncated: copy.truncated"):
-        await verified(subject(system, projection), tell=silent)
+        await verify_projection(subject(system, projection), on_progress=silent)
     with pytest.raises(ProjectorFailed, match=r"^topic_missing: topic copy.nowhere does not exist$"):
-        await verified(subject(system, replace(LICENSE_VIEW, topic="copy.nowhere")), tell=silent)
+        await verify_projection(subject(system, replace(LICENSE_VIEW, topic="copy.nowhere")), on_progress=silent)

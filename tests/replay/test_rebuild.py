@@ -23,10 +23,10 @@ from shared.ledger.identity import new_id
 from shared.ledger.outbox import Cause
 from shared.local.unprivileged import account
 from shared.messages import DeviceEvent, decode
-from shared.projector import Acceptance, Outcome, Projection, ProjectorFailed, rebuilt, verified
+from shared.projector import Acceptance, Outcome, Projection, ProjectorFailed, rebuild_projection, verify_projection
 from shared.projector.digest import Comparison
 from shared.projector.lock import REBUILD_LOCK
-from shared.projector.making import Making, Tell, begun
+from shared.projector.rebuild_in_progress import OnProgress, RebuildInProgress, start_rebuild
 from tests.conftest import Database, Databases
 from tests.replay.seeded import WRITTEN, fill_codes, fill_devices, hear, newer, record_of, rows_of, subject
 
@@ -38,11 +38,11 @@ def silent(_done: int, _total: int) -> None:
 
 
 async def rebuild(database: Database, projection: Projection[Any], **options: Any) -> Outcome:
-    return await rebuilt(subject(database, projection), tell=silent, **options)
+    return await rebuild_projection(subject(database, projection), on_progress=silent, **options)
 
 
 async def verify(database: Database, projection: Projection[Any], **options: Any) -> Outcome:
-    return await verified(subject(database, projection, **options), tell=silent)
+    return await verify_projection(subject(database, projection, **options), on_progress=silent)
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ async def test_a_new_projection_is_filled_while_its_consumer_has_not_begun(
     device_database: Database, device_pool: Pool, owner: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """R-118: the consumer goes on where the rebuild ended and hears nothing twice."""
-    monkeypatch.setattr("shared.projector.rebuild.AHEAD_MIN", 1)
+    monkeypatch.setattr("shared.projector.rebuild.OVERTAKE_LAG_MIN", 1)
     async with device_pool.acquire() as connection:
         await fill_devices(connection)
     await owner.execute("update slice_published p set position = h.position from slice_head h where h.slice = p.slice")
@@ -200,15 +200,15 @@ async def test_what_came_since_the_comparison_is_compared_too(
     async with device_pool.acquire() as connection:
         await fill_devices(connection)
     await hear(device_pool, LICENSE_VIEW, limit=300)
-    compare = Making.compare
+    compare = RebuildInProgress.compare
 
-    async def and_then(making: Making) -> Comparison:
-        comparison = await compare(making)
+    async def and_then(rebuild: RebuildInProgress) -> Comparison:
+        comparison = await compare(rebuild)
         await hear(device_pool, LICENSE_VIEW, limit=200)
         await owner.execute("update license_view set version = version + 1")
         return comparison
 
-    monkeypatch.setattr(Making, "compare", and_then)
+    monkeypatch.setattr(RebuildInProgress, "compare", and_then)
     outcome = await rebuild(device_database, LICENSE_VIEW)
     assert not outcome.swapped
     assert outcome.comparison.differing > 0
@@ -337,7 +337,7 @@ async def test_a_reader_that_stays_long_does_not_block_the_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The swap gives up soon if it cannot have the table, and others read meanwhile."""
-    monkeypatch.setattr("shared.projector.rebuild.ATTEMPTS_MAX", 1)
+    monkeypatch.setattr("shared.projector.swap.ATTEMPTS_MAX", 1)
     async with owner.transaction():
         await owner.fetch("select from license_view limit 1")
         with pytest.raises(ProjectorFailed, match=r"^busy: license_view"):
@@ -351,9 +351,9 @@ async def test_an_interrupted_rebuild_is_taken_up(
     device_database: Database, recorded: list[RecordedEvent], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failed = interrupted_after(400)
-    monkeypatch.setattr("shared.projector.advancing.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("shared.projector.shadow_writer.COMMIT_SECONDS", 0.0)
     with pytest.raises(Interrupted):
-        await rebuilt(subject(device_database, LICENSE_VIEW), tell=failed)
+        await rebuild_projection(subject(device_database, LICENSE_VIEW), on_progress=failed)
     outcome = await rebuild(device_database, LICENSE_VIEW)
     assert (outcome.swapped, outcome.resumed, outcome.events) == (True, True, len(recorded))
     assert 0 < outcome.folded < len(recorded)
@@ -363,9 +363,9 @@ async def test_what_another_release_began_is_begun_anew(
     device_database: Database, owner: Connection, recorded: list[RecordedEvent], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Half a fold by other rules is no fold."""
-    monkeypatch.setattr("shared.projector.advancing.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("shared.projector.shadow_writer.COMMIT_SECONDS", 0.0)
     with pytest.raises(Interrupted):
-        await rebuilt(subject(device_database, LICENSE_VIEW), tell=interrupted_after(400))
+        await rebuild_projection(subject(device_database, LICENSE_VIEW), on_progress=interrupted_after(400))
     await owner.execute("update rebuild set release = 'another'")
     outcome = await rebuild(device_database, LICENSE_VIEW)
     assert (outcome.swapped, outcome.resumed, outcome.folded) == (True, False, len(recorded))
@@ -375,13 +375,13 @@ async def test_what_is_left_of_an_earlier_attempt_writes_nothing(
     device_database: Database, recorded: list[RecordedEvent]
 ) -> None:
     one = subject(device_database, LICENSE_VIEW)
-    async with begun(one, tell=silent, anew=True) as making:
-        assert making.at.reading
-        async with making.at.reading.transaction():
-            await making.at.reading.execute("update rebuild set epoch = epoch + 1")
+    async with start_rebuild(one, on_progress=silent, restart=True) as attempt:
+        assert attempt.connections.ledger
+        async with attempt.connections.ledger.transaction():
+            await attempt.connections.ledger.execute("update rebuild set epoch = epoch + 1")
         with pytest.raises(ProjectorFailed, match=r"^superseded"):
-            await making.bring(dict.fromkeys({recorded[0].event.slice_number}, 1))
-        assert await making.at.writing.fetchval("select count(*) from shadow.license_view") == 0
+            await attempt.catch_up(dict.fromkeys({recorded[0].event.slice_number}, 1))
+        assert await attempt.connections.table.fetchval("select count(*) from shadow.license_view") == 0
 
 
 async def test_a_full_disk_leaves_the_live_table_and_gives_its_room_back(
@@ -397,7 +397,7 @@ async def test_a_full_disk_leaves_the_live_table_and_gives_its_room_back(
         await owner.execute("grant create on tablespace small to public")
         small = f"{database.service}?options=-c%20default_tablespace%3Dsmall"
         with pytest.raises(ProjectorFailed, match=r"^disk_full: PostgreSQL has no room"):
-            await rebuilt(replace(subject(database, LICENSE_VIEW), database_url=small), tell=silent)
+            await rebuild_projection(replace(subject(database, LICENSE_VIEW), database_url=small), on_progress=silent)
         assert await rows_of(owner, LICENSE_VIEW) == before
         assert await owner.fetchval("select to_regclass('shadow.license_view')") is None
         await owner.execute("drop tablespace small")
@@ -427,7 +427,7 @@ class Interrupted(Exception):
     """The rebuild was killed here."""
 
 
-def interrupted_after(events: int) -> Tell:
+def interrupted_after(events: int) -> OnProgress:
     """Return a watcher that ends a rebuild."""
 
     def tell(done: int, _total: int) -> None:

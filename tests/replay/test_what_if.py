@@ -15,14 +15,14 @@ from msgspec.structs import asdict
 
 from services.activation.decider import BlockCode, RecordPurchase, RecordRefund
 from services.cli.names import SERVICES, ServiceName
-from services.cli.what_if import reading
-from services.cli.what_if.consulted import NAMES_ONLY, Consulted
-from services.cli.what_if.differences import differences, licensed
-from services.cli.what_if.engine import Happened, Replay
-from services.cli.what_if.plan import Lives, entry_of, plan_of
-from services.cli.what_if.reading import Groups, Ledgers, Together, opened_for_reading
-from services.cli.what_if.run import Answering, Question, Tally, answer_for, ask, replayed
-from services.cli.what_if.workers import processes
+from services.cli.what_if import ledger_reader
+from services.cli.what_if.comparison import Executor, Question, Tally, compare_all, compare_groups, compare_policies
+from services.cli.what_if.differences import device_differences, licensed_time
+from services.cli.what_if.ledger_reader import DisjointSets, Group, Ledgers, open_ledgers
+from services.cli.what_if.plan import History, entry_of, make_plan
+from services.cli.what_if.recording_policy import NAMES_ONLY, RecordingPolicy
+from services.cli.what_if.replay import Replay, ReplayedEvent
+from services.cli.what_if.workers import process_pool
 from shared.ledger.events import NewEvent
 from shared.rules.policy import POLICY, Policy
 from shared.settings.policy_file import PolicyWrong, parse_policy
@@ -50,16 +50,16 @@ def another(**decisions: Any) -> Policy:
     return POLICY.model_copy(update={"name": "other", "version": 2, **decisions})
 
 
-def lives_of(world: World) -> Lives:
+def history_of(world: World) -> History:
     streams: tuple[dict[str, list[Any]], dict[str, list[Any]]] = (defaultdict(list), defaultdict(list))
     for kept, log in zip(streams, (world.device_log, world.code_log), strict=True):
         for entry in log:
             kept[entry.stream_id].append(entry_of(entry))
-    return Lives(*streams)
+    return History(*streams)
 
 
 def ran(plan_from: World, policy: Policy, since: datetime | None = None) -> Replay:
-    replay = Replay(plan_of(lives_of(plan_from), since=since), policy, until=UNTIL)
+    replay = Replay(make_plan(history_of(plan_from), since=since), policy, until=UNTIL)
     replay.run()
     return replay
 
@@ -106,7 +106,7 @@ def test_another_policy_makes_the_log_that_was_lived_under_it(name: str) -> None
 
 
 def _orders(world: World) -> list[tuple[Any, ...]]:
-    plan = plan_of(lives_of(world), since=None)
+    plan = make_plan(history_of(world), since=None)
     return [
         (type(order.command).__name__, order.command.model_dump(exclude={"request_id", "last_group"}))
         for order in plan.orders
@@ -142,7 +142,7 @@ def test_a_shorter_notice_is_told_as_days_without_a_license() -> None:
     """R-105."""
     question = Question(present=POLICY, other=another(block_notice=DAY), since=None, until=UNTIL)
     tally = Tally()
-    (different,) = replayed(lives_of(blocked_world()), question, tally)
+    (different,) = compare_policies(history_of(blocked_world()), question, tally)
     assert (different.device_id, different.licensed) == ("device-1", -7 * DAY)
     assert {change.kind for change in different.changes} == {"changed: CodeBlocked", "changed: LicenseExpired blocked"}
     assert (tally.devices, tally.different, tally.unlike_history) == (1, 1, 0)
@@ -174,7 +174,7 @@ def test_the_same_policy_differs_in_nothing() -> None:
     for seed in SEEDS:
         question = Question(present=POLICY, other=another(), since=None, until=UNTIL)
         tally = Tally()
-        assert replayed(lives_of(random_world(seed)), question, tally) == []
+        assert compare_policies(history_of(random_world(seed)), question, tally) == []
         assert (tally.different, tally.unlike_history) == (0, 0)
 
 
@@ -200,11 +200,11 @@ def test_what_need_not_be_replayed_twice_differs_in_nothing() -> None:
     assert set(OTHER_DECISIONS) == set(Policy.model_fields) - NAMES_ONLY
     skipped = set()
     for seed in (*SEEDS, 2):
-        plan = plan_of(lives_of(random_world(seed, steps=30)), since=None)
-        consulted = Consulted(POLICY)
-        present = Replay(plan, consulted.as_policy(), until=UNTIL)
+        plan = make_plan(history_of(random_world(seed, steps=30)), since=None)
+        recording = RecordingPolicy(POLICY)
+        present = Replay(plan, recording.as_policy(), until=UNTIL)
         present.run()
-        for key in set(OTHER_DECISIONS) - consulted.keys:
+        for key in set(OTHER_DECISIONS) - recording.keys_read:
             other = Replay(plan, another(**{key: OTHER_DECISIONS[key]}), until=UNTIL)
             other.run()
             assert replayed_lives(other) == replayed_lives(present)
@@ -217,9 +217,9 @@ def test_what_need_not_be_replayed_twice_differs_in_nothing() -> None:
 def test_the_answer_is_that_of_two_whole_replays(key: str) -> None:
     policy = another(**{key: OTHER_DECISIONS[key]})
     world = random_world(8)
-    expected = list(differences(ran(world, POLICY), ran(world, policy), until=UNTIL))
+    expected = list(device_differences(ran(world, POLICY), ran(world, policy), until=UNTIL))
     question = Question(present=POLICY, other=policy, since=None, until=UNTIL)
-    assert replayed(lives_of(world), question, Tally()) == expected
+    assert compare_policies(history_of(world), question, Tally()) == expected
 
 
 def test_a_log_that_another_policy_made_is_said_to_be_unlike() -> None:
@@ -231,14 +231,14 @@ def test_a_log_that_another_policy_made_is_said_to_be_unlike() -> None:
         world.add(BEGIN + hours * HOUR, "device-1", code_ref)
     world.run(BEGIN + DAY)
     tally = Tally()
-    replayed(lives_of(world), Question(present=POLICY, other=POLICY, since=None, until=BEGIN + DAY), tally)
+    compare_policies(history_of(world), Question(present=POLICY, other=POLICY, since=None, until=BEGIN + DAY), tally)
     assert tally.unlike_history == 1
 
 
 def test_licensed_time_is_from_each_activation_to_its_end() -> None:
     world = blocked_world()
-    life = [Happened(entry_of(e).fact, e.occurred_at, e.recorded_at) for e in world.device_log]  # type: ignore[union-attr]
-    assert licensed(life, until=UNTIL) == 18 * DAY - 2 * HOUR
+    life = [ReplayedEvent(entry_of(e).fact, e.occurred_at, e.recorded_at) for e in world.device_log]  # type: ignore[union-attr]
+    assert licensed_time(life, until=UNTIL) == 18 * DAY - 2 * HOUR
 
 
 # --- on real ledgers --------------------------------------------------------------------------------
@@ -280,39 +280,39 @@ def urls(databases_of_world: dict[str, Database]) -> Mapping[ServiceName, str]:
 
 @pytest.fixture
 async def ledgers(urls: Mapping[ServiceName, str]) -> AsyncIterator[Ledgers]:
-    async with opened_for_reading(urls, until=UNTIL) as opened:
+    async with open_ledgers(urls, until=UNTIL) as opened:
         yield opened
 
 
 async def test_two_ledgers_tell_what_the_whole_log_in_memory_tells(ledgers: Ledgers, world: World) -> None:
     question = Question(present=POLICY, other=another(block_notice=timedelta(0)), since=None, until=UNTIL)
     tally, in_memory = Tally(), Tally()
-    answering = Answering(partial(answer_for, ledgers, question))
-    found = [one async for one in ask(await ledgers.everything(), answering, tally)]
-    expected = replayed(lives_of(world), question, in_memory)
+    answering = Executor(partial(compare_groups, ledgers, question))
+    found = [one async for one in compare_all(await ledgers.all_groups(), answering, tally)]
+    expected = compare_policies(history_of(world), question, in_memory)
     assert sorted(found, key=lambda one: one.device_id) == expected
     assert found
     assert (tally.devices, tally.counted) == (in_memory.devices, in_memory.counted)
 
 
 async def test_one_device_is_answered_from_what_belongs_to_it(ledgers: Ledgers) -> None:
-    around = await ledgers.around("device-1")
-    assert around in await ledgers.everything()
+    around = await ledgers.group_of("device-1")
+    assert around in await ledgers.all_groups()
 
 
 async def test_several_processes_answer_as_one_does(
     ledgers: Ledgers, urls: Mapping[ServiceName, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Devices, words and counts alike, in the same order; here each group is a batch."""
-    monkeypatch.setattr(reading, "STREAMS_AT_ONCE", 1)
+    monkeypatch.setattr(ledger_reader, "STREAMS_AT_ONCE", 1)
     question = Question(present=POLICY, other=another(block_notice=timedelta(0)), since=None, until=UNTIL)
-    groups = await ledgers.everything()
+    groups = await ledgers.all_groups()
     assert len(groups) > LONELY
     alone, together = Tally(), Tally()
-    expected = [one async for one in ask(groups, Answering(partial(answer_for, ledgers, question)), alone)]
+    expected = [one async for one in compare_all(groups, Executor(partial(compare_groups, ledgers, question)), alone)]
     told: list[tuple[int, int]] = []
-    with processes(urls, question, count=2) as answering:
-        found = [one async for one in ask(groups, answering, together, lambda *done: told.append(done))]
+    with process_pool(urls, question, count=2) as answering:
+        found = [one async for one in compare_all(groups, answering, together, lambda *done: told.append(done))]
     assert (found, together) == (expected, alone)
     assert found
     assert told[-1] == (together.devices, together.devices)
@@ -326,15 +326,15 @@ async def test_a_replay_cannot_write(ledgers: Ledgers) -> None:
 
 
 def test_what_shares_a_code_belongs_together_and_nothing_else_does() -> None:
-    groups = Groups()
+    groups = DisjointSets()
     for device_id, code_ref in (("d1", "a"), ("d2", "b"), ("d3", "b"), ("d2", "c"), ("d4", "c"), ("d5", "e")):
         groups.join(("device", device_id), ("code", code_ref))
     groups.join(("device", "d6"))
-    assert groups.together() == [
-        Together(["d1"], ["a"]),
-        Together(["d2", "d3", "d4"], ["b", "c"]),
-        Together(["d5"], ["e"]),
-        Together(["d6"], []),
+    assert groups.groups() == [
+        Group(["d1"], ["a"]),
+        Group(["d2", "d3", "d4"], ["b", "c"]),
+        Group(["d5"], ["e"]),
+        Group(["d6"], []),
     ]
 
 

@@ -10,7 +10,7 @@ from pydantic import AwareDatetime
 
 from services.activation.api.doors import Doors, vendor_of
 from services.activation.decider import Code
-from services.activation.forecast import Foreseen, Switchover, foresee
+from services.activation.forecast import SwitchForecast, Switchover, simulate_switches
 from services.activation.forecast.switchover import EPOCH
 from shared.doors.fields import PageLimit
 from shared.doors.problems import Problem
@@ -76,8 +76,8 @@ async def forecast_page(
 
 async def _foreseen(
     connection: Connection, page: Sequence[Switchover], policy: Policy, *, vendor: Vendor | None, now: datetime
-) -> dict[DeviceId, Foreseen]:
-    """Run the rules on the page, and on all other devices that want one of its codes before the page ends."""
+) -> dict[DeviceId, SwitchForecast]:
+    """Ask the rules, with everybody who wants one of the page's codes before the page ends."""
     waiting = [row for row in page if row.switch_ms is not None]
     if not waiting:
         return {}
@@ -90,7 +90,7 @@ async def _foreseen(
         )
     contenders = [Switchover.from_json(row["view"]) for row in rows]
     codes = await codes_of(connection, contenders)
-    foreseen = foresee(contenders, codes, policy, now=now)
+    foreseen = simulate_switches(contenders, codes, policy, now=now)
     own = {row.device_id for row in contenders if vendor in (None, row.vendor)}
     return {name: one for name, one in foreseen.items() if name in own}
 
@@ -119,7 +119,7 @@ def _refs(row: Switchover) -> list[CodeRef]:
     return [code_ref for code_ref in refs if code_ref]
 
 
-def _switch(one: Foreseen) -> dict[str, Any]:
+def _switch(one: SwitchForecast) -> dict[str, Any]:
     row = one.row
     broken = [finding for finding in one.findings if not finding.passed]
     switch: dict[str, Any] = {

@@ -13,7 +13,7 @@ from msgspec import to_builtins
 from services.activation.console.event_sentences import detail_sentence, event_sentence, meaning_of
 from services.activation.decider import BlockCode, Code, CodeEvent, RecordRefund, ReleaseSeat, UnblockCode, decide
 from services.activation.decider import evolve as evolve_code
-from services.activation.forecast import Foreseen, Switchover, foresee
+from services.activation.forecast import SwitchForecast, Switchover, simulate_switches
 from services.activation.forecast import evolve as evolve_device
 from shared.messages import CodeRef, DeviceId, PurchaseRefused, SeatReleased
 from shared.pages import MaskedCode, Text, text
@@ -102,11 +102,11 @@ def _affected(code_ref: CodeRef, before: Snapshot, after: Snapshot, policy: Poli
             )
 
 
-def _foreseen(snapshot: Snapshot, policy: Policy) -> Mapping[DeviceId, Foreseen]:
-    return foresee(snapshot.rows, snapshot.codes, policy, now=snapshot.now)
+def _foreseen(snapshot: Snapshot, policy: Policy) -> Mapping[DeviceId, SwitchForecast]:
+    return simulate_switches(snapshot.rows, snapshot.codes, policy, now=snapshot.now)
 
 
-def _follows(row: Switchover, foreseen: Foreseen | None) -> Text:
+def _follows(row: Switchover, foreseen: SwitchForecast | None) -> Text:
     """Return what follows the license, in a few words."""
     if row.reserve is None:
         return text("no code in reserve")

@@ -1,9 +1,9 @@
 """Which devices will switch to their reserve, when, and whether the recheck would pass with what is known now.
 
-`switchover` folds what the devices said into one row each, `foresight` asks the rules. Pure.
+`switchover` folds the devices' events into one row each, `simulation` applies the rules to those rows. Pure.
 """
 
-from services.activation.forecast.foresight import Foreseen, foresee
+from services.activation.forecast.simulation import SwitchForecast, simulate_switches
 from services.activation.forecast.switchover import FORECAST, Current, Switchover, Waiting, evolve
 
-__all__ = ["FORECAST", "Current", "Foreseen", "Switchover", "Waiting", "evolve", "foresee"]
+__all__ = ["FORECAST", "Current", "SwitchForecast", "Switchover", "Waiting", "evolve", "simulate_switches"]

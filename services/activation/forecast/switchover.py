@@ -1,6 +1,7 @@
-"""What the activation service must know of a device to foresee its switch: a fold of the device's own events.
+"""What the activation service must know about a device to forecast its switch: a fold of the device's own events.
 
-Pure. Only the codes, the end of the license and what is installed are kept; what a code is worth, the codes tell.
+Pure. A row only has the codes, the end of the license and what is installed; the terms of a code are in the code
+itself.
 """
 
 from collections.abc import Mapping
@@ -42,11 +43,11 @@ from shared.rules.decider import StateStruct, always
 TOPIC = "device.events.v1"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 RUNS_ON = ("stale", "not_expired")
-"""Reasons that say nothing against a code: the license before it runs on."""
+"""Reasons that are not the code's fault: the license before it is still in force."""
 
 
 class Waiting(StateStruct, frozen=True):
-    """A code on the device. While it is `tried` an answer is awaited; `delayed`, the next attempt is known."""
+    """A code that waits on the device. If `tried`, an answer is awaited; if `delayed`, the next attempt is known."""
 
     code_ref: CodeRef
     last_group: LastGroup
@@ -61,7 +62,7 @@ class Waiting(StateStruct, frozen=True):
 
 
 class Current(StateStruct, frozen=True):
-    """The license on the device. `expired` says that its end was recorded."""
+    """The license on the device. `expired` if its end was recorded."""
 
     code_ref: CodeRef
     ends_at: datetime
@@ -70,12 +71,12 @@ class Current(StateStruct, frozen=True):
 
     @property
     def over_at(self) -> datetime:
-        """When it is over: at its end, or where a block stops it before (R-105)."""
+        """When it is over: at its end, or earlier if a block stops it (R-105)."""
         return self.ends_at if self.stops_at is None else min(self.ends_at, self.stops_at)
 
 
 class Switchover(StateStruct, frozen=True):
-    """One device. `switch_ms` is `switch_at` in milliseconds since 1970: it sorts in an index."""
+    """One device. `switch_ms` is `switch_at` in milliseconds since 1970, for an index."""
 
     device_id: DeviceId | None = None
     product: Product = always("")
@@ -89,7 +90,7 @@ class Switchover(StateStruct, frozen=True):
 
     @property
     def switch_at(self) -> datetime | None:
-        """When the reserve will be tried by itself; None if that is not known, or it will not."""
+        """When the reserve will be tried automatically; None if it will not, or the time is not known."""
         current, reserve = self.license, self.reserve
         if reserve is None or reserve.status == "tried":
             return None
@@ -98,13 +99,13 @@ class Switchover(StateStruct, frozen=True):
         return current.over_at if current is not None and not current.expired else None
 
     def timed(self) -> Self:
-        """Return the row with `switch_ms` as it follows from the rest."""
+        """Return the row with `switch_ms` updated."""
         at = self.switch_at
         return self.but(switch_ms=None if at is None else (at - EPOCH) // timedelta(milliseconds=1))
 
 
 def evolve(row: Switchover, event: DeviceEvent) -> Switchover:
-    """Return the row after a device's event. What says nothing about a switch leaves it as it is."""
+    """Return the row after a device's event. Events that do not affect a switch leave it unchanged."""
     return _evolved(row, event).timed()
 
 
@@ -187,7 +188,7 @@ def _rejected(row: Switchover, event: CodeRejected) -> Switchover:
         if slot is None or (slot.code_ref, slot.added_id) != asked:
             continue
         if slot.status == "tried" and slot.attempt_id != event.request_id:
-            return row.but(**{name: slot.but(rejected=True)})  # the attempt that runs is answered for itself
+            return row.but(**{name: slot.but(rejected=True)})  # the running attempt gets its own answer
         return _without(row, slot.code_ref)
     return row
 
@@ -234,12 +235,12 @@ def _moved(row: Switchover, event: LicenseRenewed | LicenseShortened | CodeBlock
 
 
 def _at_rest(slot: Waiting) -> Waiting:
-    """Return the slot as it waits for the end of a license that is in force."""
+    """Return the slot waiting for the end of a license in force."""
     return slot.but(status="waits", retry_at=None) if slot.status in ("tried", "delayed") else slot
 
 
 def _fold(row: Switchover, event: Any, /, *, occurred_at: datetime, recorded_at: datetime) -> Switchover:
-    del occurred_at, recorded_at  # a switch is foreseen by what the events say, whenever they came
+    del occurred_at, recorded_at  # a forecast depends on what the events say, not on when they came
     return evolve(row, event)
 
 

@@ -15,9 +15,9 @@ from services.cli.names import ServiceName
 from services.cli.output import AsJson, show
 from shared.keys.signing import KeyRing
 from shared.ledger.events import instant
-from shared.proof.checkpoint import Checkpoint, write
-from shared.proof.exporting import new_checkpoint
-from shared.proof.growth import HistoryBroken
+from shared.proof.checkpoint_exporter import new_checkpoint
+from shared.proof.signed_checkpoint import SignedCheckpoint, write_checkpoint
+from shared.proof.slice_trees import HistoryBroken
 
 EXAMPLES = examples("perennial log checkpoint --service device --to /mnt/elsewhere")
 KEYS_EXAMPLES = examples("perennial log keys --service device > device.jwks.json")
@@ -34,7 +34,7 @@ def checkpoint(
     keys = signing_keys(ctx.obj, service, signing_key)
     made = asyncio.run(_made(service, ctx.obj.database_url(service), keys))
     try:
-        file = write(made, to or ctx.obj.checkpoint_folder())
+        file = write_checkpoint(made, to or ctx.obj.checkpoint_folder())
     except OSError as error:
         raise CommandFailed(ExitCode.REFUSED, f"not_written: {error.filename or to}: {error.strerror}") from None
     show(
@@ -49,7 +49,7 @@ def checkpoint(
     )
 
 
-async def _made(service: ServiceName, url: str, keys: KeyRing) -> Checkpoint:
+async def _made(service: ServiceName, url: str, keys: KeyRing) -> SignedCheckpoint:
     async with open_ledger(service, url) as ledger:
         try:
             return await new_checkpoint(ledger.pool, ledger=ledger.outbox.source, keys=keys)

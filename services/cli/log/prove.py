@@ -17,8 +17,9 @@ from services.cli.names import SERVICES, ServiceName
 from services.cli.output import AsJson, say, show
 from shared.keys.signing import PublicKeys
 from shared.ledger.events import instant
-from shared.proof.checkpoint import Checkpoint, CheckpointRefused, files_in, read
-from shared.proof.inclusion import NotProved, checked, event_of, proof_of
+from shared.proof.inclusion import NotProved, load_event, make_proof
+from shared.proof.inclusion import check_proof as check
+from shared.proof.signed_checkpoint import CheckpointRefused, SignedCheckpoint, checkpoint_files, read_checkpoint
 
 EXAMPLES = examples("perennial log prove 0198f2c1-7d2a-7c41-9b1e-3f5a6c7d8e9f > proof.json")
 CHECK_EXAMPLES = examples("perennial log check-proof proof.json --keys device.jwks.json")
@@ -51,7 +52,7 @@ def check_proof(
 ) -> None:
     """Check a proof, offline, as docs/verify_event.py does. Exit code 1 when it proves nothing."""
     try:
-        included = checked(json.loads(proof.read_bytes()), trusted_keys(ctx.obj, service, keys))
+        included = check(json.loads(proof.read_bytes()), trusted_keys(ctx.obj, service, keys))
     except NotProved as error:
         raise CommandFailed(ExitCode.REFUSED, f"{error.code}: {error.detail}") from None
     except CheckpointRefused as error:
@@ -79,21 +80,21 @@ async def _proved(connections: Connections, event_id: UUID, folder: Path, keys: 
             ledger.pool.acquire() as connection,
         ):
             try:
-                entry = await event_of(connection, event_id)
+                entry = await load_event(connection, event_id)
             except NotProved:
                 continue
             trusted = trusted_keys(connections, service, keys)
             checkpoint = _newest(folder, ledger.outbox.source, trusted, service)
-            return await proof_of(connection, entry, checkpoint)
+            return await make_proof(connection, entry, checkpoint)
     raise NotProved("unknown_event", f"no ledger has an event {event_id}")
 
 
-def _newest(folder: Path, source: str, keys: PublicKeys, service: ServiceName) -> Checkpoint:
+def _newest(folder: Path, source: str, keys: PublicKeys, service: ServiceName) -> SignedCheckpoint:
     """Return the newest checkpoint of a ledger that counts."""
     refusal: CheckpointRefused | None = None
-    for file in reversed(list(files_in(folder))):
+    for file in reversed(list(checkpoint_files(folder))):
         try:
-            checkpoint = read(file, keys)
+            checkpoint = read_checkpoint(file, keys)
         except CheckpointRefused as refused:
             refusal = refused
             continue

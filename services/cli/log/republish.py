@@ -23,14 +23,14 @@ from shared.ledger.database import UNAVAILABLE, Connection
 from shared.ledger.lease import Leases
 from shared.ledger.slices import SLICE_COUNT, check_partition_count
 from shared.recovery.republish import (
-    AnotherCopies,
-    copy,
-    forget_copy,
-    relay_runs,
-    rewind_readers,
-    sent,
-    set_relay_back,
-    switch,
+    CopyRunning,
+    copy_to_topic,
+    relay_is_running,
+    relay_progress,
+    reset_copy,
+    rewind_consumers,
+    rewind_relay,
+    switch_relay,
 )
 
 EXAMPLES = examples(
@@ -130,13 +130,13 @@ async def _own_topic(
         topic, connection = ledgers[service].outbox.topic, await ledgers[service].pool.acquire()
         layout = await _layout(connections, topic, made)
         if not force:
-            await _refuse_full(connections, topic, await sent(connection))
-        await set_relay_back(connection)
-        readers = [*await rewind_readers(connection)]
+            await _refuse_full(connections, topic, await relay_progress(connection))
+        await rewind_relay(connection)
+        readers = [*await rewind_consumers(connection)]
         for other in SERVICES:
             if other != service:
-                readers += await rewind_readers(await ledgers[other].pool.acquire())
-        if await layout_of(connections.kafka, topic) is None and await relay_runs(connection):
+                readers += await rewind_consumers(await ledgers[other].pool.acquire())
+        if await layout_of(connections.kafka, topic) is None and await relay_is_running(connection):
             say(f"waiting {IN_FLIGHT_SECONDS_MAX:.0f} seconds until what the relay had begun to send is given up")
             await asyncio.sleep(IN_FLIGHT_SECONDS_MAX)
         was_missing = await create_topic(connections.kafka, topic, layout)
@@ -155,14 +155,14 @@ async def _refuse_full(connections: Connections, topic: str, so_far: Any) -> Non
 
 async def _watched(connection: Connection) -> int:
     """Show how the relay sends everything up to the present end; return how many events that is."""
-    target = (await sent(connection)).total
+    target = (await relay_progress(connection)).total
     moved_at, before = monotonic(), -1
     with Bar("events") as bar:
-        while (done := (await sent(connection)).events) < target:
-            bar.tell(done, target)
+        while (done := (await relay_progress(connection)).events) < target:
+            bar.update(done, target)
             if done != before:
                 moved_at, before = monotonic(), done
-            if not await relay_runs(connection):
+            if not await relay_is_running(connection):
                 say(f"{target:,} events will be sent as soon as the service runs")
                 return target
             if monotonic() - moved_at > SILENCE_SECONDS_MAX:
@@ -188,20 +188,20 @@ async def _to_topic(
             await _refuse_running(on_all)
         layout = await _layout(connections, topic, made, like=ledger.outbox.topic)
         if was_missing := await create_topic(connections.kafka, topic, layout):
-            await forget_copy(connection, topic)
+            await reset_copy(connection, topic)
         events = await _copied(connections, ledger, connection, topic)
         answer = {"service": service, "topic": topic, "made": was_missing, "events": events, "switched": switch_over}
         if switch_over:
-            await switch(connection, topic)
-            answer["rewound"] = sorted([name for each in on_all.values() for name in await rewind_readers(each)])
-        elif await relay_runs(connection):
+            await switch_relay(connection, topic)
+            answer["rewound"] = sorted([name for each in on_all.values() for name in await rewind_consumers(each)])
+        elif await relay_is_running(connection):
             say(f"{service} runs: what comes from now on is not in {topic}; run this again to add it")
     return answer
 
 
 async def _refuse_running(on_all: Mapping[ServiceName, Connection]) -> None:
     for service, connection in on_all.items():
-        if await relay_runs(connection):
+        if await relay_is_running(connection):
             raise CommandFailed(ExitCode.REFUSED, f"still_running: stop all workers of {service} before --switch")
 
 
@@ -218,8 +218,8 @@ async def _copied(connections: Connections, ledger: Ledger, connection: Connecti
         with Bar("events") as bar:
             for attempt in range(1, TRIES_MAX + 1):
                 try:
-                    return events + await copy(connection, relay, topic, tell=bar.tell)
-                except AnotherCopies:
+                    return events + await copy_to_topic(connection, relay, topic, on_progress=bar.update)
+                except CopyRunning:
                     raise CommandFailed(ExitCode.REFUSED, "busy: somebody else fills a topic from this log") from None
                 except (KafkaError, *UNAVAILABLE) as error:
                     if attempt == TRIES_MAX:

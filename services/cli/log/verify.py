@@ -15,10 +15,10 @@ from services.cli.log.trust import KeysOption, trusted_keys
 from services.cli.names import SERVICES, ServiceName
 from services.cli.output import AsJson, say, show
 from shared.ledger.events import instant
-from shared.proof.checkpoint import files_in
 from shared.proof.expectations import Expectations
 from shared.proof.findings import Finding, Findings
-from shared.proof.verification import Outcome, Subject, verified
+from shared.proof.signed_checkpoint import checkpoint_files
+from shared.proof.verification import Outcome, Subject, verify_log
 
 EXAMPLES = examples(
     "perennial log verify",
@@ -87,7 +87,7 @@ async def _verified(
         copy=topic is not None and topic != outbox.topic,
     )
     with Bar("events and records") as bar:
-        outcome = await verified(subject, expectations, findings, tell=bar.tell, processes=processes)
+        outcome = await verify_log(subject, expectations, findings, on_progress=bar.update, processes=processes)
     newest_at = expectations.newest_at
     facts = {
         "checkpoints": expectations.checkpoint_count,
@@ -103,7 +103,7 @@ def _expectations(
     connections: Connections, service: ServiceName, source: str, folder: Path, keys: Path | None, findings: Findings
 ) -> Expectations:
     expectations = Expectations.of(
-        files_in(folder), ledger=source, keys=trusted_keys(connections, service, keys), findings=findings
+        checkpoint_files(folder), ledger=source, keys=trusted_keys(connections, service, keys), findings=findings
     )
     if not expectations.checkpoint_count and not findings.counts:
         raise CommandFailed(ExitCode.REFUSED, f"no_checkpoints: {folder} has none of the ledger {source}")

@@ -1,4 +1,4 @@
-"""`perennial what-if`: what another policy would have made of the same history. It writes nothing."""
+"""`perennial what-if`: what another policy would have done with the same history. It writes nothing."""
 
 import asyncio
 from collections.abc import Sequence
@@ -18,10 +18,10 @@ from services.cli.ledgers import open_ledger
 from services.cli.names import SERVICES
 from services.cli.output import AsJson, say, show_rows
 from services.cli.times import parse_time
-from services.cli.what_if.differences import Different
-from services.cli.what_if.reading import Together, opened_for_reading
-from services.cli.what_if.run import Answering, Question, Tally, answer_for, ask
-from services.cli.what_if.workers import processes
+from services.cli.what_if.comparison import Executor, Question, Tally, compare_all, compare_groups
+from services.cli.what_if.differences import DeviceDifference
+from services.cli.what_if.ledger_reader import Group, open_ledgers
+from services.cli.what_if.workers import process_pool
 from shared.ledger.events import instant
 from shared.messages import UnknownEvent
 from shared.projector.workers import cores
@@ -31,7 +31,7 @@ from shared.settings.policy_file import PolicyWrong, read_policy
 __all__ = ["app"]
 
 SHOWN_MAX = 50
-"""More devices than these are for programs."""
+"""More devices are listed with --json only."""
 
 
 app = typer.Typer()
@@ -41,9 +41,7 @@ app = typer.Typer()
 def what_if(
     ctx: typer.Context,
     policy: Annotated[Path, typer.Option(help="A file with the other policy.")],
-    since: Annotated[
-        str | None, typer.Option(help="Replay what was recorded after this time; else everything.")
-    ] = None,
+    since: Annotated[str | None, typer.Option(help="Replay only what was recorded after this time.")] = None,
     device: Annotated[str | None, typer.Option(help="Only this device, and those that share a code with it.")] = None,
     present: Annotated[
         Path | None, typer.Option(envvar="PERENNIAL_POLICY_FILE", help="The present policy.", show_default="standard")
@@ -54,7 +52,7 @@ def what_if(
     other, ours = _read(policy), _read(present) if present else POLICY
     begins_at = parse_time(since) if since else None
     tally = Tally()
-    different = asyncio.run(_ask(ctx.obj, other, ours, begins_at, device, tally))
+    different = asyncio.run(_compare(ctx.obj, other, ours, begins_at, device, tally))
     if as_json:
         _show_json(tally, different, ours=ours, other=other)
     else:
@@ -71,40 +69,40 @@ def _read(path: Path) -> Policy:
         raise CommandFailed(ExitCode.REFUSED, f"policy_unreadable: {path}: {error.strerror}") from None
 
 
-async def _ask(
+async def _compare(
     connections: Connections, other: Policy, ours: Policy, since: datetime | None, device_id: str | None, tally: Tally
-) -> list[Different]:
+) -> list[DeviceDifference]:
     urls = {service: connections.database_url(service) for service in SERVICES}
     until = await _now(connections)
     if since is not None and since > until:
         raise CommandFailed(ExitCode.REFUSED, f"in_the_future: it is {instant(until)}")
     question = Question(present=ours, other=other, since=since, until=until)
-    async with opened_for_reading(urls, until=until) as ledgers:
+    async with open_ledgers(urls, until=until) as ledgers:
         if device_id:
-            groups = [await ledgers.around(device_id)]
-            found = await _found(groups, Answering(partial(answer_for, ledgers, question)), tally)
+            groups = [await ledgers.group_of(device_id)]
+            found = await _collect(groups, Executor(partial(compare_groups, ledgers, question)), tally)
         else:
-            groups = await ledgers.everything()
-            with processes(urls, question, count=cores()) as answering:
-                found = await _found(groups, answering, tally)
+            groups = await ledgers.all_groups()
+            with process_pool(urls, question, count=cores()) as executor:
+                found = await _collect(groups, executor, tally)
     if device_id and tally.orders == 0 and since is None:
-        raise CommandFailed(ExitCode.REFUSED, "unknown_device: nothing was ever recorded of this device")
+        raise CommandFailed(ExitCode.REFUSED, "unknown_device: nothing was ever recorded about this device")
     return sorted(found, key=lambda one: one.device_id)
 
 
-async def _found(groups: Sequence[Together], answering: Answering, tally: Tally) -> list[Different]:
+async def _collect(groups: Sequence[Group], executor: Executor, tally: Tally) -> list[DeviceDifference]:
     try:
         with Bar("devices") as bar:
-            return [one async for one in ask(groups, answering, tally, bar.tell)]
+            return [one async for one in compare_all(groups, executor, tally, bar.update)]
     except UnknownEvent as unknown:
-        message = f"newer_log: {unknown}; a newer release wrote it, and this one does not guess"
+        message = f"newer_log: {unknown}; it was written by a newer release"
         raise CommandFailed(ExitCode.REFUSED, message) from None
     except BrokenProcessPool:
-        raise CommandFailed(ExitCode.REFUSED, "worker_killed: a process of the replay was killed; ask again") from None
+        raise CommandFailed(ExitCode.REFUSED, "worker_killed: a process of the replay was killed; try again") from None
 
 
 async def _now(connections: Connections) -> datetime:
-    """Return the time of the services: what is recorded later is not replayed."""
+    """Return the services' time: anything recorded later is not replayed."""
     moments = []
     for service in SERVICES:
         async with open_ledger(service, connections.database_url(service)) as ledger:
@@ -112,7 +110,7 @@ async def _now(connections: Connections) -> datetime:
     return max(moments)
 
 
-def _show_json(tally: Tally, different: list[Different], *, ours: Policy, other: Policy) -> None:
+def _show_json(tally: Tally, different: list[DeviceDifference], *, ours: Policy, other: Policy) -> None:
     summary = {"kind": "summary", "present": ours.name, "other": other.name, **_counts(tally)}
     show_rows([summary], (), as_json=True)
     show_rows([{"kind": "change", **row} for row in _kinds(tally)], (), as_json=True)
@@ -134,16 +132,16 @@ def _kinds(tally: Tally) -> list[dict[str, Any]]:
     return [{"change": kind, "devices": counted.devices[kind], "facts": n} for kind, n in counted.facts.most_common()]
 
 
-def _device(one: Different) -> dict[str, Any]:
+def _device(one: DeviceDifference) -> dict[str, Any]:
     return {
         "device_id": one.device_id,
         "licensed_days": round(one.licensed.total_seconds() / 86_400, 3),
         "status": {"present": one.status[0], "other": one.status[1]},
-        "changes": [{"change": change.kind, "what": change.words} for change in one.changes],
+        "changes": [{"change": change.kind, "what": change.description} for change in one.changes],
     }
 
 
-def _show_tables(tally: Tally, different: list[Different]) -> None:
+def _show_tables(tally: Tally, different: list[DeviceDifference]) -> None:
     if not different:
         return
     show_rows(_kinds(tally), ("change", "devices", "facts"), as_json=False)
@@ -153,7 +151,7 @@ def _show_tables(tally: Tally, different: list[Different]) -> None:
             "device": one.device_id,
             "licensed days": f"{_device(one)['licensed_days']:+}",
             "what": change.kind,
-            "": change.words,
+            "": change.description,
         }
         for one in different[:SHOWN_MAX]
         for change in one.changes
@@ -170,6 +168,6 @@ def _say_summary(tally: Tally, *, ours: Policy, other: Policy) -> None:
     )
     if tally.unlike_history:
         say(
-            f"{tally.unlike_history:,} devices stand in the log as neither says: another policy decided there, "
-            "or what left no event was part of it"
+            f"{tally.unlike_history:,} devices ended differently in the log than in the replay under {ours.name}: "
+            "another policy was in force, or something happened that left no event"
         )

@@ -1,4 +1,4 @@
-"""What two replays of the same history did differently, by device and counted by kind. Pure."""
+"""The differences between two replays of the same history, by device and counted by kind. Pure."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -6,25 +6,25 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from services.cli.what_if.engine import Happened, Replay
+from services.cli.what_if.replay import Replay, ReplayedEvent
 from services.device import decider as device
 from shared.messages import DeviceId, Event
 
 NOT_COMPARED = frozenset({"policy_version", "findings", "request_id", "answer_by", "again_at", "generation"})
-"""What differs between policies without a difference for anybody."""
+"""Fields that differ between policies without consequences for anybody."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One fact that is there in one replay alone, or is another one. `kind` counts alike ones."""
+    """One fact that only one replay has, or that differs between them. Similar changes have the same `kind`."""
 
     kind: str
-    words: str
+    description: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Different:
-    """A device whose life would have been another. `licensed` is how much longer (or less) it would have a license."""
+class DeviceDifference:
+    """A device whose history would have been different. `licensed` is how much longer it would have had a license."""
 
     device_id: DeviceId
     changes: Sequence[Change]
@@ -33,25 +33,25 @@ class Different:
 
 
 @dataclass(slots=True)
-class Counted:
-    """How many devices and facts the changes of each kind concern."""
+class ChangeCounts:
+    """How many devices and facts are affected by the changes of each kind."""
 
     devices: Counter[str] = field(default_factory=Counter)
     facts: Counter[str] = field(default_factory=Counter)
 
-    def add(self, different: Different) -> None:
-        """Count a device."""
+    def add(self, different: DeviceDifference) -> None:
+        """Count the changes of a device."""
         self.facts.update(change.kind for change in different.changes)
         self.devices.update({change.kind for change in different.changes})
 
-    def add_all(self, others: "Counted") -> None:
-        """Count what was counted elsewhere, of other devices."""
+    def add_all(self, others: "ChangeCounts") -> None:
+        """Add the counts of other devices."""
         self.facts.update(others.facts)
         self.devices.update(others.devices)
 
 
-def differences(present: Replay, other: Replay, *, until: datetime) -> Iterator[Different]:
-    """Give the devices that differ, by their ids."""
+def device_differences(present: Replay, other: Replay, *, until: datetime) -> Iterator[DeviceDifference]:
+    """Yield the devices that differ, in the order of their ids."""
     for device_id in sorted(present.devices.keys() | other.devices.keys()):
         before, after = present.lives[device_id], other.lives[device_id]
         changes = list(_changes(before, after))
@@ -60,12 +60,12 @@ def differences(present: Replay, other: Replay, *, until: datetime) -> Iterator[
         if status[0] != status[1]:
             changes.append(Change(f"ends as {status[1]}, not {status[0]}", f"{status[0]} → {status[1]}"))
         if changes:
-            gained = licensed(after, until=until) - licensed(before, until=until)
-            yield Different(device_id=device_id, changes=changes, licensed=gained, status=status)
+            gained = licensed_time(after, until=until) - licensed_time(before, until=until)
+            yield DeviceDifference(device_id=device_id, changes=changes, licensed=gained, status=status)
 
 
-def licensed(life: Sequence[Happened], *, until: datetime) -> timedelta:
-    """Return how long the device had a license in force, as its facts tell in their order."""
+def licensed_time(life: Sequence[ReplayedEvent], *, until: datetime) -> timedelta:
+    """Return how long a device had a license in force according to its events."""
     total, state, since = timedelta(0), device.Device(), None
     for happened in [*life, None]:
         now = until if happened is None else happened.recorded_at
@@ -78,10 +78,10 @@ def licensed(life: Sequence[Happened], *, until: datetime) -> timedelta:
     return total
 
 
-def _changes(before: Sequence[Happened], after: Sequence[Happened]) -> Iterator[Change]:
-    """Give what is gone, what is new, and what is the same fact with another time or content."""
+def _changes(before: Sequence[ReplayedEvent], after: Sequence[ReplayedEvent]) -> Iterator[Change]:
+    """Yield facts that are gone, facts that are new, and facts with another time or content."""
     if len(before) == len(after) and all(map(_alike, before, after)):
-        return  # most lives, and this is quickly seen
+        return  # most devices, and the quickest check
     olds, news = _by_label(before), _by_label(after)
     for label in sorted(olds.keys() | news.keys()):
         old, new = olds[label], news[label]
@@ -94,11 +94,11 @@ def _changes(before: Sequence[Happened], after: Sequence[Happened]) -> Iterator[
             yield Change(f"new: {label}", _told(becomes))
 
 
-def _alike(one: Happened, other: Happened) -> bool:
+def _alike(one: ReplayedEvent, other: ReplayedEvent) -> bool:
     return type(one.event) is type(other.event) and _compared(one) == _compared(other)
 
 
-def _by_label(life: Sequence[Happened]) -> dict[str, list[dict[str, Any]]]:
+def _by_label(life: Sequence[ReplayedEvent]) -> dict[str, list[dict[str, Any]]]:
     facts: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for happened in life:
         facts[_label(happened.event)].append(_compared(happened))
@@ -110,13 +110,13 @@ def _label(event: Event) -> str:
     return " ".join((type(event).__name__, *(str(word) for word in words if word is not None)))
 
 
-def _compared(happened: Happened) -> dict[str, Any]:
+def _compared(happened: ReplayedEvent) -> dict[str, Any]:
     facts = {name: value for name, value in vars(happened.event).items() if name not in NOT_COMPARED}
     return {"occurred_at": happened.occurred_at, **facts}
 
 
 def _without(facts: list[dict[str, Any]], others: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the facts that the others do not have, each counted once."""
+    """Return the facts that are not among the others, duplicates counted."""
     left = list(others)
     rest = []
     for fact in facts:

@@ -1,7 +1,7 @@
-"""What came from outside, read off both ledgers: the orders that a history begins with.
+"""Reconstructs the commands that came from outside, from the events of both ledgers.
 
-An order that changed nothing left no event and is not replayed. What an event does not keep of its order is
-filled in so that the rules of then make the same event of it.
+A command that changed nothing left no event and is not replayed. Fields that an event does not record are filled in so
+that the rules produce the same event again.
 """
 
 from datetime import timedelta
@@ -42,39 +42,39 @@ from shared.messages import (
 )
 
 NO_GROUP = "00000"
-"""For a code that was refused before anybody knew its last group."""
+"""For a code that was refused, whose last group is not recorded."""
 
 
-def asked_of_device(  # noqa: PLR0911, PLR0912 - one line per event
+def device_command_of(  # noqa: PLR0911, PLR0912 - one line per event
     event: DeviceEvent, before: device.Device, order: dict[str, Any]
 ) -> device.Command | None:
-    """Return the order that a device's event tells of; None if it followed from another, or from a timer.
+    """Return the command that led to a device's event; None if it followed from another event, or from a timer.
 
-    `before` is the device as it was; `order` has `device_id`, `at` and `request_id`. Verdicts of the activation service
-    are not asked about here.
+    `before` is the device's previous state; `order` has `device_id`, `at` and `request_id`. Not for events that record
+    verdicts of the activation service.
     """
     match event:
         case DeviceEnrolled():
-            return device.EnrollDevice(**_same(event, device.EnrollDevice, order), **order)
+            return device.EnrollDevice(**_copied(event, device.EnrollDevice, order), **order)
         case InstallationChanged():
-            return device.ReportInstallation(**_same(event, device.ReportInstallation, order), **order)
+            return device.ReportInstallation(**_copied(event, device.ReportInstallation, order), **order)
         case CodeAdded():
-            return _adding(event, before, order)
+            return _add_code(event, before, order)
         case CodeRejected():
             return device.AddCode(code_ref=event.code_ref, last_group=NO_GROUP, **order)
         case CodeRemoved(cause="removed"):
             return device.RemoveReserve(**order)
         case RemovalRefused():
-            return _removing(event, before, order)
+            return _removal(event, before, order)
         case LicenseRemoved():
             offline = event.removed_at if event.cause == "deactivated_offline" else None
             return device.RemoveLicense(removed_at=offline, **order)
         case ActivateNow():
             return device.Activate(code_ref=event.code_ref, **order)
         case ActivationRefused():
-            return _refused(event, order)
+            return _refused_activation(event, order)
         case OfflineActivationReported():
-            return device.ReportOfflineActivation(**_same(event, device.ReportOfflineActivation, order), **order)
+            return device.ReportOfflineActivation(**_copied(event, device.ReportOfflineActivation, order), **order)
         case CloneSuspected():
             return device.RecordContact(sequence=event.received, last_sequence=event.expected - 1, **order)
         case DeviceClockObserved():
@@ -84,11 +84,11 @@ def asked_of_device(  # noqa: PLR0911, PLR0912 - one line per event
             return None
 
 
-def _adding(event: CodeAdded, before: device.Device, order: dict[str, Any]) -> device.Command:
+def _add_code(event: CodeAdded, before: device.Device, order: dict[str, Any]) -> device.Command:
     return device.AddCode(
         code_ref=event.code_ref,
         last_group=event.last_group,
-        # with a full slot nothing else would have been taken (R-20)
+        # with a full slot, no other order would have been accepted (R-20)
         replace=before.reserve is not None,
         when="now" if event.ends_trial else "at_end",
         prior_ref=event.prior_ref,
@@ -97,41 +97,41 @@ def _adding(event: CodeAdded, before: device.Device, order: dict[str, Any]) -> d
     )
 
 
-def _removing(event: RemovalRefused, before: device.Device, order: dict[str, Any]) -> device.Command:
+def _removal(event: RemovalRefused, before: device.Device, order: dict[str, Any]) -> device.Command:
     reserve = before.reserve
     if event.reason == "activation_running" and reserve is not None and event.code_ref == reserve.code_ref:
         return device.RemoveReserve(**order)
     return device.RemoveLicense(**order)
 
 
-def _refused(event: ActivationRefused, order: dict[str, Any]) -> device.Command | None:
+def _refused_activation(event: ActivationRefused, order: dict[str, Any]) -> device.Command | None:
     if event.trigger == "manual":
         return device.Activate(code_ref=event.code_ref, **order)
     if event.trigger == "automatic" and event.available_at is not None:
         return device.ReportExpiry(ended_at=event.available_at, **order)
-    return None  # what the claim was is not told
+    return None  # the claim is not recorded
 
 
-def asked_of_code(  # noqa: PLR0911 - one line per event
+def code_command_of(  # noqa: PLR0911 - one line per event
     event: CodeEvent, order: dict[str, Any]
 ) -> activation.Command | None:
-    """Return the order of a shop or an operator that a code's event tells of; None if a device asked.
+    """Return the command of a shop or an operator that led to a code's event; None if a device requested it.
 
     `order` has `code_ref` and `at`.
     """
     match event:
         case CodeIssued():
-            return activation.IssueCode(**_same(event, activation.IssueCode, order), **order)
+            return activation.IssueCode(**_copied(event, activation.IssueCode, order), **order)
         case LicenseRenewed():
-            return activation.RecordPurchase(**_same(event, activation.RecordPurchase, order), settled=True, **order)
+            return activation.RecordPurchase(**_copied(event, activation.RecordPurchase, order), settled=True, **order)
         case PurchaseAnnounced():
             return activation.RecordPurchase(order_id=event.order_id, settled=False, purchased_at=order["at"], **order)
         case PurchaseCancelled():
             return activation.CancelPurchase(order_id=event.order_id, note=event.note, **order)
         case LicenseShortened():
-            return activation.RecordRefund(**_same(event, activation.RecordRefund, order), **order)
+            return activation.RecordRefund(**_copied(event, activation.RecordRefund, order), **order)
         case PurchaseRefused():
-            return _not_bought(event, order)
+            return _refused_purchase(event, order)
         case AutoRenewalChanged():
             return activation.SetAutoRenewal(auto_renews=event.auto_renews, **order)
         case CodeBlocked():
@@ -148,7 +148,7 @@ def asked_of_code(  # noqa: PLR0911 - one line per event
             return None
 
 
-def _not_bought(event: PurchaseRefused, order: dict[str, Any]) -> activation.Command:
+def _refused_purchase(event: PurchaseRefused, order: dict[str, Any]) -> activation.Command:
     match event.what:
         case "purchase":
             bought = {"order_id": event.order_id, "settled": True, "purchased_at": order["at"]}
@@ -159,7 +159,7 @@ def _not_bought(event: PurchaseRefused, order: dict[str, Any]) -> activation.Com
             return activation.CancelPurchase(order_id=event.order_id, **order)
 
 
-def _same(event: Event, command: type[BaseModel], order: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields of the event that the command has too, without those that the order gives."""
+def _copied(event: Event, command: type[BaseModel], order: dict[str, Any]) -> dict[str, Any]:
+    """Return the event's fields that the command has too, except those in `order`."""
     fields = msgspec.structs.asdict(event)
     return {name: value for name, value in fields.items() if name in command.model_fields and name not in order}

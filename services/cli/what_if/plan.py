@@ -1,4 +1,4 @@
-"""Makes a plan of what two ledgers say about devices and codes that have to do with each other. Pure."""
+"""Makes the plan of a replay from the history of devices and codes that share codes. Pure."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ from typing import Any
 from uuid import UUID
 
 from services.activation import decider as activation
-from services.cli.what_if.engine import ALWAYS, OnCode, OnDevice, Order, Plan, Verdict, verdict_of
-from services.cli.what_if.inputs import asked_of_code, asked_of_device
+from services.cli.what_if.inputs import code_command_of, device_command_of
+from services.cli.what_if.replay import ALWAYS, OnCode, OnDevice, Order, Plan, Verdict, verdict_of
 from services.device import decider as device
 from shared.ledger.events import NewEvent
 from shared.messages import (
@@ -31,7 +31,7 @@ from shared.rules.decider import fold
 
 @dataclass(frozen=True, slots=True)
 class Entry[Fact]:
-    """An event as a ledger has it."""
+    """An event of a ledger, decoded."""
 
     fact: Fact
     event_id: UUID
@@ -42,41 +42,41 @@ class Entry[Fact]:
 
 
 @dataclass(frozen=True, slots=True)
-class Lives:
-    """The streams of some devices and of every code that they were ever asked with, whole, each in its order."""
+class History:
+    """The complete streams of some devices and of every code that was ever used with them."""
 
     devices: Mapping[DeviceId, Sequence[Entry[DeviceEvent]]]
     codes: Mapping[CodeRef, Sequence[Entry[CodeEvent]]]
 
-    def of(self, devices: Iterable[DeviceId], codes: Iterable[CodeRef]) -> "Lives":
-        """Return some of the streams."""
-        return Lives({name: self.devices[name] for name in devices}, {name: self.codes[name] for name in codes})
+    def part(self, devices: Iterable[DeviceId], codes: Iterable[CodeRef]) -> "History":
+        """Return the part with some of the streams."""
+        return History({name: self.devices[name] for name in devices}, {name: self.codes[name] for name in codes})
 
 
 type Followed = tuple[Sequence[tuple[Entry[DeviceEvent], device.Device]], device.Device]
-"""A device's events, each with the device as it was before the order, and the device as it is after all of them."""
+"""A device's events, each with the state before its command, and the final state."""
 
 
 def entry_of(event: NewEvent) -> Entry[Any] | None:
-    """Return an event of a ledger, read; None for one that no decider made."""
+    """Return a decoded event of a ledger; None for one that no decider made."""
     fact = decode(event.type_name, event.schema_version, event.data)
     if isinstance(fact, MessageParked | MessageRedriven | MessageDiscarded):
         return None
     return Entry(fact, event.event_id, event.causation_id, event.version, event.occurred_at, event.recorded_at)
 
 
-def plan_of(lives: Lives, *, since: datetime | None) -> Plan:
-    """Return what is to be replayed: everything, or what was recorded after `since` on what was known by then."""
-    followed = {device_id: _followed(life) for device_id, life in lives.devices.items()}
+def make_plan(history: History, *, since: datetime | None) -> Plan:
+    """Return the plan: the whole history, or what was recorded after `since`, starting from the states of that time."""
+    followed = {device_id: _followed(life) for device_id, life in history.devices.items()}
     return Plan(
         begins_at=since or ALWAYS,
-        devices=_states(lives.devices, since, device.evolve, device.Device()),
-        codes=_states(lives.codes, since, activation.evolve, activation.Code()),
-        orders=[order for _, order in sorted(_orders(lives, followed, since), key=lambda one: one[0])],
-        under_way=[*_asked_before(lives, since), *_told_before(lives, since)] if since else (),
-        answered_at=_times(_all(lives.codes)),
-        heard_at=_heard(lives),
-        blind={device_id: list(_blind(life)) for device_id, life in lives.devices.items()},
+        devices=_states(history.devices, since, device.evolve, device.Device()),
+        codes=_states(history.codes, since, activation.evolve, activation.Code()),
+        orders=[order for _, order in sorted(_orders(history, followed, since), key=lambda one: one[0])],
+        in_flight=[*_requests_in_flight(history, since), *_verdicts_in_flight(history, since)] if since else (),
+        answered_at=_first_times(_all(history.codes)),
+        delivered_at=_delivery_times(history),
+        unchecked={device_id: list(_unchecked_periods(life)) for device_id, life in history.devices.items()},
         ends={device_id: end for device_id, (_, end) in followed.items()},
     )
 
@@ -99,25 +99,25 @@ def _is_after(entry: Entry[Any], since: datetime | None) -> bool:
 
 
 def _orders(
-    lives: Lives, followed: Mapping[DeviceId, Followed], since: datetime | None
+    history: History, followed: Mapping[DeviceId, Followed], since: datetime | None
 ) -> Iterator[tuple[tuple[Any, ...], Order]]:
-    """Give every order from outside, with what sorts it into recorded order."""
-    verdicts = _ids(lives.codes)
+    """Yield every order from outside, with a key that sorts it into recorded order."""
+    verdicts = _ids(history.codes)
     for device_id, (life, _) in followed.items():
         for entry, before in life:
             if _is_after(entry, since) and entry.causation_id not in verdicts:
                 order = {"device_id": device_id, "at": entry.occurred_at, "request_id": _request_id(entry)}
-                if (command := asked_of_device(entry.fact, before, order)) is not None:
+                if (command := device_command_of(entry.fact, before, order)) is not None:
                     yield (entry.recorded_at, 1, device_id, entry.version), OnDevice(command, entry.recorded_at)
-    for code_ref, story in lives.codes.items():
+    for code_ref, story in history.codes.items():
         for told in story:
             terms = {"code_ref": code_ref, "at": told.occurred_at}
-            if _is_after(told, since) and (wanted := asked_of_code(told.fact, terms)) is not None:
+            if _is_after(told, since) and (wanted := code_command_of(told.fact, terms)) is not None:
                 yield (told.recorded_at, 0, code_ref, told.version), OnCode(wanted, told.occurred_at)
 
 
 def _followed(life: Sequence[Entry[DeviceEvent]]) -> Followed:
-    """Return each event with the device as it was before the order that made it: one order may make several."""
+    """Return each event with the state before its command: one command may make several events."""
     state = before = device.Device()
     entries: list[tuple[Entry[DeviceEvent], device.Device]] = []
     last: Entry[DeviceEvent] | None = None
@@ -133,25 +133,25 @@ def _request_id(entry: Entry[DeviceEvent]) -> UUID:
     return getattr(entry.fact, "request_id", entry.event_id)
 
 
-def _asked_before(lives: Lives, since: datetime) -> Iterator[tuple[datetime, Order]]:
-    """Give what devices had asked by then and codes answered later."""
-    answered_at = {entry.causation_id: entry.recorded_at for entry in _all(lives.codes) if _is_after(entry, since)}
-    for entry in _all(lives.devices):
+def _requests_in_flight(history: History, since: datetime) -> Iterator[tuple[datetime, Order]]:
+    """Yield the requests of devices until then that codes answered later."""
+    answered_at = {entry.causation_id: entry.recorded_at for entry in _all(history.codes) if _is_after(entry, since)}
+    for entry in _all(history.devices):
         if entry.event_id in answered_at and not _is_after(entry, since):
             for command in activation.commands_for(entry.fact, entry.recorded_at):
                 yield answered_at[entry.event_id], OnCode(command, entry.recorded_at)
 
 
-def _told_before(lives: Lives, since: datetime) -> Iterator[tuple[datetime, Order]]:
-    """Give what codes had said by then and devices heard later."""
-    said = {entry.event_id: entry for entry in _all(lives.codes) if not _is_after(entry, since)}
-    for device_id, life in lives.devices.items():
-        heard_at = {
+def _verdicts_in_flight(history: History, since: datetime) -> Iterator[tuple[datetime, Order]]:
+    """Yield the verdicts about codes until then that devices recorded later."""
+    said = {entry.event_id: entry for entry in _all(history.codes) if not _is_after(entry, since)}
+    for device_id, life in history.devices.items():
+        delivered_at = {
             entry.causation_id: entry.recorded_at
             for entry in reversed(life)
             if _is_after(entry, since) and entry.causation_id in said
         }
-        for event_id, recorded_at in heard_at.items():
+        for event_id, recorded_at in delivered_at.items():
             verdict = said[event_id]
             told = device.RecordVerdict(device_id=device_id, verdict=verdict.fact, at=verdict.occurred_at)
             yield recorded_at, OnDevice(told, recorded_at)
@@ -165,8 +165,8 @@ def _ids(streams: Mapping[str, Sequence[Entry[Any]]]) -> set[UUID | None]:
     return {entry.event_id for entry in _all(streams)}
 
 
-def _times(entries: Iterable[Entry[Any]]) -> dict[UUID, datetime]:
-    """Return when a request was first spoken of."""
+def _first_times(entries: Iterable[Entry[Any]]) -> dict[UUID, datetime]:
+    """Return by request the time of the first event that names it."""
     times: dict[UUID, datetime] = {}
     for entry in entries:
         if (request_id := getattr(entry.fact, "request_id", None)) is not None:
@@ -174,19 +174,19 @@ def _times(entries: Iterable[Entry[Any]]) -> dict[UUID, datetime]:
     return times
 
 
-def _heard(lives: Lives) -> dict[Verdict, datetime]:
-    """Return when devices heard what was said of codes."""
-    said = {entry.event_id: entry for entry in _all(lives.codes)}
+def _delivery_times(history: History) -> dict[Verdict, datetime]:
+    """Return when devices recorded verdicts about codes."""
+    said = {entry.event_id: entry for entry in _all(history.codes)}
     return {
         verdict_of(device_id, said[entry.causation_id].fact, said[entry.causation_id].occurred_at): entry.recorded_at
-        for device_id, life in lives.devices.items()
+        for device_id, life in history.devices.items()
         for entry in reversed(life)
         if entry.causation_id in said
     }
 
 
-def _blind(life: Sequence[Entry[DeviceEvent]]) -> Iterator[tuple[datetime, datetime]]:
-    """Give from when to when something of the device was due that no timer had looked at."""
+def _unchecked_periods(life: Sequence[Entry[DeviceEvent]]) -> Iterator[tuple[datetime, datetime]]:
+    """Yield the periods in which something was due for the device and no timer had fired yet."""
     due: dict[str, datetime] = {}
     for entry in life:
         match entry.fact:

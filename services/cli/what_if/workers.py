@@ -1,6 +1,6 @@
-"""Replays in one process per core: what belongs together goes to one of them, and the answers come back in order.
+"""Compares groups in one process per core; the results come back in order.
 
-The processes read for themselves, each with connections of its own that cannot write, and end with their parent.
+Each process reads through read-only connections of its own, and ends with its parent.
 """
 
 import asyncio
@@ -16,42 +16,44 @@ from multiprocessing.connection import wait
 from threading import Thread
 
 from services.cli.names import ServiceName
-from services.cli.what_if.reading import Together, opened_for_reading
-from services.cli.what_if.run import Answer, Answering, Question, answer_for
+from services.cli.what_if.comparison import Executor, PartialResult, Question, compare_groups
+from services.cli.what_if.ledger_reader import Group, open_ledgers
 
 WAITING_PER_PROCESS = 2
-"""Batches that a process has before it: it never waits for its parent, and few answers wait for their turn."""
+"""Batches queued per process: it never waits for its parent, and few results wait for their turn."""
 
 
 @contextmanager
-def processes(urls: Mapping[ServiceName, str], question: Question, *, count: int) -> Iterator[Answering]:
-    """Yield `count` processes that answer. They raise `BrokenProcessPool` if one of them is killed."""
-    # a process that is forked has its parent's connections
-    pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_begin)
-    ask_one = partial(_answer, urls, question)
+def process_pool(urls: Mapping[ServiceName, str], question: Question, *, count: int) -> Iterator[Executor]:
+    """Yield an executor with `count` processes. It raises `BrokenProcessPool` if one of them is killed."""
+    # a forked process would share its parent's connections
+    pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_initialize)
+    compare_batch = partial(_compare, urls, question)
     try:
-        yield Answering(
-            lambda groups: asyncio.get_running_loop().run_in_executor(pool, ask_one, groups),
+        yield Executor(
+            lambda groups: asyncio.get_running_loop().run_in_executor(pool, compare_batch, groups),
             at_once=WAITING_PER_PROCESS * count,
         )
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _answer(urls: Mapping[ServiceName, str], question: Question, groups: Sequence[Together]) -> Answer:
-    return asyncio.run(_read_and_answer(urls, question, groups))
+def _compare(urls: Mapping[ServiceName, str], question: Question, groups: Sequence[Group]) -> PartialResult:
+    return asyncio.run(_read_and_compare(urls, question, groups))
 
 
-async def _read_and_answer(urls: Mapping[ServiceName, str], question: Question, groups: Sequence[Together]) -> Answer:
-    async with opened_for_reading(urls, until=question.until) as ledgers:
-        return await answer_for(ledgers, question, groups)
+async def _read_and_compare(
+    urls: Mapping[ServiceName, str], question: Question, groups: Sequence[Group]
+) -> PartialResult:
+    async with open_ledgers(urls, until=question.until) as ledgers:
+        return await compare_groups(ledgers, question, groups)
 
 
-def _begin() -> None:
-    # the parent hears of Ctrl-C too, and decides
+def _initialize() -> None:
+    # the parent gets Ctrl-C too, and decides
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_with_parent, daemon=True).start()
-    # states are freed by their reference counts; there are few circles to look for among them
+    # states are freed by their reference counts; there are few cycles to look for among them
     gc.freeze()
     gc.set_threshold(100_000, 50, 1_000)
 

@@ -1,6 +1,6 @@
-"""Grows the Merkle tree of each slice with the events that came since the last time, and keeps its edge in PostgreSQL.
+"""The Merkle tree of each slice: extended with new events, its frontier stored in PostgreSQL.
 
-What a leaf covers is said here. No signature may come in here.
+This module defines what a leaf covers. No signature may come in here.
 """
 
 from collections.abc import Iterator
@@ -11,22 +11,22 @@ from uuid import UUID
 
 from shared.ledger.database import Connection, Pool, transaction
 from shared.ledger.events import instant
-from shared.proof.merkle import HASH_BYTES, Edge, leaf_hash
+from shared.proof.merkle import HASH_BYTES, Frontier, leaf_hash
 
 LEAVES_PER_ROUND = 2_000
-"""So few that a service which grows its trees answers in between: about 10 ms of its time."""
+"""So few that a service can answer requests in between: about 10 ms of its time."""
 
 
 class HistoryBroken(Exception):
-    """The events of a slice do not continue what was covered before: nothing may be signed over that."""
+    """The events of a slice do not continue its tree: nothing may be signed over them."""
 
     def __init__(self, slice_number: int, position: int) -> None:
-        super().__init__(f"slice {slice_number} is not whole at position {position}; see `perennial log verify`")
+        super().__init__(f"slice {slice_number} is broken at position {position}; see `perennial log verify`")
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Where a slice stood: how many events it had, the chain's hash of the last, and the root of its tree."""
+    """The head of a slice: its number of events, the chain hash of the last one, and the root of its tree."""
 
     slice_number: int
     position: int
@@ -43,26 +43,26 @@ def leaf_of(
     correlation_id: UUID,
     causation_id: UUID | None,
 ) -> bytes:
-    """Return the leaf of an event: its hash in the chain, and of its envelope what the chain leaves out.
+    """Return the leaf of an event: its hash in the chain, and the fields of its envelope that the chain leaves out.
 
-    Everything in it is on the wire, so a reader of Kafka can grow the same tree.
+    All of it is on the wire, so a Kafka consumer can build the same tree.
     """
     rest = f"{instant(recorded_at)}\n{version}\n{schema_version}\n{correlation_id}\n{causation_id or ''}\n"
     return leaf_hash(chain_hash + rest.encode())
 
 
-async def grown_heads(pool: Pool) -> list[Head]:
-    """Bring all trees up to date and return the heads of all slices, in their order. Raises `HistoryBroken`.
+async def update_heads(pool: Pool) -> list[Head]:
+    """Bring all trees up to date and return the heads of all slices in order. Raises `HistoryBroken`.
 
-    Two that do it at once wait for each other; a kill in between loses nothing.
+    Concurrent callers wait for each other; a kill in between loses nothing.
     """
     trees = [_tree(row) for row in await pool.fetch(TREES)]
     while any(_next_ranges(trees)):
         async with transaction(pool) as connection:
             trees = [_tree(row) for row in await connection.fetch(f"{TREES} for update of t")]
             if ranges := list(_next_ranges(trees)):
-                _grow(trees, await connection.fetch(EVENTS, *zip(*ranges, strict=True)))
-                await _keep(connection, [trees[number] for number, _, _ in ranges])
+                _extend(trees, await connection.fetch(EVENTS, *zip(*ranges, strict=True)))
+                await _store(connection, [trees[number] for number, _, _ in ranges])
     return [tree.head() for tree in trees]
 
 
@@ -70,16 +70,16 @@ async def grown_heads(pool: Pool) -> list[Head]:
 class _Tree:
     slice_number: int
     hash: bytes
-    edge: Edge
+    frontier: Frontier
     position: int
-    """Up to where there are events."""
+    """The last position in the ledger."""
 
     def head(self) -> Head:
-        return Head(self.slice_number, self.edge.size, self.hash, self.edge.root())
+        return Head(self.slice_number, self.frontier.size, self.hash, self.frontier.root())
 
     def add(self, row: Any) -> None:
-        if row["position"] != self.edge.size + 1 or row["prev_hash"] != self.hash:
-            raise HistoryBroken(self.slice_number, self.edge.size + 1)
+        if row["position"] != self.frontier.size + 1 or row["prev_hash"] != self.hash:
+            raise HistoryBroken(self.slice_number, self.frontier.size + 1)
         self.hash = row["hash"]
         leaf = leaf_of(
             self.hash,
@@ -89,7 +89,7 @@ class _Tree:
             correlation_id=row["correlation_id"],
             causation_id=row["causation_id"],
         )
-        self.edge.grow([leaf])
+        self.frontier.extend([leaf])
 
 
 def _tree(row: Any) -> _Tree:
@@ -97,30 +97,30 @@ def _tree(row: Any) -> _Tree:
     cut = [peaks[start : start + HASH_BYTES] for start in range(0, len(peaks), HASH_BYTES)]
     if row["position"] < row["size"]:
         raise HistoryBroken(row["slice"], row["position"] + 1)
-    return _Tree(row["slice"], row["hash"], Edge(row["size"], cut), row["position"])
+    return _Tree(row["slice"], row["hash"], Frontier(row["size"], cut), row["position"])
 
 
 def _next_ranges(trees: list[_Tree]) -> Iterator[tuple[int, int, int]]:
-    """Yield slice, first and last position of what is added next."""
+    """Yield slice, first and last position of the events to add next."""
     room = LEAVES_PER_ROUND
     for tree in trees:
-        if (count := min(room, tree.position - tree.edge.size)) > 0:
-            yield tree.slice_number, tree.edge.size + 1, tree.edge.size + count
+        if (count := min(room, tree.position - tree.frontier.size)) > 0:
+            yield tree.slice_number, tree.frontier.size + 1, tree.frontier.size + count
             room -= count
 
 
-def _grow(trees: list[_Tree], rows: list[Any]) -> None:
+def _extend(trees: list[_Tree], rows: list[Any]) -> None:
     for row in rows:
         trees[row["slice"]].add(row)
 
 
-async def _keep(connection: Connection, trees: list[_Tree]) -> None:
+async def _store(connection: Connection, trees: list[_Tree]) -> None:
     await connection.execute(
-        KEEP,
+        STORE,
         [tree.slice_number for tree in trees],
-        [tree.edge.size for tree in trees],
+        [tree.frontier.size for tree in trees],
         [tree.hash for tree in trees],
-        [b"".join(tree.edge.peaks) for tree in trees],
+        [b"".join(tree.frontier.peaks) for tree in trees],
     )
 
 
@@ -137,7 +137,7 @@ join event e on e.slice = wanted.slice and e.position between wanted.first and w
 order by e.slice, e.position
 """
 
-KEEP = """
+STORE = """
 update slice_tree t set size = n.size, hash = n.hash, peaks = n.peaks
 from unnest($1::smallint[], $2::bigint[], $3::bytea[], $4::bytea[]) as n(slice, size, hash, peaks)
 where t.slice = n.slice

@@ -1,7 +1,8 @@
-"""One rebuild in a process of its own: gets its order on stdin, tells how far it is in `rebuild_order`.
+"""The process of one rebuild: reads its order from stdin and reports its progress in table `rebuild_order`.
 
-`python -m shared.operations.attempt`. A service starts it, holds the other end of its stdin, and is not slowed down by
-it. It ends with its service; what it made until then is taken up by the next attempt. No rule may come in here.
+Run as `python -m shared.operations.rebuild_process`. A service starts it, so that the service itself is not slowed
+down, and holds the other end of its stdin: the process ends with its service. The next attempt continues its work. No
+rule may come in here.
 """
 
 import asyncio
@@ -18,16 +19,16 @@ from typing import Any
 import asyncpg
 
 from shared.ledger.database import UNAVAILABLE, Connection
-from shared.projector import Acceptance, Outcome, ProjectorFailed, Subject, rebuilt
-from shared.projector.work import connected
+from shared.projector import Acceptance, Outcome, ProjectorFailed, Subject, rebuild_projection
+from shared.projector.connections import connected
 from shared.projector.worker import end_with_parent
 
-TELL_SECONDS = 0.5
+REPORT_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """Which projection is made anew, from which log; with `accept` also if it differs."""
+class RebuildOrder:
+    """Which projection to rebuild, and from which log. With `accept`, replace the live table even if it differs."""
 
     subject: Subject
     accept: Acceptance | None = None
@@ -35,58 +36,62 @@ class Order:
 
 @dataclass(slots=True)
 class Progress:
-    """How far the attempt is, and how fast it has been."""
+    """How many events are folded, of how many, and how fast this attempt folds."""
 
     done: int = 0
     total: int = 0
     _began_with: int | None = None
     _began_at: float = field(default_factory=monotonic)
 
-    def tell(self, done: int, total: int) -> None:
-        """Hear how many events are folded, and of how many."""
+    def update(self, done: int, total: int) -> None:
+        """Note how many events are folded, and the total."""
         if self._began_with is None:
             self._began_with, self._began_at = done, monotonic()
         self.done, self.total = done, total
 
     def per_second(self) -> float:
-        """Return how many events were folded in a second."""
+        """Return how many events this attempt folds per second."""
         return (self.done - (self._began_with or 0)) / max(monotonic() - self._began_at, 0.001)
 
 
 def main() -> None:
-    """Do what is ordered."""
-    order: Order = pickle.load(sys.stdin.buffer)  # noqa: S301 - it comes from our own parent, by a pipe
-    # the service hears of Ctrl-C too, and decides
+    """Run the rebuild that is ordered."""
+    order: RebuildOrder = pickle.load(sys.stdin.buffer)  # noqa: S301 - it comes from our own parent, by a pipe
+    # the service gets Ctrl-C too, and decides
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=end_with_parent, daemon=True).start()
-    asyncio.run(_attempt(order))
+    asyncio.run(_rebuild(order))
 
 
-async def _attempt(order: Order) -> None:
+async def _rebuild(order: RebuildOrder) -> None:
     name, progress = order.subject.projection.name, Progress()
-    async with connected(order.subject.database_url) as telling:
-        until_told = asyncio.create_task(_keep_telling(telling, name, progress))
+    async with connected(order.subject.database_url) as connection:
+        reporting = asyncio.create_task(_keep_reporting(connection, name, progress))
         try:
-            outcome = told(await rebuilt(order.subject, tell=progress.tell, accept=order.accept))
+            outcome = outcome_json(
+                await rebuild_projection(order.subject, on_progress=progress.update, accept=order.accept)
+            )
         except ProjectorFailed as failed:
             outcome = {"state": "failed", "code": failed.code, "detail": failed.detail}
-        until_told.cancel()
+        reporting.cancel()
         with suppress(asyncio.CancelledError, asyncpg.PostgresError):
-            await until_told
-    # the session may have gone with what made the attempt fail
-    async with connected(order.subject.database_url) as telling:
-        await telling.execute(FINISH, name, progress.done, progress.total, progress.per_second(), json.dumps(outcome))
+            await reporting
+    # whatever made the rebuild fail may have ended that session too
+    async with connected(order.subject.database_url) as connection:
+        await connection.execute(
+            FINISH, name, progress.done, progress.total, progress.per_second(), json.dumps(outcome)
+        )
 
 
-async def _keep_telling(connection: Connection, name: str, progress: Progress) -> None:
+async def _keep_reporting(connection: Connection, name: str, progress: Progress) -> None:
     while True:
         with suppress(*UNAVAILABLE):
-            await connection.execute(TELL, name, progress.done, progress.total, progress.per_second())
-        await asyncio.sleep(TELL_SECONDS)
+            await connection.execute(REPORT, name, progress.done, progress.total, progress.per_second())
+        await asyncio.sleep(REPORT_SECONDS)
 
 
-def told(outcome: Outcome) -> dict[str, Any]:
-    """Return what came of a rebuild, in words that people and programs read."""
+def outcome_json(outcome: Outcome) -> dict[str, Any]:
+    """Return the outcome of a rebuild as JSON, as it is stored and shown."""
     comparison = outcome.comparison
     return {
         "state": "swapped" if outcome.swapped else "differs",
@@ -105,7 +110,7 @@ def told(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-TELL = """
+REPORT = """
 update rebuild_order set told_at = now(), done = $2, total = $3, per_second = $4
 where name = $1 and finished_at is null
 """

@@ -1,6 +1,6 @@
-"""Makes checkpoints and lets them out, at once or regularly: the loop of a service.
+"""Makes signed checkpoints and exports them to a folder, once or regularly as a loop of a service.
 
-One worker of a service does it, the one that holds the first group of slices; two at once would do no harm.
+The worker that holds the first group of slices does it; two at once would do no harm.
 """
 
 import asyncio
@@ -13,8 +13,8 @@ from shared.keys.signing import KeyRing
 from shared.ledger.clock import machine_now
 from shared.ledger.database import UNAVAILABLE, Pool
 from shared.ledger.lease import Leases
-from shared.proof.checkpoint import Checkpoint, signed, write
-from shared.proof.growth import Head, HistoryBroken, grown_heads
+from shared.proof.signed_checkpoint import SignedCheckpoint, sign_checkpoint, write_checkpoint
+from shared.proof.slice_trees import Head, HistoryBroken, update_heads
 
 logger = logging.getLogger(__name__)
 
@@ -22,14 +22,14 @@ POLL_SECONDS_MAX = 5.0
 CHARGED_GROUP = 0
 
 
-async def new_checkpoint(pool: Pool, *, ledger: str, keys: KeyRing) -> Checkpoint:
-    """Return a checkpoint of the ledger as it is now. Raises `HistoryBroken`."""
-    # the machine's time: a checkpoint says when it was made, also where licenses live in another time
-    return signed(await grown_heads(pool), ledger=ledger, made_at=machine_now(), keys=keys)
+async def new_checkpoint(pool: Pool, *, ledger: str, keys: KeyRing) -> SignedCheckpoint:
+    """Return a signed checkpoint of the ledger as it is now. Raises `HistoryBroken`."""
+    # the machine's time even in a sandbox: a checkpoint says when it was really made
+    return sign_checkpoint(await update_heads(pool), ledger=ledger, made_at=machine_now(), keys=keys)
 
 
-class Exporting:
-    """Writes a checkpoint to a folder every `interval_seconds`, if anything happened since."""
+class CheckpointExporter:
+    """Writes a signed checkpoint to a folder every `interval_seconds`, if there are new events."""
 
     def __init__(
         self, *, pool: Pool, leases: Leases, ledger: str, keys: KeyRing, folder: Path, interval_seconds: float
@@ -44,25 +44,25 @@ class Exporting:
         self._due_at = monotonic()
 
     async def run(self) -> None:
-        """Export until cancelled. What goes wrong is told and tried again; nothing waits for it."""
+        """Export until cancelled. Failures are logged and tried again; nothing waits for them."""
         while True:
             if CHARGED_GROUP in self._leases.epochs and monotonic() >= self._due_at:
-                await self._export_or_tell()
+                await self._export_or_log()
             await asyncio.sleep(min(self._interval_seconds, POLL_SECONDS_MAX))
 
-    async def _export_or_tell(self) -> None:
+    async def _export_or_log(self) -> None:
         try:
             await self._export()
         except HistoryBroken as error:
-            logger.critical("no checkpoint is signed over a broken history: %s", error)
-        except UNAVAILABLE as error:  # a folder that cannot be written is an OSError too
+            logger.critical("no checkpoint is signed because history is broken: %s", error)
+        except UNAVAILABLE as error:  # also an OSError of the folder
             logger.warning("no checkpoint is exported to %s: %r", self._folder, error)
 
     async def _export(self) -> None:
         checkpoint = await new_checkpoint(self._pool, ledger=self._ledger, keys=self._keys)
         if checkpoint.heads == self._written or not checkpoint.event_count:
             return
-        file = await asyncio.to_thread(write, checkpoint, self._folder)
+        file = await asyncio.to_thread(write_checkpoint, checkpoint, self._folder)
         self._written = checkpoint.heads
         self._due_at = monotonic() + self._interval_seconds
         logger.info("checkpoint of %s events: %s", checkpoint.event_count, file)

@@ -1,4 +1,4 @@
-"""The latest exported checkpoint: told by HTTP and, as its age, to Prometheus. No database may come in here."""
+"""The latest exported checkpoint, for HTTP, and its age, for Prometheus. No database may come in here."""
 
 import asyncio
 import json
@@ -12,18 +12,18 @@ from typing import Any
 from shared.doors.problems import Problem
 from shared.ledger.clock import machine_now
 from shared.ledger.events import instant
-from shared.proof.checkpoint import SUFFIX, name_of
+from shared.proof.signed_checkpoint import SUFFIX, file_prefix
 
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 10.0
-"""A scrape never waits for the folder, which may be far away."""
+"""The folder may be slow, so no scrape ever waits for it."""
 STAMP = re.compile(r"\.(\d{8}T\d{6}\.\d{3})Z")
 
 
 @dataclass(slots=True)
 class LatestCheckpoint:
-    """Watches a folder for the checkpoints of one ledger; without a folder there are none."""
+    """Watches a folder for the signed checkpoints of one ledger; without a folder there are none."""
 
     ledger: str
     folder: Path | None
@@ -31,12 +31,12 @@ class LatestCheckpoint:
     _made_at: datetime | None = None
 
     async def run(self) -> None:
-        """Look again and again until cancelled."""
+        """Look regularly until cancelled."""
         while True:
             try:
                 await self.look()
             except OSError as error:
-                logger.warning("the checkpoints in %s cannot be seen: %r", self.folder, error)
+                logger.warning("the checkpoints in %s cannot be listed: %r", self.folder, error)
             await asyncio.sleep(LOOK_SECONDS)
 
     async def look(self) -> None:
@@ -46,14 +46,14 @@ class LatestCheckpoint:
             self._made_at = _stamp(self._file) if self._file else None
 
     def age_seconds(self) -> float:
-        """Return how long ago the latest checkpoint was made; NaN if there is none."""
+        """Return the age of the latest checkpoint in seconds; NaN if there is none."""
         return (machine_now() - self._made_at).total_seconds() if self._made_at else float("nan")
 
     async def shown(self) -> dict[str, Any]:
-        """Return the latest checkpoint, as its file has it, with its age. Raises a 404 `Problem` if there is none."""
+        """Return the content of the latest checkpoint's file, with its age. Raises a 404 `Problem` if there is none."""
         await self.look()
         if self._file is None or self._made_at is None:
-            raise Problem(404, "no_checkpoint", "no checkpoint was exported where this worker sees it")
+            raise Problem(404, "no_checkpoint", "this worker's checkpoint folder has no checkpoint")
         content = json.loads(await asyncio.to_thread(self._file.read_bytes))
         return {
             "ledger": self.ledger,
@@ -65,8 +65,8 @@ class LatestCheckpoint:
         }
 
     def _latest(self, folder: Path) -> Path | None:
-        # the time in a name sorts as it passes
-        return max(folder.glob(f"{name_of(self.ledger)}.[0-9]*{SUFFIX}"), key=lambda file: file.name, default=None)
+        # the time stamps in the names sort chronologically
+        return max(folder.glob(f"{file_prefix(self.ledger)}.[0-9]*{SUFFIX}"), key=lambda file: file.name, default=None)
 
 
 def _stamp(file: Path) -> datetime | None:

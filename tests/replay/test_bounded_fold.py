@@ -12,7 +12,7 @@ from services.device.projection import DEVICE, LICENSE_VIEW
 from shared.ledger.events import NewEvent
 from shared.messages import decode
 from shared.projector import Projection
-from shared.projector.folding import Entry, Folding
+from shared.projector.bounded_fold import BoundedFold, Entry
 from shared.projector.projection import Row
 from tests.replay.seeded import WRITTEN
 
@@ -57,15 +57,15 @@ def plainly_folded(projection: Projection[Any]) -> list[Row]:
 
 
 class Table:
-    """Where a folding is written to."""
+    """Where a fold is written to."""
 
     def __init__(self, projection: Projection[Any]) -> None:
         self.projection = projection
         self.rows: dict[str, Row] = {}
         self.read_back = 0
 
-    def write(self, folding: Folding[Any]) -> None:
-        changes = folding.checkpoint()
+    def write(self, fold: BoundedFold[Any]) -> None:
+        changes = fold.flush()
         assert not {row[0] for row in changes.added} & self.rows.keys()
         assert {row[0] for row in changes.changed} <= self.rows.keys()
         self.rows |= {row[0]: row for row in (*changes.added, *changes.changed)}
@@ -78,31 +78,29 @@ class Table:
 
 
 @views
-@pytest.mark.parametrize(
-    ("at_hand", "resting", "chunk"), [(10**6, 10**6, 10**6), (7, 10**6, 50), (3, 10, 11), (1, 1, 1)]
-)
+@pytest.mark.parametrize(("hot", "cold", "chunk"), [(10**6, 10**6, 10**6), (7, 10**6, 50), (3, 10, 11), (1, 1, 1)])
 def test_the_rows_are_the_same_however_little_is_held_in_memory(
-    projection: Projection[Any], at_hand: int, resting: int, chunk: int
+    projection: Projection[Any], hot: int, cold: int, chunk: int
 ) -> None:
     """R-118: streams rest as text, are forgotten, and are read back from their rows."""
-    folding, table = Folding(projection, at_hand, resting), Table(projection)
+    fold, table = BoundedFold(projection, hot, cold), Table(projection)
     for entries in batched(entries_of(LOGS[projection.topic]), chunk, strict=False):
-        folding.remember(table.states(folding.forgotten(entries)))
-        folding.fold(entries)
-        if folding.full:
-            table.write(folding)
-    table.write(folding)
+        fold.load(table.states(fold.evicted(entries)))
+        fold.fold(entries)
+        if fold.full:
+            table.write(fold)
+    table.write(fold)
     assert sorted(table.rows.values()) == plainly_folded(projection)
-    assert (table.read_back > 0) == (resting < 100)
+    assert (table.read_back > 0) == (cold < 100)
 
 
 @every
 def test_streams_that_come_whole_are_written_once(projection: Projection[Any]) -> None:
     """R-118: so the tables of the rules are made, whose rows do not tell all of a state."""
     log = entries_of(sorted(LOGS[projection.topic], key=lambda event: (event.stream_id, event.version)))
-    folding = Folding(projection)
-    folding.fold(log)
-    changes = folding.checkpoint()
+    fold = BoundedFold(projection)
+    fold.fold(log)
+    changes = fold.flush()
     assert sorted(changes.added) == plainly_folded(projection)
     assert not changes.changed
 

@@ -1,7 +1,7 @@
-"""Asks the rules of the switch before the day: each device at its time, in the order of these times.
+"""Simulates the coming switches with the real rules: each device at its time, in the order of these times.
 
-Every foreseen switch changes the codes for those after it, as it will then: two devices that count on one last
-seat collide here, and a code that one starts runs out for another. Pure, and nothing of it is kept.
+Every simulated switch changes the codes for the later ones, as it will then: two devices that count on the same last
+seat collide here, and the term of a code that one device starts also runs for the others. Pure; nothing is stored.
 """
 
 from collections import defaultdict
@@ -31,16 +31,16 @@ from shared.messages import (
 from shared.rules.policy import Policy
 
 ATTEMPTS_MAX = 5
-"""A hold ends at a known time: more attempts than this would be a fault of a rule."""
-FORETOLD = UUID(int=0)
+"""A hold ends at a known time: more attempts than this would be a bug in a rule."""
+SIMULATED_REQUEST = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Foreseen:
-    """What will come of one device's switch at `switch_at`, if nothing changes.
+class SwitchForecast:
+    """The outcome of one device's switch at `switch_at`, if nothing changes.
 
-    `held_until`: an announced purchase or a renewal that is due lets it wait, for `hold`. `ends_at` is the end of the
-    new license. `rivals` took the seats before it. A license that was renewed meanwhile `runs_on`.
+    An announced purchase or a renewal that is due (`hold`) delays it until `held_until`. `ends_at` is the end of the
+    new license. `rivals` are the devices that took the seats before it. `runs_on`: the license was renewed meanwhile.
     """
 
     row: Switchover
@@ -56,7 +56,7 @@ class Foreseen:
 
 @dataclass(frozen=True, slots=True, order=True)
 class _Attempt:
-    """An attempt, in the order in which they will be made."""
+    """An attempt. Attempts sort in the order in which they will be made."""
 
     at: datetime
     device_id: DeviceId
@@ -64,39 +64,39 @@ class _Attempt:
     hold: Hold | None = None
 
 
-def foresee(
+def simulate_switches(
     rows: Sequence[Switchover], codes: Mapping[CodeRef, Code], policy: Policy, *, now: datetime
-) -> dict[DeviceId, Foreseen]:
-    """Return what will come of the switches of `rows`; one that is overdue comes now.
+) -> dict[DeviceId, SwitchForecast]:
+    """Return the outcome of the switches of `rows`; one that is overdue happens now.
 
-    `codes` are the reserves and current licenses of the rows, and the prior ones they name, each knowing which of
-    the rows' devices hold a seat on it. Whoever competes for a seat before a row must be among the rows.
+    `codes` are the reserves, current licenses and named prior licenses of the rows, each with the holders of its seats
+    among the rows' devices. All devices that compete for a seat before a row must be among the rows.
     """
     by_id = {row.device_id: row for row in rows if row.device_id is not None and row.switch_at is not None}
     agenda = [_Attempt(max(row.switch_at, now), name) for name, row in by_id.items() if row.switch_at is not None]
     heapify(agenda)
-    states, seated, foreseen = dict(codes), defaultdict[CodeRef, list[DeviceId]](list), dict[DeviceId, Foreseen]()
+    states, seated, outcomes = dict(codes), defaultdict[CodeRef, list[DeviceId]](list), dict[DeviceId, SwitchForecast]()
     while agenda:
         attempt = heappop(agenda)
         row = by_id[attempt.device_id]
-        events = decide(_asked(row, attempt), states, policy)
+        events = decide(_command(row, attempt), states, policy)
         for event in events:
             states[event.code_ref or ""] = evolve_code(states.get(event.code_ref or "", Code()), event)
-        again = _again(attempt, events[0])
-        if again is not None:
-            heappush(agenda, again)
+        following = _next_attempt(attempt, events[0])
+        if following is not None:
+            heappush(agenda, following)
             continue
-        foreseen[attempt.device_id] = _foreseen(row, attempt, events[0], seated)
-    return foreseen
+        outcomes[attempt.device_id] = _outcome_of(row, attempt, events[0], seated)
+    return outcomes
 
 
-def _asked(row: Switchover, attempt: _Attempt) -> Activate:
+def _command(row: Switchover, attempt: _Attempt) -> Activate:
     reserve, current = row.reserve, row.license
     trigger: Trigger = "automatic" if reserve and reserve.status == "waits" and attempt.number == 1 else "retry"
     return Activate(
         at=attempt.at,
         trigger=trigger,
-        request_id=FORETOLD,
+        request_id=SIMULATED_REQUEST,
         device_id=attempt.device_id,
         code_ref=reserve.code_ref if reserve else "",
         product=row.product,
@@ -110,14 +110,16 @@ def _asked(row: Switchover, attempt: _Attempt) -> Activate:
     )
 
 
-def _again(attempt: _Attempt, event: CodeEvent) -> _Attempt | None:
+def _next_attempt(attempt: _Attempt, event: CodeEvent) -> _Attempt | None:
     if not isinstance(event, ActivationDelayed) or attempt.number == ATTEMPTS_MAX or event.cause == "no_answer":
         return None
     return _Attempt(max(event.retry_at, attempt.at), attempt.device_id, attempt.number + 1, event.cause)
 
 
-def _foreseen(row: Switchover, attempt: _Attempt, event: CodeEvent, seated: dict[CodeRef, list[DeviceId]]) -> Foreseen:
-    told: dict[str, Any] = {
+def _outcome_of(
+    row: Switchover, attempt: _Attempt, event: CodeEvent, seated: dict[CodeRef, list[DeviceId]]
+) -> SwitchForecast:
+    common: dict[str, Any] = {
         "row": row,
         "switch_at": row.switch_at,
         "hold": attempt.hold,
@@ -126,11 +128,13 @@ def _foreseen(row: Switchover, attempt: _Attempt, event: CodeEvent, seated: dict
     match event:
         case LicenseActivated():
             seated[event.code_ref].append(attempt.device_id)
-            return Foreseen(outcome="switches", ends_at=event.ends_at, **told)
+            return SwitchForecast(outcome="switches", ends_at=event.ends_at, **common)
         case ActivationRefused(reason="stale" | "not_expired") | ActivationDelayed():
-            return Foreseen(outcome="runs_on", **told)
+            return SwitchForecast(outcome="runs_on", **common)
         case ActivationRefused() | CodeRejected():
             rivals = seated[event.code_ref or ""] if event.reason == "seats_exhausted" else ()
-            return Foreseen(outcome="fails", reason=event.reason, findings=event.findings, rivals=tuple(rivals), **told)
+            return SwitchForecast(
+                outcome="fails", reason=event.reason, findings=event.findings, rivals=tuple(rivals), **common
+            )
         case _:
             raise TypeError(f"{type(event).__name__} answers no attempt")

@@ -1,9 +1,9 @@
-"""Checkpoints: what a ledger's slices were at one moment, signed, in a file that leaves the ledger's reach.
+"""Signed checkpoints: the heads of a ledger's slices at one moment, signed, in a file out of the ledger's reach.
 
     {"checkpoint": "<JWS>", "heads": [[position, hash, root], …]}        (256, in the order of the slices)
 
-The JWS holds `format`, `ledger`, `made_at`, `events` (their number) and `root`: the Merkle root over the heads. It is a
-few hundred bytes, so a proof carries it whole. No database may come in here.
+The JWS contains `format`, `ledger`, `made_at`, `events` (their number) and `root`: the Merkle root over the heads. It
+has a few hundred bytes, so a proof includes it whole. No database may come in here.
 """
 
 import json
@@ -18,8 +18,8 @@ from typing import Any
 from shared.keys.signing import KeyRing, NotSigned, PublicKeys
 from shared.ledger.events import instant
 from shared.ledger.slices import SLICE_COUNT
-from shared.proof.growth import Head
 from shared.proof.merkle import leaf_hash, root_of
+from shared.proof.slice_trees import Head
 
 KIND = "perennial-checkpoint"
 FORMAT = 1
@@ -27,7 +27,7 @@ SUFFIX = ".checkpoint.json"
 
 
 class CheckpointRefused(Exception):
-    """A checkpoint proves nothing. `code` is stable.
+    """A signed checkpoint proves nothing. `code` is stable.
 
     `unreadable`, `newer_format`, `wrong_root`, or one of `shared.keys.signing.NotSigned`.
     """
@@ -39,8 +39,8 @@ class CheckpointRefused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """What was signed: which ledger, when, and the heads of its 256 slices."""
+class SignedCheckpoint:
+    """The ledger, the time, the heads of its 256 slices, and the signature over them (`token`, a JWS)."""
 
     ledger: str
     made_at: datetime
@@ -49,7 +49,7 @@ class Checkpoint:
 
     @property
     def event_count(self) -> int:
-        """How many events the ledger had."""
+        """The number of events in the ledger."""
         return sum(head.position for head in self.heads)
 
 
@@ -59,8 +59,8 @@ def head_leaf(head: Head) -> bytes:
     return leaf_hash(text.encode())
 
 
-def signed(heads: Sequence[Head], *, ledger: str, made_at: datetime, keys: KeyRing) -> Checkpoint:
-    """Return a checkpoint over the heads. `ledger` is the CloudEvents source of its events."""
+def sign_checkpoint(heads: Sequence[Head], *, ledger: str, made_at: datetime, keys: KeyRing) -> SignedCheckpoint:
+    """Return a signed checkpoint over the heads. `ledger` is the CloudEvents source of its events."""
     document = {
         "format": FORMAT,
         "ledger": ledger,
@@ -68,50 +68,50 @@ def signed(heads: Sequence[Head], *, ledger: str, made_at: datetime, keys: KeyRi
         "events": sum(head.position for head in heads),
         "root": root_of(map(head_leaf, heads)).hex(),
     }
-    return Checkpoint(ledger, made_at, tuple(heads), keys.sign(document, kind=KIND))
+    return SignedCheckpoint(ledger, made_at, tuple(heads), keys.sign(document, kind=KIND))
 
 
-def write(checkpoint: Checkpoint, folder: Path) -> Path:
-    """Write the checkpoint as a new file of the folder, whole or not at all. Raises OSError."""
+def write_checkpoint(checkpoint: SignedCheckpoint, folder: Path) -> Path:
+    """Write the checkpoint to a new file in the folder, atomically. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     stamp = f"{checkpoint.made_at:%Y%m%dT%H%M%S}.{checkpoint.made_at.microsecond // 1000:03}Z"
-    file = folder / f"{name_of(checkpoint.ledger)}.{stamp}{SUFFIX}"
+    file = folder / f"{file_prefix(checkpoint.ledger)}.{stamp}{SUFFIX}"
     heads = [[head.position, head.hash.hex(), head.root.hex()] for head in checkpoint.heads]
     with NamedTemporaryFile("w", dir=folder, delete_on_close=False) as part:
         json.dump({"checkpoint": checkpoint.token, "heads": heads}, part, separators=(",", ":"))
         part.flush()
         os.fsync(part.fileno())
-        # whoever takes the files away may be another user; nothing in them is secret
+        # another user may collect the files; nothing in them is secret
         os.fchmod(part.fileno(), 0o644)
         os.link(part.name, file)
     return file
 
 
-def name_of(ledger: str) -> str:
-    """Return how the names of a ledger's checkpoint files begin."""
+def file_prefix(ledger: str) -> str:
+    """Return the first part of the names of a ledger's checkpoint files."""
     return ledger.strip("/").replace("/", ".")
 
 
-def files_in(folder: Path) -> Iterator[Path]:
+def checkpoint_files(folder: Path) -> Iterator[Path]:
     """Return the checkpoint files of a folder, oldest first per ledger."""
     return iter(sorted(folder.glob(f"*{SUFFIX}")))
 
 
-def read(file: Path, keys: PublicKeys) -> Checkpoint:
-    """Return the checkpoint of a file. Raises `CheckpointRefused` unless it is whole and signed, and OSError."""
+def read_checkpoint(file: Path, keys: PublicKeys) -> SignedCheckpoint:
+    """Return the checkpoint in a file. Raises `CheckpointRefused` unless it is complete and signed, and OSError."""
     try:
         content = json.loads(file.read_bytes())
         token, heads = content["checkpoint"], [_head(number, *head) for number, head in enumerate(content["heads"])]
     except (KeyError, RecursionError, TypeError, ValueError):
-        raise CheckpointRefused("unreadable", "this is no checkpoint") from None
-    document = opened(token, keys)
+        raise CheckpointRefused("unreadable", "this is not a checkpoint") from None
+    document = verify_token(token, keys)
     if len(heads) != SLICE_COUNT or root_of(map(head_leaf, heads)).hex() != document["root"]:
-        raise CheckpointRefused("wrong_root", "its heads are not those that were signed")
-    return Checkpoint(document["ledger"], datetime.fromisoformat(document["made_at"]), tuple(heads), token)
+        raise CheckpointRefused("wrong_root", "its heads are not the ones that were signed")
+    return SignedCheckpoint(document["ledger"], datetime.fromisoformat(document["made_at"]), tuple(heads), token)
 
 
-def opened(token: Any, keys: PublicKeys) -> dict[str, Any]:
-    """Return what a checkpoint's JWS says: `ledger`, `made_at`, `events`, `root`. Raises `CheckpointRefused`."""
+def verify_token(token: Any, keys: PublicKeys) -> dict[str, Any]:
+    """Verify a checkpoint's JWS and return its `ledger`, `made_at`, `events` and `root`. Raises `CheckpointRefused`."""
     try:
         document = keys.verify(str(token), kind=KIND)
     except NotSigned as refusal:

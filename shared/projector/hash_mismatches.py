@@ -1,4 +1,4 @@
-"""Why does a row differ? Maybe an event was altered in the ledger: its hash is not the one that was recorded."""
+"""Finds events that were altered in the ledger: their content no longer has the hash that was recorded with it."""
 
 from collections.abc import Sequence
 
@@ -7,8 +7,8 @@ from shared.ledger.events import RecordedEvent, from_row, instant
 from shared.ledger.hash_chain import chained_hash
 
 
-async def altered_events(connection: Connection, streams: Sequence[str]) -> list[str]:
-    """Return where in some streams an event was altered, as text."""
+async def hash_mismatches(connection: Connection, streams: Sequence[str]) -> list[str]:
+    """Return a sentence for each event of some streams whose content does not match its hash."""
     rows = await connection.fetch(
         "select * from event where stream_id = any($1::text[]) order by slice, position", list(streams)
     )

@@ -1,7 +1,7 @@
-"""Reads lives for a replay from both ledgers: by the index of their streams, in transactions that cannot write.
+"""Reads the history for a replay from both ledgers, stream by stream, in read-only transactions.
 
-Devices that were ever asked with the same code belong together, because one of them may have taken what another
-wanted; what does not belong together is replayed apart, so that memory does not grow with the log.
+Devices that ever used the same code form a group, because one of them may have taken the seat that another wanted.
+Groups are replayed separately, so memory does not grow with the log.
 """
 
 from collections import defaultdict
@@ -16,22 +16,22 @@ from pydantic_core import from_json
 
 from services.cli.failures import CommandFailed, ExitCode
 from services.cli.names import ServiceName
-from services.cli.what_if.plan import Entry, Lives, entry_of
+from services.cli.what_if.plan import Entry, History, entry_of
 from shared.ledger.database import ACQUIRE_TIMEOUT_SECONDS, Connection
 from shared.ledger.events import from_row
 from shared.messages import CodeRef, DeviceId
 
 STREAMS_AT_ONCE = 1_000
-STREAMS_TOGETHER_MAX = 200_000
-"""More devices and codes that belong together do not fit into memory."""
+GROUP_STREAMS_MAX = 200_000
+"""A larger group does not fit into memory."""
 NAMES_A_CODE = ("CodeAdded", "CodeRejected", "OfflineActivationReported")
-"""What tells that a device was asked with a code."""
+"""Events that say that a code was used with a device."""
 ROWS_AT_ONCE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Together:
-    """Devices and codes that have to do with each other, and with no others."""
+class Group:
+    """Devices and codes that are connected with each other, and with no others."""
 
     devices: Sequence[DeviceId]
     codes: Sequence[CodeRef]
@@ -45,19 +45,19 @@ class Ledgers:
     activation: Connection
     until: datetime
 
-    async def everything(self) -> list[Together]:
-        """Return all devices with what they belong together with. Reads the device ledger once, from end to end."""
-        groups = Groups()
+    async def all_groups(self) -> list[Group]:
+        """Return all groups of devices and codes. Reads the whole device ledger once."""
+        groups = DisjointSets()
         async with self.device.transaction(readonly=True):
             async for row in self.device.cursor("select device_id from device", prefetch=ROWS_AT_ONCE):
                 groups.join(("device", row["device_id"]))
             async for row in self.device.cursor(PAIRS, NAMES_A_CODE, self.until, prefetch=ROWS_AT_ONCE):
                 for code_ref in _codes_named(row["data"]):
                     groups.join(("device", row["stream_id"]), ("code", code_ref))
-        return groups.together()
+        return groups.groups()
 
-    async def around(self, device_id: DeviceId) -> Together:
-        """Return a device with all that belongs to it, found from stream to stream. Raises `CommandFailed`."""
+    async def group_of(self, device_id: DeviceId) -> Group:
+        """Return the group of a device, searched from stream to stream. Raises `CommandFailed`."""
         found: dict[str, set[str]] = {"device": {device_id}, "code": set()}
         fresh = {device_id}
         while fresh:
@@ -67,14 +67,14 @@ class Ledgers:
             askers = await self.activation.fetch(ASKERS, list(codes), self.until)
             fresh = {name for row in askers if (name := _device_named(row["data"]))} - found["device"]
             found["device"] |= fresh
-            if sum(map(len, found.values())) > STREAMS_TOGETHER_MAX:
+            if sum(map(len, found.values())) > GROUP_STREAMS_MAX:
                 raise CommandFailed(ExitCode.REFUSED, "too_widely_shared: too many devices share codes with this one")
-        return Together(sorted(found["device"]), sorted(found["code"]))
+        return Group(sorted(found["device"]), sorted(found["code"]))
 
-    async def lives(self, together: Iterable[Together]) -> Lives:
-        """Return the streams of these devices and codes. Raises `UnknownEvent` for an event of another release."""
-        groups = list(together)
-        return Lives(
+    async def history(self, groups: Iterable[Group]) -> History:
+        """Return the streams of some groups. Raises `UnknownEvent` for an event of another release."""
+        groups = list(groups)
+        return History(
             devices=await self._streams(self.device, [name for group in groups for name in group.devices]),
             codes=await self._streams(self.activation, [name for group in groups for name in group.codes]),
         )
@@ -88,14 +88,14 @@ class Ledgers:
         return streams
 
 
-class Groups:
-    """Puts together what is joined with each other."""
+class DisjointSets:
+    """The connected groups of names that are joined pair by pair (union-find)."""
 
     def __init__(self) -> None:
         self._parents: dict[tuple[str, str], tuple[str, str]] = {}
 
     def join(self, *names: tuple[str, str]) -> None:
-        """Put names together, and know of each."""
+        """Add names, and merge their groups."""
         roots = [self._root(name) for name in names]
         for root in roots[1:]:
             self._parents[root] = roots[0]
@@ -104,22 +104,22 @@ class Groups:
         parents = self._parents
         parents.setdefault(name, name)
         while (parent := parents[name]) != name:
-            # every second step is cut out, so that the next way is shorter
+            # path halving: the next search is shorter
             parents[name] = parents[parent]
             name = parents[name]
         return name
 
-    def together(self) -> list[Together]:
-        """Return what belongs together, in the order of the first device of each."""
+    def groups(self) -> list[Group]:
+        """Return the groups in the order of the first device of each."""
         groups: dict[tuple[str, str], tuple[list[str], list[str]]] = defaultdict(lambda: ([], []))
         for kind, name in sorted(self._parents):
             groups[self._root((kind, name))][kind == "code"].append(name)
-        return [Together(*group) for group in sorted(groups.values())]
+        return [Group(*group) for group in sorted(groups.values())]
 
 
-def in_batches(groups: Sequence[Together]) -> Iterator[list[Together]]:
-    """Give the groups in batches that one reading takes."""
-    batch: list[Together] = []
+def in_batches(groups: Sequence[Group]) -> Iterator[list[Group]]:
+    """Yield the groups in batches that are read at once."""
+    batch: list[Group] = []
     size = 0
     for group in groups:
         batch.append(group)
@@ -142,7 +142,7 @@ def _device_named(data: bytes) -> DeviceId | None:
 
 
 @asynccontextmanager
-async def opened_for_reading(urls: Mapping[ServiceName, str], *, until: datetime) -> AsyncIterator[Ledgers]:
+async def open_ledgers(urls: Mapping[ServiceName, str], *, until: datetime) -> AsyncIterator[Ledgers]:
     """Yield both ledgers. The server refuses whatever would write."""
     connections = {
         service: await asyncpg.connect(

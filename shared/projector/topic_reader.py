@@ -1,7 +1,7 @@
-"""Fetches the records of one partition as Kafka stores them.
+"""Reads the records of a topic, partition by partition, as Kafka stores them.
 
-aiokafka's consumer makes an object of every record, which costs three times what reading them does (6.5 against 2.0 µs
-for our thirteen headers, measured by us). Here its client and its parser are used, without the object.
+aiokafka's consumer builds an object for each record, which takes three times as long as parsing it (6.5 against 2.0 µs
+with our thirteen headers, as we measured). This module uses aiokafka's client and parser without those objects.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -16,38 +16,38 @@ from aiokafka.record import MemoryRecords
 from shared.projector.failures import ProjectorFailed
 
 FETCH_BYTES = 1_048_576
-"""As it is stored, compressed: about 20,000 of our records, of which each takes a kilobyte and a half in memory."""
+"""Compressed, as stored: about 20,000 of our records, each of which takes 1.5 kB in memory."""
 WAIT_MS = 250
 READ_UNCOMMITTED = 0
 ATTEMPTS_MAX = 10
 
 
 class StoredRecord(Protocol):
-    """A record as it stands in its batch."""
+    """A record as it is stored in its batch."""
 
     @property
     def offset(self) -> int:
-        """Its place in the partition."""
+        """The record's offset in the partition."""
         ...
 
     @property
     def key(self) -> bytes | None:
-        """The stream."""
+        """The stream's id."""
         ...
 
     @property
     def value(self) -> bytes | None:
-        """The event."""
+        """The event's bytes."""
         ...
 
     @property
     def headers(self) -> Sequence[tuple[str, bytes | None]]:
-        """What the event is, and where it stands."""
+        """The CloudEvents attributes, slice, position and hash."""
         ...
 
 
-class Topic:
-    """One topic, read without a group and without a trace."""
+class TopicReader:
+    """Reads one topic without joining a consumer group."""
 
     def __init__(self, client: AIOKafkaClient, name: str, partition_count: int) -> None:
         self._client = client
@@ -55,7 +55,7 @@ class Topic:
         self.partition_count = partition_count
 
     async def fetch(self, partition: int, offset: int) -> tuple[list[StoredRecord], int]:
-        """Return records from `offset` on, and the partition's end. Raises `ProjectorFailed` or a `KafkaError`."""
+        """Return records from `offset` on, and the end of the partition. Raises `ProjectorFailed` or a `KafkaError`."""
         for attempt in range(1, ATTEMPTS_MAX + 1):
             leader = self._client.cluster.leader_for_partition(TopicPartition(self.name, partition))
             wanted = [(self.name, [(partition, offset, FETCH_BYTES)])]
@@ -74,7 +74,7 @@ class Topic:
 
 
 def _records(data: bytes, offset: int) -> list[StoredRecord]:
-    """Return the records of a fetch; the first batch may begin before the offset."""
+    """Return the records of a fetch from `offset` on: the first batch may begin before it."""
     records: list[StoredRecord] = []
     batches: Any = MemoryRecords(data)
     while batches.has_next():
@@ -87,8 +87,8 @@ def _records(data: bytes, offset: int) -> list[StoredRecord]:
 
 
 @asynccontextmanager
-async def topic(bootstrap_servers: str, name: str) -> AsyncIterator[Topic]:
-    """Yield a topic. Raises `ProjectorFailed` if it does not exist, or a `KafkaError`."""
+async def open_topic(bootstrap_servers: str, name: str) -> AsyncIterator[TopicReader]:
+    """Yield a reader of a topic. Raises `ProjectorFailed` if it does not exist, or a `KafkaError`."""
     client = AIOKafkaClient(bootstrap_servers=bootstrap_servers)
     await client.bootstrap()
     try:
@@ -96,6 +96,6 @@ async def topic(bootstrap_servers: str, name: str) -> AsyncIterator[Topic]:
         partitions = client.cluster.partitions_for_topic(name)
         if not partitions:
             raise ProjectorFailed("topic_missing", f"topic {name} does not exist")
-        yield Topic(client, name, len(partitions))
+        yield TopicReader(client, name, len(partitions))
     finally:
         await client.close()
