@@ -94,7 +94,7 @@ CODES: Routes = {
         answer={
             "as_of": AT,
             "refused": None,
-            "would_happen": ["The code was blocked; its licenses stop at 2026-03-15 12:00 UTC."],
+            "would_happen": ["The code was blocked; its licenses stop on 2026-03-15 12:00 UTC."],
             "affected": [
                 {
                     "device_id": DEVICE,

@@ -121,7 +121,7 @@ def _operation(name: str, operation: Document, schemas: Schemas) -> Operation:
 
 
 def _object(schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the object that a body may be: one that may be left out stands beside null."""
+    """Return the schema of a body; an optional body is a choice between it and null."""
     options: list[Mapping[str, Any]] = schema.get("anyOf", [schema])
     return options[0]
 

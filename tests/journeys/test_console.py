@@ -33,7 +33,7 @@ def test_support_finds_out_why_a_device_is_unlicensed_and_what_was_done_to_its_c
     page = until(
         lambda: console.goes_to(f"/console/codes/{new.ref}/block"), lambda said: "1 device is affected" in said
     )
-    assert "takes over at" in page
+    assert "takes over on" in page
     assert "code blocked" in page
     assert f'href="/console/devices/{device.device_id}"' in console.shown.text
     assert "The code is blocked." in console.presses("Block it", reason="paid with a stolen card")
@@ -50,7 +50,7 @@ def test_support_finds_out_why_a_device_is_unlicensed_and_what_was_done_to_its_c
     refused = next(event for event in device.history() if event["type"] == "ActivationRefused")
     assert f'href="#event-{refused["event_id"]}"' in shown
     assert f'id="event-{refused["event_id"]}"' in shown
-    assert "decided by the activation service at" in page
+    assert "decided by the activation service on" in page
     _follows_every_link_to(console, f"/console/codes/{new.ref}")
     assert "paid with a stolen card – Grace, console" in console.page.text
 

@@ -64,7 +64,7 @@ def test_the_articles_steps(system: System, vendor: Vendor, device: OwnedDevice,
     predicted = moment(device.license()["reserve"]["predicted_ends_at"])
     assert {instant(ends_at), instant(predicted)} <= set(window.instants)
     assert not window.offers("Activate now")
-    assert "Activate now becomes available at" in window.text
+    assert "Activate now becomes available on" in window.text
     time.reaches_the_end_of(shown)
     device.sees(runs_on(new))
     renewed = browser.goes_to(f"/devices/{device.device_id}/licensing")
@@ -307,5 +307,5 @@ def test_too_many_unknown_codes_make_the_device_wait_and_say_until_when(system: 
         browser.presses("Add", group1=new_code().reveal())
     device.sees(lambda seen: seen["adding_available_at"] is not None or was_refused("throttled")(seen))
     waits = browser.goes_to(f"/devices/{device.device_id}/licensing")
-    assert "You can enter the next code at" in waits.text
+    assert "You can enter the next code on" in waits.text
     assert not waits.offers("Enter activation code")

@@ -116,7 +116,7 @@ def _notices(answer: JsonObject) -> Iterator[Text]:
         yield text("The device's clock is off by {seconds} seconds.", seconds=answer["clock_offset_seconds"])
     if answer.get("adding_available_at"):
         yield (
-            *text("Too many unknown codes were tried here. The next code can be added at "),
+            *text("Too many unknown codes were tried here. The next code can be added on "),
             *_at(answer["adding_available_at"]),
             ".",
         )

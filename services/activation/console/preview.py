@@ -115,9 +115,9 @@ def _follows(row: Switchover, foreseen: SwitchForecast | None) -> Text:
         return text("{code} is in reserve", code=code)
     match foreseen.outcome:
         case "switches":
-            return text("{code} takes over at {at}", code=code, at=foreseen.switch_at)
+            return text("{code} takes over on {at}", code=code, at=foreseen.switch_at)
         case "fails":
             reason = (foreseen.reason or "").replace("_", " ")
-            return text("{code} is refused at {at}: {reason}", code=code, at=foreseen.switch_at, reason=reason)
+            return text("{code} is refused on {at}: {reason}", code=code, at=foreseen.switch_at, reason=reason)
         case "runs_on":
             return text("{code} stays in reserve", code=code)

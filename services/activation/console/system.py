@@ -90,7 +90,7 @@ async def _checkpoint(operations: AnyOperations) -> Text:
     except Problem:
         return ("The service finds no exported checkpoint of this log.",)
     at = datetime.fromisoformat(latest["made_at"])
-    words = "The latest signed checkpoint covers {events}; it was created {at}, {age} ago."
+    words = "The latest signed checkpoint covers {events}; it was created on {at}, {age} ago."
     return text(words, events=_events(latest["events"]), at=at, age=duration(latest["age_seconds"]))
 
 

@@ -155,7 +155,7 @@ def _entry(device: Device, state: LicenseState, shown: Representation) -> Entry:
 
 def _intro(device: Device, state: LicenseState, throttled: str | None) -> Text:
     if throttled is not None:
-        return text("You can enter the next code at {at}.", at=_moment(throttled))
+        return text("You can enter the next code on {at}.", at=_moment(throttled))
     if device.reserve is not None and device.reserve.awaits:
         return text("You can enter another code once the result is here.")
     if state.status == "active":

@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from shared.ledger.database import Pool
-from tests.activation.console.stand import Stand, standing
+from tests.activation.console.harness import Harness, running
 
 
 @pytest.fixture
-async def stand(activation_pool: Pool, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stand]:
+async def harness(activation_pool: Pool, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Harness]:
     """The console on a ledger as good as new."""
-    async with standing(activation_pool, tmp_path_factory.getbasetemp() / "console-keys") as stand:
-        yield stand
+    async with running(activation_pool, tmp_path_factory.getbasetemp() / "console-keys") as harness:
+        yield harness

@@ -8,7 +8,7 @@ import pytest
 from services.activation.console.console import COOKIE, GUESSES_PER_MINUTE
 from services.activation.console.login import safe_path
 from services.activation.console.sessions import VALID, NotLoggedIn, Sessions
-from tests.activation.console.stand import Browser, Stand, hidden_of
+from tests.activation.console.harness import Browser, Harness, hidden_of
 from tests.at_the_door import OPERATOR_KEY, OPERATOR_KEY_HASH
 
 PAGE = "/console"
@@ -19,16 +19,16 @@ LOOKS = (PAGE, "/console/codes?last_group=ABCDE", CODE, f"{CODE}/block", "/conso
 
 
 @pytest.mark.parametrize("path", LOOKS)
-async def test_every_page_needs_a_login_which_then_leads_there(path: str, stand: Stand) -> None:
-    async with stand.browser() as browser:
+async def test_every_page_needs_a_login_which_then_leads_there(path: str, harness: Harness) -> None:
+    async with harness.browser() as browser:
         page = await browser.get(path)
         assert page.status_code == 401
         entered = await browser.send_form("/console/login", page, name="Ada", key=OPERATOR_KEY)
         assert (entered.status_code, entered.headers["location"]) == (303, path)
 
 
-async def test_the_operator_key_opens_a_session_and_is_in_no_cookie(stand: Stand) -> None:
-    async with stand.browser() as browser:
+async def test_the_operator_key_opens_a_session_and_is_in_no_cookie(harness: Harness) -> None:
+    async with harness.browser() as browser:
         answer = await browser.log_in(name="Ada & Co")
         assert answer.headers["location"] == PAGE
         cookie = next(value for value in answer.headers.get_list("set-cookie") if value.startswith(f"{COOKIE}="))
@@ -39,7 +39,7 @@ async def test_the_operator_key_opens_a_session_and_is_in_no_cookie(stand: Stand
         page = await browser.get(PAGE)
     assert page.status_code == 200
     assert "Ada &amp; Co" in page.text
-    async with stand.browser("https://door") as browser:
+    async with harness.browser("https://door") as browser:
         assert "Secure" in (await browser.log_in()).headers["set-cookie"]
 
 
@@ -47,8 +47,8 @@ async def test_the_operator_key_opens_a_session_and_is_in_no_cookie(stand: Stand
     ("name", "key"),
     [("Ada", "guess"), ("Ada", ""), ("", OPERATOR_KEY), ("<b>Ada</b>", OPERATOR_KEY), ("Ada\nEve", OPERATOR_KEY)],
 )
-async def test_a_wrong_key_or_no_name_opens_nothing_and_repeats_no_key(name: str, key: str, stand: Stand) -> None:
-    async with stand.browser() as browser:
+async def test_a_wrong_key_or_no_name_opens_nothing_and_repeats_no_key(name: str, key: str, harness: Harness) -> None:
+    async with harness.browser() as browser:
         answer = await browser.log_in(name=name, key=key)
         assert answer.status_code == 403
         assert COOKIE not in browser.cookies
@@ -57,49 +57,49 @@ async def test_a_wrong_key_or_no_name_opens_nothing_and_repeats_no_key(name: str
         assert (await browser.get(PAGE)).status_code == 401
 
 
-async def test_guesses_are_throttled_by_address_and_others_still_get_in(stand: Stand) -> None:
-    async with stand.browser(address="192.0.2.9") as guesser:
+async def test_guesses_are_throttled_by_address_and_others_still_get_in(harness: Harness) -> None:
+    async with harness.browser(address="192.0.2.9") as guesser:
         answers = [await guesser.log_in(key="guess") for _ in range(GUESSES_PER_MINUTE + 1)]
         assert [answer.status_code for answer in answers] == [403] * GUESSES_PER_MINUTE + [429]
         assert (await guesser.log_in()).status_code == 429
-    async with stand.browser() as browser:
+    async with harness.browser() as browser:
         assert (await browser.log_in()).status_code == 303
 
 
-async def test_a_session_ends_after_eight_hours_and_with_the_logout_for_every_copy(stand: Stand) -> None:
-    async with await stand.operator() as browser, stand.browser() as copy:
+async def test_a_session_ends_after_eight_hours_and_with_the_logout_for_every_copy(harness: Harness) -> None:
+    async with await harness.operator() as browser, harness.browser() as copy:
         copy.cookies.set(COOKIE, browser.cookies[COOKIE])
-        stand.time.ahead = VALID - timedelta(minutes=1)
+        harness.time.ahead = VALID - timedelta(minutes=1)
         assert (await browser.get(PAGE)).status_code == 200
-        stand.time.ahead = VALID
+        harness.time.ahead = VALID
         assert (await browser.get(PAGE)).status_code == 401
-        stand.time.ahead = timedelta(0)
+        harness.time.ahead = timedelta(0)
         answer = await browser.send_form("/console/logout", await browser.get(PAGE))
         assert answer.headers["location"] == "/console/login"
         assert (await browser.get(PAGE)).status_code == 401
         assert (await copy.get(PAGE)).status_code == 401
 
 
-async def test_another_operator_key_ends_all_sessions(stand: Stand) -> None:
-    async with await stand.operator() as browser:
+async def test_another_operator_key_ends_all_sessions(harness: Harness) -> None:
+    async with await harness.operator() as browser:
         cookie = browser.cookies[COOKIE]
-    now = stand.time.now()
-    assert (await Sessions(stand.pool, OPERATOR_KEY_HASH).find(cookie, now=now)).operator.name == "Ada"
+    now = harness.time.now()
+    assert (await Sessions(harness.pool, OPERATOR_KEY_HASH).find(cookie, now=now)).operator.name == "Ada"
     with pytest.raises(NotLoggedIn):
-        await Sessions(stand.pool, "another").find(cookie, now=now)
+        await Sessions(harness.pool, "another").find(cookie, now=now)
 
 
 @pytest.mark.parametrize("cookie", ["", "guess", "x" * 5_000, "../../etc", "%00"])
-async def test_a_made_up_cookie_opens_nothing(cookie: str, stand: Stand) -> None:
-    async with stand.browser() as browser:
+async def test_a_made_up_cookie_opens_nothing(cookie: str, harness: Harness) -> None:
+    async with harness.browser() as browser:
         browser.cookies.set(COOKIE, cookie)
         assert (await browser.get(PAGE)).status_code == 401
 
 
 @pytest.mark.parametrize("path", FORMS)
-async def test_a_form_from_outside_this_session_does_nothing(path: str, stand: Stand) -> None:
+async def test_a_form_from_outside_this_session_does_nothing(path: str, harness: Harness) -> None:
     """Neither without a token, nor with that of another session, nor sent from another site."""
-    async with await stand.operator() as browser, await stand.operator("Eve") as other:
+    async with await harness.operator() as browser, await harness.operator("Eve") as other:
         own = hidden_of(await browser.get(PAGE), "/console/search")
         foreign = hidden_of(await other.get(PAGE), "/console/search")
         for data in ({}, {"order": "1"}, {"form": "é", "order": "1"}, foreign, {"form": own["form"]}):
@@ -112,8 +112,8 @@ async def test_a_form_from_outside_this_session_does_nothing(path: str, stand: S
         assert (await browser.get(PAGE)).status_code == 200
 
 
-async def test_the_login_form_too_is_accepted_only_from_its_own_page(stand: Stand) -> None:
-    async with stand.browser() as browser, stand.browser() as other:
+async def test_the_login_form_too_is_accepted_only_from_its_own_page(harness: Harness) -> None:
+    async with harness.browser() as browser, harness.browser() as other:
         page = await other.get("/console/login")
         data = {**hidden_of(page, "/console/login"), "name": "Ada", "key": OPERATOR_KEY}
         assert (await browser.post("/console/login", data=data)).status_code == 403
@@ -140,9 +140,9 @@ def test_a_login_leads_to_a_page_of_the_console_and_nowhere_else(asked: str, lea
     assert safe_path(asked) == leads_to
 
 
-async def test_a_link_from_another_site_finds_the_session_at_the_second_look(stand: Stand) -> None:
+async def test_a_link_from_another_site_finds_the_session_at_the_second_look(harness: Harness) -> None:
     """A strict cookie is not sent along with another site's link."""
-    async with stand.browser() as browser:
+    async with harness.browser() as browser:
         page = await browser.get(f"{PAGE}?x=%22", headers={"Sec-Fetch-Site": "cross-site"})
         assert f'content="0; url={PAGE}"' in page.text
         assert "http-equiv" not in (await browser.get(PAGE)).text
@@ -167,11 +167,11 @@ async def checked(browser: Browser, path: str) -> None:
         assert "immutable" in (await browser.get(asset)).headers["cache-control"]
 
 
-async def test_every_page_has_the_strictest_headers_and_loads_nothing_from_elsewhere(stand: Stand) -> None:
-    code = await stand.issue()
+async def test_every_page_has_the_strictest_headers_and_loads_nothing_from_elsewhere(harness: Harness) -> None:
+    code = await harness.issue()
     path = f"/console/codes/{code['code_ref']}"
-    async with stand.browser() as browser:
+    async with harness.browser() as browser:
         await checked(browser, "/console/login")
-    async with await stand.operator() as browser:
+    async with await harness.operator() as browser:
         for page in (PAGE, path, f"{path}/block", "/console/nowhere", "/console/devices/nobody"):
             await checked(browser, page)

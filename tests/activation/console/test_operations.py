@@ -17,7 +17,7 @@ from shared.ledger.clock import machine_now
 from shared.ledger.database import transaction
 from shared.ledger.events import append
 from shared.operations.readings import NOTE, STEP_SECONDS, on_step
-from tests.activation.console.stand import Browser, Stand
+from tests.activation.console.harness import Browser, Harness
 from tests.shared.records import OUTBOX, cause, record
 
 WAITING = {"workers": 1, "waiting": 0, "seconds": 0.0, "gap_waits": 0, "problem": None, "trend": None}
@@ -110,12 +110,12 @@ def device_answers(answers: Answers) -> Callable[[httpx.Request], httpx.Response
     return answer
 
 
-async def set_aside(stand: Stand, *, consumer: str = "code_view", reason: str = "position_gap") -> str:
+async def set_aside(harness: Harness, *, consumer: str = "code_view", reason: str = "position_gap") -> str:
     """Park a record in the activation service, and return its name."""
     entry = Parked(
         record(key=b"k", value=b'{"a":1}', partition=1, offset=2), reason, "position 3 of slice 4 is missing"
     )
-    async with transaction(stand.pool) as connection:
+    async with transaction(harness.pool) as connection:
         await append(connection, await park(connection, consumer, [entry], outbox=OUTBOX, cause=cause()))
     return f"{consumer}:1:2"
 
@@ -129,11 +129,11 @@ async def shown(browser: Browser, path: str, status: int = 200) -> str:
 # --- parked ---------------------------------------------------------------------------------------
 
 
-async def test_parked_messages_of_both_services_are_on_one_page(stand: Stand) -> None:
+async def test_parked_messages_of_both_services_are_on_one_page(harness: Harness) -> None:
     """R-122."""
-    parked_id = await set_aside(stand)
-    stand.devices.answers = device_answers({"operations/parked": {"messages": [MESSAGE], "waiting": 1, "next": None}})
-    async with await stand.operator() as browser:
+    parked_id = await set_aside(harness)
+    harness.devices.answers = device_answers({"operations/parked": {"messages": [MESSAGE], "waiting": 1, "next": None}})
+    async with await harness.operator() as browser:
         page = await shown(browser, "/console/parked")
     assert f'href="/console/parked/{parked_id}"' in page
     assert 'href="/console/parked/device.commands:3:7"' in page
@@ -141,24 +141,24 @@ async def test_parked_messages_of_both_services_are_on_one_page(stand: Stand) ->
     assert "<caption" in page
 
 
-async def test_a_message_of_the_device_service_is_shown_escaped_and_redriven_through_its_api(stand: Stand) -> None:
+async def test_a_message_of_the_device_service_is_shown_escaped_and_redriven_through_its_api(harness: Harness) -> None:
     """R-122."""
     path = "operations/parked/device.commands:3:7"
     would = {"would_record": [{"type": "LicenseRemoved", "stream_id": "d"}]}
-    stand.devices.answers = device_answers({path: MESSAGE, f"{path}/redrive": would})
-    async with await stand.operator() as browser:
+    harness.devices.answers = device_answers({path: MESSAGE, f"{path}/redrive": would})
+    async with await harness.operator() as browser:
         page = await browser.get("/console/parked/device.commands:3:7")
         assert "&lt;b&gt;d&lt;/b&gt;" in page.text
         assert "<strong>LicenseRemoved</strong> for d" in page.text
         answer = await browser.send_form("/console/parked/device.commands:3:7/redrive", page)
     assert answer.headers["location"] == "/console/parked/device.commands:3:7"
-    assert [(each.method, each.url.path) for each in stand.devices.asked][-1] == ("POST", f"/v1/{path}/redrive")
+    assert [(each.method, each.url.path) for each in harness.devices.asked][-1] == ("POST", f"/v1/{path}/redrive")
 
 
-async def test_a_discard_names_who_and_why_and_stays_visible(stand: Stand) -> None:
+async def test_a_discard_names_who_and_why_and_stays_visible(harness: Harness) -> None:
     """R-122, R-127."""
-    path = f"/console/parked/{await set_aside(stand)}"
-    async with await stand.operator("Ada") as browser:
+    path = f"/console/parked/{await set_aside(harness)}"
+    async with await harness.operator("Ada") as browser:
         page = await browser.get(path)
         assert "Its slice keeps waiting." in page.text
         empty = await browser.send_form(f"{path}/discard", page, reason=" ")
@@ -172,14 +172,14 @@ async def test_a_discard_names_who_and_why_and_stays_visible(stand: Stand) -> No
         assert "/discard" not in page_after
         assert path in await shown(browser, "/console/parked?state=discarded")
         assert path not in await shown(browser, "/console/parked")
-    notes = await stand.pool.fetch("select data from event where type = 'MessageDiscarded'")
+    notes = await harness.pool.fetch("select data from event where type = 'MessageDiscarded'")
     assert ["Ada" in json.loads(row["data"])["note"] for row in notes] == [True]
 
 
-async def test_what_cannot_be_redriven_says_why_and_has_no_button(stand: Stand) -> None:
+async def test_what_cannot_be_redriven_says_why_and_has_no_button(harness: Harness) -> None:
     """R-118: a projection accepts nothing out of order."""
-    path = f"/console/parked/{await set_aside(stand)}"
-    async with await stand.operator() as browser:
+    path = f"/console/parked/{await set_aside(harness)}"
+    async with await harness.operator() as browser:
         page = await browser.get(path)
         assert "code_view is a projection: rebuild it" in page.text
         assert f"{path}/redrive" not in page.text
@@ -188,8 +188,8 @@ async def test_what_cannot_be_redriven_says_why_and_has_no_button(stand: Stand) 
         assert (answer.status_code, "Nothing was done." in answer.text) == (409, True)
 
 
-async def test_every_page_says_when_the_device_service_is_unavailable(stand: Stand) -> None:
-    async with await stand.operator() as browser:
+async def test_every_page_says_when_the_device_service_is_unavailable(harness: Harness) -> None:
+    async with await harness.operator() as browser:
         assert "The device service is not responding." in await shown(browser, "/console/parked")
         page = await shown(browser, "/console/parked/device.commands:3:7", 503)
         assert "The device service is not responding" in page
@@ -202,19 +202,19 @@ async def test_every_page_says_when_the_device_service_is_unavailable(stand: Sta
 @pytest.mark.parametrize(
     "path", ["parked/code_view:1:9", "parked/nonsense", "projections/activation/nothing", "projections/other/code_view"]
 )
-async def test_what_does_not_exist_is_a_page_that_says_so(path: str, stand: Stand) -> None:
-    async with await stand.operator() as browser:
+async def test_what_does_not_exist_is_a_page_that_says_so(path: str, harness: Harness) -> None:
+    async with await harness.operator() as browser:
         await shown(browser, f"/console/{path}", 404)
 
 
 # --- system ----------------------------------------------------------------------------------------
 
 
-async def test_lags_are_shown_in_seconds_with_their_trend_in_words(stand: Stand) -> None:
+async def test_lags_are_shown_in_seconds_with_their_trend_in_words(harness: Harness) -> None:
     for steps_ago in range(40, -1, -1):
         at = on_step(machine_now() - timedelta(seconds=steps_ago * STEP_SECONDS))
-        await stand.pool.execute(NOTE, at, "1", CODE_VIEW.name, 1_234, 100.0 - steps_ago, 0, at, None)
-    async with await stand.operator() as browser:
+        await harness.pool.execute(NOTE, at, "1", CODE_VIEW.name, 1_234, 100.0 - steps_ago, 0, at, None)
+    async with await harness.operator() as browser:
         page = await shown(browser, "/console/system")
     assert 'aria-label="Lag in the last 15 minutes: at most 1 min 40 s, now 1 min 40 s, rising"' in page
     assert "Behind, rising" in page
@@ -223,15 +223,15 @@ async def test_lags_are_shown_in_seconds_with_their_trend_in_words(stand: Stand)
     assert "no worker has told how far it is" in page
 
 
-async def test_both_services_are_on_the_system_page(stand: Stand) -> None:
+async def test_both_services_are_on_the_system_page(harness: Harness) -> None:
     consumers = [{"name": "device.verdicts", "topic": "t", "handled": 1, "parked": 2, **WAITING, **MOVED}]
-    stand.devices.answers = device_answers(
+    harness.devices.answers = device_answers(
         {
             "operations/consumers": {"consumers": consumers, "relay": {"topic": "t", **WAITING, **MOVED}},
             "operations/projections": {"projections": [PROJECTION]},
         }
     )
-    async with await stand.operator() as browser:
+    async with await harness.operator() as browser:
         page = await shown(browser, "/console/system")
     assert "Verdicts from the activation service" in page
     assert "2 parked" in page
@@ -242,10 +242,10 @@ async def test_both_services_are_on_the_system_page(stand: Stand) -> None:
 # --- rebuilds --------------------------------------------------------------------------------------
 
 
-async def test_a_rebuild_is_ordered_once_and_its_progress_needs_no_script(stand: Stand) -> None:
+async def test_a_rebuild_is_ordered_once_and_its_progress_needs_no_script(harness: Harness) -> None:
     """R-118."""
     path = f"/console/projections/activation/{CODE_VIEW.name}"
-    async with await stand.operator() as browser:
+    async with await harness.operator() as browser:
         page = await browser.get(path)
         assert "half of the machine" in page.text
         for _ in range(2):
@@ -255,33 +255,33 @@ async def test_a_rebuild_is_ordered_once_and_its_progress_needs_no_script(stand:
     assert "<progress" in page_after
     assert '<noscript><meta http-equiv="refresh" content="2"></noscript>' in page_after
     assert "Running" in page_after
-    assert await stand.pool.fetchval("select source from rebuild_order") == "ledger"
+    assert await harness.pool.fetchval("select source from rebuild_order") == "ledger"
 
 
-async def test_a_rebuild_shows_its_progress_and_remaining_time(stand: Stand) -> None:
+async def test_a_rebuild_shows_its_progress_and_remaining_time(harness: Harness) -> None:
     listed = {"projections": [{**PROJECTION, "rebuild": REBUILD}]}
-    stand.devices.answers = device_answers({"operations/projections": listed})
-    async with await stand.operator() as browser:
+    harness.devices.answers = device_answers({"operations/projections": listed})
+    async with await harness.operator() as browser:
         page = await shown(browser, "/console/projections/device/license_view")
     assert "500 of 2,000 events (25%), 300 per second, about 5.0 s left" in page
 
 
 @pytest.mark.parametrize(("ended", "texts"), ENDED, ids=lambda value: value["state"] if isinstance(value, dict) else "")
-async def test_the_outcome_of_a_rebuild_is_shown(ended: dict[str, Any], texts: list[str], stand: Stand) -> None:
+async def test_the_outcome_of_a_rebuild_is_shown(ended: dict[str, Any], texts: list[str], harness: Harness) -> None:
     """R-118."""
     finished = {"finished_at": "2026-03-01T12:01:00.000Z"} if ended["state"] != "interrupted" else {}
     listed = {"projections": [{**PROJECTION, "rebuild": {**REBUILD, **finished, **ended}}]}
-    stand.devices.answers = device_answers({"operations/projections": listed})
-    async with await stand.operator() as browser:
+    harness.devices.answers = device_answers({"operations/projections": listed})
+    async with await harness.operator() as browser:
         page = await shown(browser, "/console/projections/device/license_view")
     assert [words for words in texts if words not in page] == []
     assert ("Replace the table although 21 rows differ" in page) == (ended["state"] == "differs")
     assert "http-equiv" not in page
 
 
-async def test_the_log_of_the_other_service_is_read_from_kafka_only(stand: Stand) -> None:
+async def test_the_log_of_the_other_service_is_read_from_kafka_only(harness: Harness) -> None:
     path = f"/console/projections/activation/{FORECAST.name}"
-    async with await stand.operator() as browser:
+    async with await harness.operator() as browser:
         page = await browser.get(path)
         assert 'value="ledger"' not in page.text
         answer = await browser.send_form(path, page, source="ledger")
@@ -309,25 +309,25 @@ def test_the_differing_parts_of_two_rows_are_found(
 @pytest.mark.parametrize(
     "path", ["parked/code_view:1:2/redrive", "parked/code_view:1:2/discard", "projections/activation/code_view"]
 )
-async def test_a_form_from_outside_this_session_does_nothing(path: str, stand: Stand) -> None:
-    await set_aside(stand)
-    async with await stand.operator() as browser:
+async def test_a_form_from_outside_this_session_does_nothing(path: str, harness: Harness) -> None:
+    await set_aside(harness)
+    async with await harness.operator() as browser:
         for fields in ({}, {"form": "0" * 64, "order": "1", "reason": "good enough"}):
             answer = await browser.post(f"/console/{path}", data=fields)
             assert answer.status_code == 403
-    assert await stand.pool.fetchval("select count(*) from event where type <> 'MessageParked'") == 0
-    assert await stand.pool.fetchval("select count(*) from rebuild_order") == 0
+    assert await harness.pool.fetchval("select count(*) from event where type <> 'MessageParked'") == 0
+    assert await harness.pool.fetchval("select count(*) from rebuild_order") == 0
 
 
 @pytest.mark.parametrize(
     "path", ["parked", "parked/code_view:1:2", "system", "forecast", "projections/activation/code_view"]
 )
-async def test_nobody_sees_operations_without_a_login(path: str, stand: Stand) -> None:
-    async with stand.browser() as browser:
+async def test_nobody_sees_operations_without_a_login(path: str, harness: Harness) -> None:
+    async with harness.browser() as browser:
         assert "Operator key" in await shown(browser, f"/console/{path}", 401)
 
 
-async def test_a_forecast_without_failures_says_so(stand: Stand) -> None:
-    async with await stand.operator() as browser:
+async def test_a_forecast_without_failures_says_so(harness: Harness) -> None:
+    async with await harness.operator() as browser:
         page = await shown(browser, "/console/forecast?days=90")
     assert "none of the 0 switches in the next 90 days will fail" in page

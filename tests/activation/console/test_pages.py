@@ -5,7 +5,7 @@ import httpx
 from services.activation.console.event_sentences import SENTENCES
 from services.activation.forecast import Current, Switchover
 from shared.messages import ACTIVATION_EVENTS, DEVICE_EVENTS, PARKING_EVENTS
-from tests.activation.console.stand import Stand
+from tests.activation.console.harness import Harness
 from tests.at_the_door import OPERATOR, told
 from tests.scenarios import NOON
 
@@ -17,11 +17,11 @@ def test_every_event_of_both_logs_has_a_sentence() -> None:
     assert set(SENTENCES) == names - {event.__name__ for event in PARKING_EVENTS}
 
 
-async def test_the_page_of_a_code_shows_its_status_seats_and_purchases(stand: Stand) -> None:
+async def test_the_page_of_a_code_shows_its_status_seats_and_purchases(harness: Harness) -> None:
     """R-66, R-82, R-90."""
-    code = await stand.issue(seats=2)
-    await stand.activated(code["code_ref"], "device-1")
-    async with await stand.operator() as browser:
+    code = await harness.issue(seats=2)
+    await harness.activated(code["code_ref"], "device-1")
+    async with await harness.operator() as browser:
         bought = {"code_ref": code["code_ref"], "order_id": "A-17 <b>"}
         told(202, await browser.post("/v1/purchases", json=bought, headers=OPERATOR))
         page = await browser.get(f"/console/codes/{code['code_ref']}")
@@ -36,51 +36,51 @@ async def test_the_page_of_a_code_shows_its_status_seats_and_purchases(stand: St
     assert "The device service is not responding" in page.text
 
 
-async def test_a_code_that_was_never_issued_has_no_page(stand: Stand) -> None:
-    async with await stand.operator() as browser:
+async def test_a_code_that_was_never_issued_has_no_page(harness: Harness) -> None:
+    async with await harness.operator() as browser:
         for path in (f"/console/codes/{7:032x}", "/console/codes/%2e%2e", f"/console/codes/{7:032x}/block"):
             assert (await browser.get(path)).status_code == 404
 
 
-async def test_a_codes_timeline_is_paged_from_the_latest_and_includes_the_devices_events(stand: Stand) -> None:
+async def test_a_codes_timeline_is_paged_from_the_latest_and_includes_the_devices_events(harness: Harness) -> None:
     """R-124: by cause, not by time alone."""
-    code = await stand.issue(seats=100)
-    await stand.activated(code["code_ref"], *(f"device-{number}" for number in range(40)))
-    latest = (await stand.history(code["code_ref"]))[-1]
+    code = await harness.issue(seats=100)
+    await harness.activated(code["code_ref"], *(f"device-{number}" for number in range(40)))
+    latest = (await harness.history(code["code_ref"]))[-1]
     cause = {**latest, "type": "CodeAdded", "event_id": latest["causation_id"], "causation_id": None}
     cause |= {"data": {"last_group": code["last_group"], "purpose": "immediate"}, "device_id": "device-39"}
     applied = {**latest, "event_id": "0" * 36, "causation_id": latest["event_id"], "device_id": "device-39"}
-    stand.devices.answers = lambda _: httpx.Response(200, json={"events": [cause, applied]})
-    async with await stand.operator() as browser:
+    harness.devices.answers = lambda _: httpx.Response(200, json={"events": [cause, applied]})
+    async with await harness.operator() as browser:
         page = await browser.get(f"/console/codes/{code['code_ref']}")
         # the evidence of the why answer names versions too: the pager is the last link
         earlier = page.text.rpartition("before=")[2].partition("#")[0]
         older = await browser.get(f"/console/codes/{code['code_ref']}?before={earlier}")
     assert page.text.count('class="activation"') == 30
     assert page.text.index("was added for immediate activation") < page.text.index(f'id="event-{latest["event_id"]}"')
-    assert "applied by the device service at" in page.text
+    assert "applied by the device service on" in page.text
     assert older.text.count('class="activation"') == 11
     assert "CodeIssued" in older.text
 
 
-async def test_while_the_device_service_is_unavailable_the_page_shows_what_is_known_here(stand: Stand) -> None:
-    code = await stand.issue()
-    await stand.activated(code["code_ref"], "device-1")
+async def test_while_the_device_service_is_unavailable_the_page_shows_what_is_known_here(harness: Harness) -> None:
+    code = await harness.issue()
+    await harness.activated(code["code_ref"], "device-1")
     current = Current(code_ref=code["code_ref"], ends_at=NOON)
-    await stand.foresees(Switchover(device_id="device-1", product="antivirus", region="DE", license=current))
-    async with await stand.operator() as browser:
+    await harness.foresees(Switchover(device_id="device-1", product="antivirus", region="DE", license=current))
+    async with await harness.operator() as browser:
         page = await browser.get(DEVICE)
     assert page.status_code == 200
     assert "The device service is not responding" in page.text
     assert f"/console/codes/{code['code_ref']}" in page.text
 
 
-async def test_a_refusal_of_the_device_service_is_shown_on_the_page(stand: Stand) -> None:
+async def test_a_refusal_of_the_device_service_is_shown_on_the_page(harness: Harness) -> None:
     """R-125."""
-    await stand.foresees(Switchover(device_id="device-1", product="antivirus", region="DE"))
+    await harness.foresees(Switchover(device_id="device-1", product="antivirus", region="DE"))
     problem = {"code": "in_the_future", "detail": "at lies in the future"}
-    stand.devices.answers = lambda _: httpx.Response(422, json=problem)
-    async with await stand.operator() as browser:
+    harness.devices.answers = lambda _: httpx.Response(422, json=problem)
+    async with await harness.operator() as browser:
         page = await browser.get(f"{DEVICE}?at=2999-01-01")
         assert "At lies in the future." in page.text
         wrong = await browser.get(f"{DEVICE}?at=<b>soon")
@@ -88,16 +88,16 @@ async def test_a_refusal_of_the_device_service_is_shown_on_the_page(stand: Stand
     assert "<b>soon" not in wrong.text
 
 
-async def test_a_device_that_was_never_enrolled_has_no_page(stand: Stand) -> None:
-    stand.devices.answers = lambda _: httpx.Response(404, json={"code": "unknown_device", "detail": "no such"})
-    async with await stand.operator() as browser:
+async def test_a_device_that_was_never_enrolled_has_no_page(harness: Harness) -> None:
+    harness.devices.answers = lambda _: httpx.Response(404, json={"code": "unknown_device", "detail": "no such"})
+    async with await harness.operator() as browser:
         assert (await browser.get("/console/devices/nobody")).status_code == 404
 
 
-async def test_the_device_service_gets_a_one_minute_token_and_never_the_operator_key(stand: Stand) -> None:
-    async with await stand.operator("Ada") as browser:
+async def test_the_device_service_gets_a_one_minute_token_and_never_the_operator_key(harness: Harness) -> None:
+    async with await harness.operator("Ada") as browser:
         await browser.get(DEVICE)
-    credential = stand.devices.asked[0].headers["authorization"].removeprefix("Bearer ")
-    claims = stand.keys.public.verify(credential, kind="perennial-operator")
+    credential = harness.devices.asked[0].headers["authorization"].removeprefix("Bearer ")
+    claims = harness.keys.public.verify(credential, kind="perennial-operator")
     assert (claims["sub"], claims["aud"]) == ("Ada", "device")
-    assert 0 < claims["exp"] - stand.time.now().timestamp() <= 60
+    assert 0 < claims["exp"] - harness.time.now().timestamp() <= 60

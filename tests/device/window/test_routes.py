@@ -1,4 +1,4 @@
-"""The window's routes on a real ledger, in this process: who gets in, what a browser is told, what a form may do."""
+"""The window's routes on a real ledger, in this process: access, headers, and what forms may do."""
 
 import asyncio
 import re
@@ -44,8 +44,8 @@ class Time:
 
 
 @dataclass(frozen=True, slots=True)
-class Stand:
-    """The service's doors and its window."""
+class Harness:
+    """The service's API and its window."""
 
     app: FastAPI
     time: Time
@@ -66,13 +66,13 @@ class Owner:
 
     @property
     def page(self) -> str:
-        """Where its window is."""
+        """The path of its window."""
         return f"/devices/{self.device_id}/licensing"
 
 
 @pytest.fixture(autouse=True)
-def no_verdict_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody keeps the view here, nor answers."""
+def no_wait_for_verdicts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No consumer runs here, so no verdict comes."""
     monkeypatch.setattr(window, "SETTLE_SECONDS_MAX", 0.0)
 
 
@@ -82,13 +82,13 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> KeyRing:
 
 
 @pytest.fixture
-async def stand(device_pool: Pool, keys: KeyRing) -> AsyncIterator[Stand]:
-    async with standing(device_pool, keys) as stand:
-        yield stand
+async def harness(device_pool: Pool, keys: KeyRing) -> AsyncIterator[Harness]:
+    async with running(device_pool, keys) as harness:
+        yield harness
 
 
 @asynccontextmanager
-async def standing(pool: Pool, keys: KeyRing | None) -> AsyncIterator[Stand]:
+async def running(pool: Pool, keys: KeyRing | None) -> AsyncIterator[Harness]:
     handler = CommandHandler(DECIDER, DeviceStore(), SANDBOX_OUTBOX)
     queue, time, stopping = CommandQueue(handler, pool=pool, on_append=nothing), Time(), asyncio.Event()
     doors = Doors(
@@ -107,14 +107,14 @@ async def standing(pool: Pool, keys: KeyRing | None) -> AsyncIterator[Stand]:
     app.include_router(routes(Window(doors=doors, stopping=stopping, now=time.now)))
     allow_forms(app, under=PAGES, bytes_max=FORM_BYTES_MAX)
     serving = asyncio.create_task(queue.run())
-    yield Stand(app, time, stopping)
+    yield Harness(app, time, stopping)
     serving.cancel()
     with suppress(asyncio.CancelledError):
         await serving
 
 
-async def enrolled(stand: Stand) -> Owner:
-    async with stand.browser() as nobody:
+async def enrolled(harness: Harness) -> Owner:
+    async with harness.browser() as nobody:
         answer = told(201, await nobody.post("/v1/devices", json=ANTIVIRUS, headers=OPERATOR))
     return Owner(answer["device_id"], answer["token"])
 
@@ -140,8 +140,8 @@ def fields(html: str, action: str) -> dict[str, str]:
     return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', form[0]))
 
 
-async def history(stand: Stand, owner: Owner) -> list[str]:
-    async with stand.browser() as operator:
+async def history(harness: Harness, owner: Owner) -> list[str]:
+    async with harness.browser() as operator:
         page = told(200, await operator.get(f"/v1/devices/{owner.device_id}/history", headers=OPERATOR))
     return [event["type"] for event in page["events"]]
 
@@ -149,9 +149,9 @@ async def history(stand: Stand, owner: Owner) -> list[str]:
 # --- who gets in -------------------------------------------------------------------------------------
 
 
-async def test_a_link_opens_the_window_and_leaves_nothing_of_itself_in_the_address(stand: Stand) -> None:
-    owner = await enrolled(stand)
-    async with stand.browser() as browser:
+async def test_a_link_opens_the_window_and_disappears_from_the_address(harness: Harness) -> None:
+    owner = await enrolled(harness)
+    async with harness.browser() as browser:
         arrived = await browser.get(await link_to(browser, owner))
         assert (arrived.status_code, arrived.headers["location"]) == (303, owner.page)
         page = await browser.get(owner.page)
@@ -160,19 +160,19 @@ async def test_a_link_opens_the_window_and_leaves_nothing_of_itself_in_the_addre
         assert page.text.count("<h1") == 1
 
 
-async def test_the_cookie_is_of_one_window_and_out_of_reach(stand: Stand) -> None:
-    owner = await enrolled(stand)
+async def test_the_cookie_is_for_one_window_and_out_of_reach(harness: Harness) -> None:
+    owner = await enrolled(harness)
     for url, secure in (("http://door", False), ("https://door", True)):
-        async with stand.browser(url) as browser:
+        async with harness.browser(url) as browser:
             cookie = (await browser.get(await link_to(browser, owner))).headers["set-cookie"]
             assert {"HttpOnly", "SameSite=strict", f"Path={owner.page}"} <= set(cookie.split("; "))
             assert ("Secure" in cookie.split("; ")) == secure
 
 
-async def test_without_a_link_nobody_learns_whether_a_device_exists(stand: Stand) -> None:
+async def test_without_a_link_nobody_learns_whether_a_device_exists(harness: Harness) -> None:
     """R-109."""
-    owner = await enrolled(stand)
-    async with stand.browser() as stranger:
+    owner = await enrolled(harness)
+    async with harness.browser() as stranger:
         for path in ("", "/code", "/added", "/stream"):
             known = await stranger.get(f"{owner.page}{path}")
             unknown = await stranger.get(f"/devices/nobody/licensing{path}")
@@ -182,13 +182,13 @@ async def test_without_a_link_nobody_learns_whether_a_device_exists(stand: Stand
         assert (await stranger.post("/v1/devices/nobody/licensing-link")).status_code == 401
 
 
-async def test_a_link_that_is_over_or_of_another_device_opens_nothing(stand: Stand) -> None:
-    owner, other = await enrolled(stand), await enrolled(stand)
-    async with stand.browser() as browser:
+async def test_a_link_that_is_expired_or_for_another_device_opens_nothing(harness: Harness) -> None:
+    owner, other = await enrolled(harness), await enrolled(harness)
+    async with harness.browser() as browser:
         link = await link_to(browser, owner)
         elsewhere = await browser.get(link.replace(owner.device_id, other.device_id, 1))
         assert (elsewhere.status_code, "another device" in elsewhere.text) == (403, True)
-        stand.time.ahead = timedelta(minutes=11)
+        harness.time.ahead = timedelta(minutes=11)
         late = await browser.get(link)
         assert (late.status_code, "too old" in late.text) == (401, True)
         assert not browser.cookies
@@ -196,10 +196,10 @@ async def test_a_link_that_is_over_or_of_another_device_opens_nothing(stand: Sta
         assert (await browser.get(f"{owner.page}?link={'x' * 9_000}")).status_code == 404
 
 
-async def test_a_cookie_of_one_device_opens_no_other_window_and_dies_with_the_token(stand: Stand) -> None:
+async def test_a_cookie_of_one_device_opens_no_other_window_and_ends_with_the_token(harness: Harness) -> None:
     """R-83, R-109."""
-    owner, other = await enrolled(stand), await enrolled(stand)
-    async with stand.browser() as browser:
+    owner, other = await enrolled(harness), await enrolled(harness)
+    async with harness.browser() as browser:
         await opens(browser, owner)
         (cookie,) = browser.cookies.jar
         carried = {"Cookie": f"{cookie.name}={cookie.value}"}
@@ -208,18 +208,18 @@ async def test_a_cookie_of_one_device_opens_no_other_window_and_dies_with_the_to
         assert (await browser.get(owner.page)).status_code == 401
 
 
-async def test_a_session_is_over_after_a_while(stand: Stand) -> None:
-    owner = await enrolled(stand)
-    async with stand.browser() as browser:
+async def test_a_session_expires(harness: Harness) -> None:
+    owner = await enrolled(harness)
+    async with harness.browser() as browser:
         await opens(browser, owner)
-        stand.time.ahead = timedelta(hours=8, minutes=1)
+        harness.time.ahead = timedelta(hours=8, minutes=1)
         over = await browser.get(owner.page)
         assert (over.status_code, "closed itself" in over.text) == (401, True)
 
 
-async def test_a_link_in_a_page_of_another_site_works_too(stand: Stand) -> None:
-    owner = await enrolled(stand)
-    async with stand.browser() as browser:
+async def test_a_link_on_another_site_works_too(harness: Harness) -> None:
+    owner = await enrolled(harness)
+    async with harness.browser() as browser:
         arrived = await browser.get(await link_to(browser, owner), headers={"Sec-Fetch-Site": "cross-site"})
         assert arrived.status_code == 200
         assert f"0; url={owner.page}" in arrived.text
@@ -227,19 +227,19 @@ async def test_a_link_in_a_page_of_another_site_works_too(stand: Stand) -> None:
 
 
 async def test_a_service_without_a_signing_key_says_so(device_pool: Pool) -> None:
-    async with standing(device_pool, None) as stand:
-        owner = await enrolled(stand)
-        async with stand.browser() as browser:
+    async with running(device_pool, None) as harness:
+        owner = await enrolled(harness)
+        async with harness.browser() as browser:
             page = await browser.get(owner.page)
             assert (page.status_code, "without a key" in page.text) == (503, True)
 
 
-# --- what a browser is told ------------------------------------------------------------------------------
+# --- headers and files -----------------------------------------------------------------------------------
 
 
-async def test_every_page_has_the_strictest_headers_and_loads_nothing_from_elsewhere(stand: Stand) -> None:
-    owner = await enrolled(stand)
-    async with stand.browser() as browser:
+async def test_every_page_has_the_strictest_headers_and_loads_nothing_from_elsewhere(harness: Harness) -> None:
+    owner = await enrolled(harness)
+    async with harness.browser() as browser:
         await opens(browser, owner)
         for path in ("", "/code", "/added"):
             page = await browser.get(f"{owner.page}{path}")
@@ -253,9 +253,9 @@ async def test_every_page_has_the_strictest_headers_and_loads_nothing_from_elsew
             assert not re.search(r"<style|style=|<script>|\son\w+=|https?://", page.text)
 
 
-async def test_a_page_weighs_little_and_its_files_are_kept_for_ever(stand: Stand) -> None:
-    owner = await enrolled(stand)
-    async with stand.browser() as browser:
+async def test_a_page_is_light_and_its_files_are_cached_forever(harness: Harness) -> None:
+    owner = await enrolled(harness)
+    async with harness.browser() as browser:
         page = await opens(browser, owner)
         files = [await browser.get(path) for path in re.findall(r'(?:href|src)="(/licensing-assets/[^"]+)"', page.text)]
         assert len(files) == 4
@@ -265,9 +265,9 @@ async def test_a_page_weighs_little_and_its_files_are_kept_for_ever(stand: Stand
         assert (await browser.get("/licensing-assets/..%2F__init__.py")).status_code == 404
 
 
-async def test_dates_are_told_in_the_readers_language(stand: Stand) -> None:
-    owner = await enrolled(stand)
-    async with stand.browser() as browser:
+async def test_dates_are_shown_in_the_readers_language(harness: Harness) -> None:
+    owner = await enrolled(harness)
+    async with harness.browser() as browser:
         await opens(browser, owner)
         page = await browser.get(owner.page, headers={"Accept-Language": "de"})
         assert re.search(
@@ -278,29 +278,29 @@ async def test_dates_are_told_in_the_readers_language(stand: Stand) -> None:
 # --- what a form may do -------------------------------------------------------------------------------------
 
 
-async def test_a_form_posted_twice_has_one_effect(stand: Stand) -> None:
+async def test_a_form_posted_twice_has_one_effect(harness: Harness) -> None:
     """R-09."""
-    owner, code = await enrolled(stand), new_code().reveal()
-    async with stand.browser() as browser:
+    owner, code = await enrolled(harness), new_code().reveal()
+    async with harness.browser() as browser:
         await opens(browser, owner)
         form = fields((await browser.get(f"{owner.page}/code")).text, "/code") | {"group1": code}
         for _ in range(3):
             done = await browser.post(f"{owner.page}/code", data=form)
             assert (done.status_code, done.headers["location"]) == (303, f"{owner.page}/added")
-    assert await history(stand, owner) == ["DeviceEnrolled", "CodeAdded"]
+    assert await history(harness, owner) == ["DeviceEnrolled", "CodeAdded"]
 
 
-async def test_a_form_that_comes_back_with_another_code_asks_again(stand: Stand) -> None:
+async def test_a_form_sent_again_with_another_code_asks_again(harness: Harness) -> None:
     """R-09: Back after Add."""
-    owner = await enrolled(stand)
-    async with stand.browser() as browser:
+    owner = await enrolled(harness)
+    async with harness.browser() as browser:
         await opens(browser, owner)
         form = fields((await browser.get(f"{owner.page}/code")).text, "/code")
         await browser.post(f"{owner.page}/code", data=form | {"group1": new_code().reveal()})
         again = await browser.post(f"{owner.page}/code", data=form | {"group1": new_code().reveal()})
         assert (again.status_code, "already sent" in again.text) == (422, True)
         assert fields(again.text, "/code")["order"] != form["order"]
-    assert await history(stand, owner) == ["DeviceEnrolled", "CodeAdded"]
+    assert await history(harness, owner) == ["DeviceEnrolled", "CodeAdded"]
 
 
 async def without_token(form: dict[str, str]) -> dict[str, Any]:
@@ -333,29 +333,29 @@ type Forging = Callable[[dict[str, str]], Coroutine[Any, Any, dict[str, Any]]]
 @pytest.mark.parametrize(
     "forge", [without_token, of_nobody, without_order, from_elsewhere, unreadable, with_many_fields]
 )
-async def test_a_form_that_the_window_did_not_draw_does_nothing(forge: Forging, stand: Stand) -> None:
-    owner = await enrolled(stand)
-    async with stand.browser() as browser:
+async def test_a_form_that_is_not_the_windows_own_does_nothing(forge: Forging, harness: Harness) -> None:
+    owner = await enrolled(harness)
+    async with harness.browser() as browser:
         await opens(browser, owner)
         form = fields((await browser.get(f"{owner.page}/code")).text, "/code") | {"group1": new_code().reveal()}
         for path in ("/code", "/code/reading", "/activate-now", "/remove", "/check-now"):
             refused = await browser.post(f"{owner.page}{path}", **await forge(form))
             assert (refused.status_code, "Nothing was done" in refused.text) == (403, True)
-    assert await history(stand, owner) == ["DeviceEnrolled"]
+    assert await history(harness, owner) == ["DeviceEnrolled"]
 
 
-async def test_a_form_of_another_session_does_nothing(stand: Stand) -> None:
-    owner = await enrolled(stand)
-    async with stand.browser() as browser, stand.browser() as other:
+async def test_a_form_of_another_session_does_nothing(harness: Harness) -> None:
+    owner = await enrolled(harness)
+    async with harness.browser() as browser, harness.browser() as other:
         await opens(other, owner)
         page = await opens(browser, owner)
         refused = await other.post(f"{owner.page}/check-now", data=fields(page.text, "/check-now"))
         assert refused.status_code == 403
 
 
-async def test_bodies_are_small_forms_there_and_json_everywhere_else(stand: Stand) -> None:
-    owner = await enrolled(stand)
-    async with stand.browser() as browser:
+async def test_bodies_are_small_forms_for_the_window_and_json_everywhere_else(harness: Harness) -> None:
+    owner = await enrolled(harness)
+    async with harness.browser() as browser:
         await opens(browser, owner)
         assert (await browser.post(f"{owner.page}/code", json={})).status_code == 415
         assert (await browser.post(f"{owner.page}/code", data={"a": "x" * 20_000})).status_code == 413
@@ -363,10 +363,10 @@ async def test_bodies_are_small_forms_there_and_json_everywhere_else(stand: Stan
 
 
 @pytest.mark.parametrize("typed", ['"><script>alert(1)</script>', "7" * 5_000, "А" * 20, "", "{{7*7}}"])
-async def test_an_odd_text_in_the_code_field_is_shown_as_text_with_what_is_wrong(typed: str, stand: Stand) -> None:
+async def test_an_odd_text_in_the_code_field_is_shown_as_text_with_the_mistake(typed: str, harness: Harness) -> None:
     """R-06."""
-    owner = await enrolled(stand)
-    async with stand.browser() as browser:
+    owner = await enrolled(harness)
+    async with harness.browser() as browser:
         await opens(browser, owner)
         form = fields((await browser.get(f"{owner.page}/code")).text, "/code")
         page = await browser.post(f"{owner.page}/code", data=form | {"group1": typed})
@@ -375,26 +375,26 @@ async def test_an_odd_text_in_the_code_field_is_shown_as_text_with_what_is_wrong
         assert "49" not in re.findall(r'value="([^"]*)"', page.text)
         assert re.search(r'<p class="error" id="group-error" role="alert">[^<]+</p>', page.text)
         assert len(page.content) < 10_000
-    assert await history(stand, owner) == ["DeviceEnrolled"]
+    assert await history(harness, owner) == ["DeviceEnrolled"]
 
 
-async def test_a_code_is_read_without_any_effect(stand: Stand) -> None:
+async def test_a_code_is_checked_without_any_effect(harness: Harness) -> None:
     """R-05, R-07."""
-    owner, code = await enrolled(stand), new_code().reveal()
-    async with stand.browser() as browser:
+    owner, code = await enrolled(harness), new_code().reveal()
+    async with harness.browser() as browser:
         await opens(browser, owner)
         form = fields((await browser.get(f"{owner.page}/code")).text, "/code")
         for typed, complete in ((code, True), (code[:-1], False), ("", False)):
             answer = told(200, await browser.post(f"{owner.page}/code/reading", data=form | {"group1": typed}))
             assert answer["complete"] == complete
-    assert await history(stand, owner) == ["DeviceEnrolled"]
+    assert await history(harness, owner) == ["DeviceEnrolled"]
 
 
-async def test_a_stream_tells_what_is_shown_and_ends_when_the_service_stops(stand: Stand) -> None:
-    owner = await enrolled(stand)
-    async with stand.browser() as browser:
+async def test_a_stream_sends_the_current_tag_and_ends_when_the_service_stops(harness: Harness) -> None:
+    owner = await enrolled(harness)
+    async with harness.browser() as browser:
         page = await opens(browser, owner)
-        stand.stopping.set()
+        harness.stopping.set()
         ended = await browser.get(f"{owner.page}/stream")
         assert ended.headers["content-type"].startswith("text/event-stream")
         assert ended.text.startswith("retry:")

@@ -45,7 +45,7 @@ def throttling_warning(until: datetime) -> Message:
         tone="warn",
         happened=(entry.meaning,),
         follows=text(
-            "It can add the next code at {until}. Only this device must wait; no code is locked.", until=until
+            "It can add the next code on {until}. Only this device must wait; no code is locked.", until=until
         ),
         to_do=text("In the meantime, compare the code with the one you bought."),
     )
@@ -55,7 +55,7 @@ def stale_warning(as_of: datetime) -> Message:
     """Return the warning that what is shown is more than a day old (R-100, R-104)."""
     return Message(
         tone="warn",
-        happened=text("This page shows the state at {as_of}, which may have changed since.", as_of=as_of),
+        happened=text("This page shows the state as of {as_of}, which may have changed since.", as_of=as_of),
         follows=text("The license is not affected: an outdated page decides nothing."),
         to_do=text("Press Check now."),
     )

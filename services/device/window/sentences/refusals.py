@@ -76,5 +76,5 @@ def why_unavailable(reason: Reason | None, available_at: datetime | None) -> Tex
     if reason is None:
         return ()
     if reason == "not_expired" and available_at is not None:
-        return text("Activate now becomes available at {at}, when the current license ends.", at=available_at)
+        return text("Activate now becomes available on {at}, when the current license ends.", at=available_at)
     return (EXPLAINED_REASONS[reason].meaning, *_from(available_at))

@@ -38,7 +38,7 @@ def incoming_message(slot: Reserve, *, takes_over_at: datetime | None, in_force:
                 label="Being verified",
                 happened=text("This code is being verified."),
                 follows=text(
-                    "If it is valid, it replaces the earlier code, which is then free. If not, the earlier code stays."
+                    "If it is valid, it replaces the earlier code, which is then free again. If not, that one stays."
                 ),
                 to_do=text("You do not need to do anything. You can close this window and see the result here later."),
             )
@@ -104,14 +104,14 @@ def _activating(slot: Reserve) -> Message:
 
 
 def _retrying(slot: Reserve) -> Message:
-    next_attempt = text("It is tried again automatically at {at}.", at=slot.retry_at)
+    next_attempt = text("It is tried again automatically on {at}.", at=slot.retry_at)
     match slot.delay:
         case "purchase_pending":
             happened = (
-                "A renewal of the previous license was ordered but not paid yet; until then the new code stays unused."
+                "A renewal of the previous license was bought but is not paid yet; meanwhile the new code stays unused."
             )
         case "renewal_due":
-            happened = "The previous subscription is about to renew; until then the new code stays unused."
+            happened = "The previous subscription is about to renew; meanwhile the new code stays unused."
         case "no_answer" | None:
             happened = "The activation service has not answered yet."
         case _:

@@ -1,6 +1,6 @@
 """The console on a real ledger, in this process: its routes, the API, and browsers with cookie jars.
 
-The device service is unavailable here unless a test sets its answers (`Stand.devices`). The journeys test both
+The device service is unavailable here unless a test sets its answers (`Harness.devices`). The journeys test both
 services together.
 """
 
@@ -71,7 +71,7 @@ class Devices:
 
 
 @dataclass(frozen=True, slots=True)
-class Stand:
+class Harness:
     """The activation service's API and its console."""
 
     app: FastAPI
@@ -150,7 +150,7 @@ def hidden_of(page: httpx.Response, path: str) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def standing(pool: Pool, keys_folder: Path) -> AsyncIterator[Stand]:
+async def running(pool: Pool, keys_folder: Path) -> AsyncIterator[Harness]:
     """Yield the console on a ledger."""
     keys, devices, time = KeyRing.load_or_create(keys_folder / "activation.pem"), Devices(), Time()
     queue = CommandQueue(CommandHandler(DECIDER, CodeStore(), SANDBOX_OUTBOX), pool=pool, on_append=nothing)
@@ -174,7 +174,7 @@ async def standing(pool: Pool, keys_folder: Path) -> AsyncIterator[Stand]:
     app.include_router(routes(console))
     allow_forms(app, under=PAGES, bytes_max=FORM_BYTES_MAX)
     serving = asyncio.create_task(queue.run())
-    yield Stand(app, time, devices, pool, keys)
+    yield Harness(app, time, devices, pool, keys)
     serving.cancel()
     with suppress(asyncio.CancelledError):
         await serving
