@@ -1,4 +1,4 @@
-"""Where Chromium is. `python -m tests.browser.chromium` installs it where it can, or says what is missing."""
+"""Finds Chromium. `python -m tests.browser.chromium` installs it if it can, or says what is missing."""
 
 import os
 import shutil
@@ -22,7 +22,7 @@ def find() -> str | None:
 
 
 def install() -> str | None:
-    """Install Debian's packages if this is root's to do; return what went wrong, or None."""
+    """Install Debian's packages when run as root; return what went wrong, or None."""
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         return "no apt-get that this user may run"
     for words in (("update",), ("install", "--yes", "--no-install-recommends", *PACKAGES)):
@@ -39,12 +39,12 @@ def install() -> str | None:
     return None
 
 
-def _last_line(said: bytes | None) -> str:
-    return ((said or b"").decode(errors="replace").strip().splitlines() or ["it did not end in time"])[-1]
+def _last_line(output: bytes | None) -> str:
+    return ((output or b"").decode(errors="replace").strip().splitlines() or ["it did not end in time"])[-1]
 
 
 def main() -> None:
-    """Have a browser, or say in one line why not. The tests decide what that means for them."""
+    """Make sure there is a browser, or say in one line why not. The tests decide what that means for them."""
     if find() is not None:
         return
     print("installing Chromium for the browser tests", file=sys.stderr)

@@ -1,7 +1,7 @@
-"""One Chromium for all browser tests, and a visitor for each: what every page must keep is looked at after every test.
+"""One Chromium for all browser tests, and a visitor for each test, which checks afterwards what every page must keep.
 
-Playwright keeps an event loop running in this thread, in which nobody else can run one: the system starts before it,
-and it ends with this folder's tests.
+Playwright keeps an event loop running in this thread, so no other loop can run in it: the system starts before it, and
+Playwright ends with this folder's tests.
 """
 
 import os
@@ -12,27 +12,27 @@ from playwright.sync_api import Browser
 
 from services.cli.system import System
 from tests.browser import chromium
-from tests.browser.driving import driven
-from tests.browser.visiting import Visitor
+from tests.browser.browser_process import running_browser
+from tests.browser.visitor import Visitor
 from tests.journeys.people import Vendor
 
 
 @pytest.fixture(scope="package")
 def browser(system: System) -> Iterator[Browser]:
-    """The machine's Chromium, without a window."""
+    """The machine's Chromium, headless."""
     assert system.workers
     path = chromium.find()
     if path is None:
         missing = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
         missing(chromium.MISSING)
-    with driven(path) as browser:
+    with running_browser(path) as browser:
         yield browser
 
 
 @pytest.fixture
 def visitor(browser: Browser, system: System, vendor: Vendor) -> Iterator[Visitor]:
-    """Who opens windows. Afterwards no page has asked another host, broken its policy or told a code."""
+    """A visitor. Afterwards no page may have contacted another host, broken its policy or leaked a code."""
     visitor = Visitor(browser, system)
     yield visitor
     visitor.leaves()
-    visitor.has_told_nothing(code.text for code in vendor.issued)
+    visitor.has_leaked_nothing(code.text for code in vendor.issued)

@@ -12,8 +12,8 @@ from playwright.sync_api import Browser
 from rich.progress import track
 
 from tests.browser import chromium
-from tests.browser.drawn import Stage, every_page, slug
-from tests.browser.driving import driven
+from tests.browser.browser_process import running_browser
+from tests.browser.window_pages import Stage, every_page, slug
 
 FOLDER = Path(".data/screenshots")
 LOOKS: Mapping[str, Mapping[str, Any]] = {
@@ -39,7 +39,7 @@ def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
     if (path := chromium.find()) is None:
         sys.exit(chromium.MISSING)
-    with driven(path) as browser:
+    with running_browser(path) as browser:
         draw(browser, folder)
     print(f"screenshots are in {folder}")
 

@@ -1,4 +1,4 @@
-"""Everybody can use the window: axe-core looks at every page, light and dark, wide and on a phone."""
+"""The window is accessible: axe-core checks every page, light and dark, wide and on a phone."""
 
 import re
 from typing import Any
@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.drawn import Stage, every_page
-from tests.browser.inspecting import EVERYTHING, WIDE, faults_of, sticks_out, violations
+from tests.browser.accessibility import EVERYTHING, WIDE, faults_of, overflows, violations
+from tests.browser.window_pages import Stage, every_page
 
 PAGES = every_page()
 
 
 @pytest.fixture(scope="module")
 def stage(browser: Browser) -> Any:
-    """One page on which all others are shown."""
+    """One browser page for all pages of the window."""
     context = browser.new_context()
     page = context.new_page()
     yield Stage(page)
@@ -39,15 +39,15 @@ def test_axe_finds_what_is_wrong(stage: Stage) -> None:
 
 def focused(page: Page) -> str:
     """Return the name of what has the focus."""
-    told = page.evaluate("""() => {
+    name = page.evaluate("""() => {
         const focus = document.activeElement;
         return focus.getAttribute('aria-label') || (focus.labels?.[0] || focus).textContent.trim();
     }""")
-    return str(told)
+    return str(name)
 
 
 def order(page: Page, count: int) -> list[str]:
-    """Return what the tabulator visits, in its order."""
+    """Return what the Tab key visits, in order."""
     names = []
     for _ in range(count):
         page.keyboard.press("Tab")
@@ -55,8 +55,8 @@ def order(page: Page, count: int) -> list[str]:
     return names
 
 
-def test_the_tabulator_follows_the_page(stage: Stage) -> None:
-    """From the skip link down; what cannot be pressed is passed over."""
+def test_the_tab_key_follows_the_page(stage: Stage) -> None:
+    """From the skip link down; disabled controls are skipped."""
     stage.shows("active, ready")
     down = order(stage.page, 4)
     assert down == ["Skip to content", "Remove this code", "Enter another code", "Check now"]
@@ -64,8 +64,8 @@ def test_the_tabulator_follows_the_page(stage: Stage) -> None:
     assert order(stage.page, 3)[1:] == ["Activate now", "Remove this code"]
 
 
-def test_the_code_is_where_typing_begins_and_cancel_comes_after_it(stage: Stage) -> None:
-    """The first field has the focus; Add is passed over as long as it cannot be pressed."""
+def test_typing_starts_in_the_code_and_cancel_comes_after_it(stage: Stage) -> None:
+    """The first field has the focus; Add is skipped while it is disabled."""
     stage.shows("enter a code")
     assert focused(stage.page) == "Group 1 of 4"
     assert order(stage.page, 5) == [
@@ -75,8 +75,8 @@ def test_the_code_is_where_typing_begins_and_cancel_comes_after_it(stage: Stage)
     ]
 
 
-def test_the_field_that_is_wrong_has_the_focus_and_is_described_by_the_message(stage: Stage) -> None:
-    """R-06: without scripts too, as this page comes from the service."""
+def test_the_wrong_field_has_the_focus_and_is_described_by_the_message(stage: Stage) -> None:
+    """R-06: without scripts too, because the service renders this page."""
     stage.shows("enter a code, wrong")
     wrong = stage.page.get_by_label("Group 2 of 4")
     expect(wrong).to_be_focused()
@@ -93,7 +93,7 @@ def test_the_skip_link_leads_to_the_content(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(("wish", "seconds"), [("reduce", "0s"), ("no-preference", "0.15s")])
-def test_nothing_moves_for_those_who_do_not_want_it(wish: Any, seconds: str, stage: Stage) -> None:
+def test_nothing_moves_for_people_who_prefer_reduced_motion(wish: Any, seconds: str, stage: Stage) -> None:
     stage.page.emulate_media(reduced_motion=wish)
     stage.shows("active")
     moving = stage.page.evaluate("""() => [...new Set([...document.querySelectorAll('*')].flatMap(
@@ -101,8 +101,8 @@ def test_nothing_moves_for_those_who_do_not_want_it(wish: Any, seconds: str, sta
     assert set(moving) == {"0s", seconds}
 
 
-def test_the_focus_can_be_seen(stage: Stage) -> None:
-    """An outline of three pixels, in both lights."""
+def test_the_focus_is_visible(stage: Stage) -> None:
+    """An outline of three pixels, in light and dark mode."""
     for scheme in ("light", "dark"):
         stage.page.emulate_media(color_scheme=scheme)
         stage.shows("active")
@@ -112,10 +112,10 @@ def test_the_focus_can_be_seen(stage: Stage) -> None:
         assert "solid" in outline
 
 
-def test_text_that_is_twice_as_large_still_fits(stage: Stage) -> None:
-    """200 % of the letters alone, as a browser's settings do it."""
+def test_text_at_twice_the_size_still_fits(stage: Stage) -> None:
+    """Text at 200 %, as set in the browser."""
     for name in ("active, ready", "expired, refused", "enter a code", "with notices"):
         stage.page.set_viewport_size(WIDE)
         stage.shows(name)
         stage.page.evaluate("document.documentElement.style.fontSize = '200%'")
-        assert not sticks_out(stage.page, WIDE), name
+        assert not overflows(stage.page, WIDE), name

@@ -12,7 +12,7 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root installs packa
 
 
 def run(folder: Path, **environment: str) -> str:
-    """Run the program where only the programs of `folder` are to be found, and return what it says."""
+    """Run the module with only the programs in `folder` on the path, and return its output."""
     words = [sys.executable, "-m", "tests.browser.chromium"]
     known = {name: value for name, value in os.environ.items() if name != "PERENNIAL_CHROMIUM"}
     done = subprocess.run(
@@ -23,27 +23,27 @@ def run(folder: Path, **environment: str) -> str:
 
 
 def program(file: Path, text: str = BROWSER) -> Path:
-    """Make a program."""
+    """Create a program."""
     file.write_text(text)
     file.chmod(0o755)
     return file
 
 
 @pytest.mark.parametrize("name", ["chromium", "chromium-browser", "google-chrome"])
-def test_a_browser_that_is_there_needs_no_word(name: str, tmp_path: Path) -> None:
+def test_an_installed_browser_is_used_silently(name: str, tmp_path: Path) -> None:
     program(tmp_path / name)
     assert run(tmp_path) == ""
 
 
-def test_a_browser_that_is_named_is_taken(tmp_path: Path) -> None:
+def test_a_configured_browser_is_used(tmp_path: Path) -> None:
     elsewhere = program(tmp_path / "my-browser")
     assert run(Path("/nonexistent"), PERENNIAL_CHROMIUM=str(elsewhere)) == ""
 
 
-def test_what_is_missing_is_said_in_one_line(tmp_path: Path) -> None:
-    said = run(tmp_path).splitlines()[-1]
-    assert "install chromium and fonts-noto-core" in said
-    assert "PERENNIAL_CHROMIUM" in said
+def test_what_is_missing_is_reported_in_one_line(tmp_path: Path) -> None:
+    output = run(tmp_path).splitlines()[-1]
+    assert "install chromium and fonts-noto-core" in output
+    assert "PERENNIAL_CHROMIUM" in output
 
 
 @as_root
@@ -55,6 +55,6 @@ def test_root_installs_it(tmp_path: Path) -> None:
 
 
 @as_root
-def test_an_installation_that_fails_is_told_with_its_last_word(tmp_path: Path) -> None:
+def test_a_failed_installation_is_reported_with_its_last_line(tmp_path: Path) -> None:
     program(tmp_path / "apt-get", "#!/bin/sh\necho 'E: no network' >&2\nexit 100\n")
     assert "apt-get update failed: E: no network" in run(tmp_path)

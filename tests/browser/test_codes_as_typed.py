@@ -1,4 +1,4 @@
-"""A code in the four fields, as people paste and type it: the same code, or a precise message beside it (R-05)."""
+"""Codes pasted and typed into the four fields: the same code, or a precise message (R-05)."""
 
 import re
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.visiting import Visitor, field, pressable, said
+from tests.browser.visitor import Visitor, field, pressable, text_on
 from tests.journeys.people import IssuedCode, OwnedDevice, Vendor, runs_on
 
 type NewDevice = Callable[[], OwnedDevice]
@@ -14,7 +14,7 @@ type Write = Callable[[str], str]
 
 FULL_WIDTH = {ord(symbol): ord(symbol) + 0xFEE0 for symbol in "0123456789ABCDEFGHJKMNPQRSTVWXYZ"}
 RIGHT_TO_LEFT = "\u200f\u202b{}\u202c\u200e"
-"""Invisible marks, as they come along from a page that is read from right to left."""
+"""Invisible marks that come along when copying from a right-to-left page."""
 
 
 def every_symbol(code: str) -> str:
@@ -46,7 +46,7 @@ def entry(visitor: Visitor, new_device: NewDevice) -> tuple[Page, OwnedDevice]:
 
 
 def with_look_alikes(vendor: Vendor) -> IssuedCode:
-    """Return a code in which people confuse something: nearly half of all codes have both."""
+    """Return a code with look-alike symbols: nearly half of all codes have both."""
     return next(code for code in vendor.issue_many(50) if "0" in code.text and "1" in code.text)
 
 
@@ -56,8 +56,8 @@ def pastes(page: Page, text: str) -> None:
     page.keyboard.press("Control+V")
 
 
-def is_taken(page: Page, device: OwnedDevice, code: IssuedCode) -> None:
-    """Press Add: it is this code."""
+def is_accepted(page: Page, device: OwnedDevice, code: IssuedCode) -> None:
+    """Press Add; the code that arrives is this one."""
     expect(pressable(page, "Add")).to_be_enabled()
     pressable(page, "Add").click()
     expect(pressable(page, "Done")).to_be_visible()
@@ -70,7 +70,7 @@ def test_a_code_pasted_into_the_first_field(written: Write, entry: tuple[Page, O
     page, device = entry
     code = with_look_alikes(vendor)
     pastes(page, written(code.text))
-    is_taken(page, device, code)
+    is_accepted(page, device, code)
 
 
 @pytest.mark.parametrize(
@@ -81,17 +81,17 @@ def test_a_code_pasted_into_the_first_field(written: Write, entry: tuple[Page, O
 def test_a_code_typed_without_leaving_the_keyboard(
     written: Write, entry: tuple[Page, OwnedDevice], vendor: Vendor
 ) -> None:
-    """R-05: a full group leads to the next field, and a hyphen typed there is not its first symbol."""
+    """R-05: a full group moves on to the next field, and a hyphen typed there is not its first symbol."""
     page, device = entry
     code = vendor.issue()
     page.keyboard.type(written(code.text))
     for number, group in enumerate(code.text.split("-"), 1):
         expect(field(page, number)).to_have_value(re.compile(f"^{group}$", re.IGNORECASE))
-    is_taken(page, device, code)
+    is_accepted(page, device, code)
 
 
 def test_a_group_is_corrected_by_going_back_over_the_fields(entry: tuple[Page, OwnedDevice], vendor: Vendor) -> None:
-    """R-05: backspace in an empty field leads to the one before it."""
+    """R-05: Backspace in an empty field moves back to the previous one."""
     page, device = entry
     code = vendor.issue()
     first, rest = code.text[:5], code.text[6:].replace("-", "")
@@ -101,16 +101,16 @@ def test_a_group_is_corrected_by_going_back_over_the_fields(entry: tuple[Page, O
     expect(field(page, 1)).to_be_focused()
     page.keyboard.press("Backspace")
     page.keyboard.type(first[4] + rest)
-    is_taken(page, device, code)
+    is_accepted(page, device, code)
 
 
-def test_add_waits_for_a_code_that_is_complete_and_right(entry: tuple[Page, OwnedDevice], vendor: Vendor) -> None:
-    """R-05, R-06: while it is typed nothing is blamed; once it is full, what is wrong stands beside the fields."""
+def test_add_is_enabled_only_for_a_complete_and_correct_code(entry: tuple[Page, OwnedDevice], vendor: Vendor) -> None:
+    """R-05, R-06: no complaint while typing; once the code is full, the mistake is shown beside the fields."""
     page, device = entry
     code = vendor.issue()
     expect(pressable(page, "Add")).to_be_disabled()
     page.keyboard.type(code.text[:-1].replace("-", ""))
-    expect(said(page, "You can press Add once the code is complete and correct.")).to_be_visible()
+    expect(text_on(page, "You can press Add once the code is complete and correct.")).to_be_visible()
     expect(page.get_by_role("alert").filter(has_text=re.compile(r"\w"))).to_have_count(0)
     page.keyboard.type("A" if code.text[-1] != "A" else "B")
     expect(page.locator("#group-error")).to_have_text("One symbol is wrong, or two are swapped.")
@@ -118,7 +118,7 @@ def test_add_waits_for_a_code_that_is_complete_and_right(entry: tuple[Page, Owne
     page.keyboard.press("Backspace")
     page.keyboard.type(code.text[-1])
     expect(page.locator("#group-error")).to_have_text("")
-    is_taken(page, device, code)
+    is_accepted(page, device, code)
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])

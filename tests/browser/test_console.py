@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from services.cli.system import System
-from tests.browser.inspecting import faults_of
-from tests.browser.visiting import Keyboard, Visitor
+from tests.browser.accessibility import faults_of
+from tests.browser.visitor import Keyboard, Visitor
 from tests.journeys.people import OwnedDevice, Vendor
 
 PAGES_MAX = 30
@@ -18,7 +18,7 @@ NAMES_A_THING = re.compile(r"(?<=/)[^/]*[0-9:][^/]*")
 
 @pytest.fixture
 def operator(browser: Browser, system: System) -> Visitor:
-    """Somebody with the operator key."""
+    """A visitor with the operator key."""
     return Visitor(browser, system, service="activation")
 
 
@@ -39,13 +39,13 @@ def test_an_operator_logs_in_and_out_by_keyboard(scripts: bool, operator: Visito
     Keyboard().presses(page, "Log out")
     expect(page.get_by_role("heading", name="Log in")).to_be_visible()
     operator.leaves()
-    operator.has_told_nothing([])
+    operator.has_leaked_nothing([])
 
 
-def test_axe_finds_nothing_on_any_kind_of_page_that_a_link_leads_to(
+def test_axe_finds_nothing_on_any_kind_of_page_reached_by_links(
     operator: Visitor, system: System, vendor: Vendor, new_device: Callable[[], OwnedDevice]
 ) -> None:
-    """From a device and a code on, whatever can be reached; the login page and what is not there too."""
+    """All pages reachable from a device and a code; also the login page and a missing page."""
     device, code, reserve = new_device(), vendor.issue(seats=2), vendor.issue()
     device.activates(code)
     device.keeps_in_reserve(reserve)
@@ -62,15 +62,15 @@ def test_axe_finds_nothing_on_any_kind_of_page_that_a_link_leads_to(
     assert not any(faults.values()), {kind: found for kind, found in faults.items() if found}
     assert len(faults) > 10
     operator.leaves()
-    operator.has_told_nothing([code.text, reserve.text])
+    operator.has_leaked_nothing([code.text, reserve.text])
 
 
 def kind_of(path: str) -> str:
-    """Return the path without what names one device, code, event or record."""
+    """Return the path without the ids of devices, codes, events and records."""
     return NAMES_A_THING.sub("*", path)
 
 
 def links_of(page: Page) -> list[str]:
-    """Return where the page leads to inside the console, one of each kind; a query asks for another part of a page."""
+    """Return the page's links within the console, one of each kind; links with a query lead to parts of a page."""
     found = page.eval_on_selector_all("a[href^='/console']", "links => links.map(link => link.pathname + link.search)")
     return list({kind_of(path): path for path in found if not urlsplit(path).query}.values())

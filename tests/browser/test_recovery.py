@@ -1,4 +1,4 @@
-"""A page that stays open while its service or its connection goes away: it says so, comes back, and follows."""
+"""A page that stays open while its service or connection is lost: it says so, reconnects, and follows again."""
 
 from collections.abc import Callable
 
@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from services.cli.system import System
-from tests.browser.drawn import Stage
-from tests.browser.visiting import Visitor, enters, field, pressable, said
+from tests.browser.visitor import Visitor, enters, field, pressable, text_on
+from tests.browser.window_pages import Stage
 from tests.journeys.people import IssuedCode, OwnedDevice, Vendor, reserve_is
 from tests.journeys.running import away, wait_until_ready
 
@@ -31,16 +31,16 @@ def is_lost(page: Page) -> None:
 
 
 def follows(page: Page, device: OwnedDevice, code: IssuedCode) -> None:
-    """A code that is added elsewhere comes to the page, which no longer speaks of a lost connection."""
+    """A code added elsewhere appears on the page, which no longer reports a lost connection."""
     device.keeps_in_reserve(code)
-    expect(said(page, "Verified, in reserve")).to_be_visible()
+    expect(text_on(page, "Verified, in reserve")).to_be_visible()
     expect(page.get_by_text(LOST)).to_have_count(0)
 
 
-def test_a_service_that_is_killed_and_started_again_finds_its_windows_open(
+def test_windows_stay_open_when_the_service_is_killed_and_restarted(
     system: System, visitor: Visitor, vendor: Vendor, device: OwnedDevice
 ) -> None:
-    """Nobody presses anything: the session outlives the process, and the page asks again."""
+    """Nothing is pressed: the session outlives the process, and the page reconnects."""
     page = visitor.opens(device)
     with away(system, "device"):
         is_lost(page)
@@ -48,7 +48,7 @@ def test_a_service_that_is_killed_and_started_again_finds_its_windows_open(
     follows(page, device, vendor.issue())
 
 
-def test_a_service_that_is_stopped_in_good_order_is_waited_for(
+def test_a_window_waits_for_a_service_that_was_stopped(
     system: System, visitor: Visitor, vendor: Vendor, device: OwnedDevice
 ) -> None:
     page, worker = visitor.opens(device), system.worker("device")
@@ -61,23 +61,21 @@ def test_a_service_that_is_stopped_in_good_order_is_waited_for(
     follows(page, device, vendor.issue())
 
 
-def test_a_connection_that_was_lost_is_said_and_found_again(
-    visitor: Visitor, vendor: Vendor, device: OwnedDevice
-) -> None:
-    """R-104: what was shown last stays to be read."""
+def test_a_lost_connection_is_reported_and_restored(visitor: Visitor, vendor: Vendor, device: OwnedDevice) -> None:
+    """R-104: the last content stays readable."""
     page, new = visitor.opens(device), vendor.issue()
     page.context.set_offline(True)
     is_lost(page)
     expect(page.get_by_role("heading", name="days remaining")).to_be_visible()
     device.keeps_in_reserve(new)
-    expect(said(page, new.last_group)).to_have_count(0)
+    expect(text_on(page, new.last_group)).to_have_count(0)
     page.context.set_offline(False)
-    expect(said(page, "Verified, in reserve")).to_be_visible()
+    expect(text_on(page, "Verified, in reserve")).to_be_visible()
     expect(page.get_by_text(LOST)).to_have_count(0)
 
 
-def test_a_connection_on_which_nothing_is_heard_is_taken_for_lost(browser: Browser) -> None:
-    """A cable that was pulled ends no connection: nothing comes any more, and the page asks anew."""
+def test_a_silent_connection_counts_as_lost(browser: Browser) -> None:
+    """Pulling a cable closes no connection: nothing arrives any more, and the page reconnects."""
     page = browser.new_page()
     page.clock.install()
     Stage(page).shows("active")
@@ -90,7 +88,7 @@ def test_a_connection_on_which_nothing_is_heard_is_taken_for_lost(browser: Brows
 def test_add_can_be_pressed_again_after_the_connection_failed_under_it(
     visitor: Visitor, vendor: Vendor, device: OwnedDevice
 ) -> None:
-    """R-09: nobody has to know whether the first one arrived."""
+    """R-09: it does not matter whether the first one arrived."""
     page, new = visitor.opens(device), vendor.issue()
     pressable(page, "Enter activation code").click()
     field(page).fill(new.text)
@@ -101,16 +99,16 @@ def test_add_can_be_pressed_again_after_the_connection_failed_under_it(
     page.goto(f"/devices/{device.device_id}/licensing/code")
     field(page).fill(new.text)
     pressable(page, "Add").click()
-    expect(said(page, "Verified, in reserve")).to_be_visible()
+    expect(text_on(page, "Verified, in reserve")).to_be_visible()
 
 
 def test_without_the_activation_service_the_code_is_being_verified_until_it_is_back(
     system: System, visitor: Visitor, vendor: Vendor, device: OwnedDevice
 ) -> None:
-    """R-16, R-17: the page stays open, and the verdict comes to it."""
+    """R-16, R-17: the page stays open, and the verdict appears on it."""
     page, new = visitor.opens(device), vendor.issue()
     with away(system, "activation"):
         enters(page, new.text)
-        expect(said(page, "Being verified")).to_be_visible()
-    expect(said(page, "Verified, in reserve")).to_be_visible()
+        expect(text_on(page, "Being verified")).to_be_visible()
+    expect(text_on(page, "Verified, in reserve")).to_be_visible()
     device.sees(reserve_is(new, "ready"))

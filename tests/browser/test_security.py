@@ -1,4 +1,4 @@
-"""What a browser lets nobody do with the window, and what it tells nobody. All tests of this folder look for leaks."""
+"""The window's protection in a browser against attackers and leaks. All tests in this folder check for leaks."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ from services.device.window.window import COOKIE
 from shared.keys.signing import KeyRing
 from shared.ledger.clock import machine_now
 from shared.ledger.identity import hash_of, new_secret
-from tests.browser.visiting import Visitor, enters, field, pressable, said
+from tests.browser.visitor import Visitor, enters, field, pressable, text_on
 from tests.journeys.browsing import link_to
 from tests.journeys.people import OwnedDevice, Vendor
 
@@ -37,8 +37,8 @@ def window_of(device: OwnedDevice) -> str:
 # --- links and cookies --------------------------------------------------------------------------------------
 
 
-def test_the_link_is_left_behind(visitor: Visitor, device: OwnedDevice) -> None:
-    """It is in no address, in no history, and in no referrer."""
+def test_the_link_disappears(visitor: Visitor, device: OwnedDevice) -> None:
+    """It is in no address, history or referrer."""
     page = visitor.starts()
     page.goto(link_to(device))
     page.reload()
@@ -61,10 +61,10 @@ def test_no_script_reads_the_cookie_and_no_other_window_gets_it(
     expect(page.get_by_role("heading", name="This window is closed")).to_be_visible()
 
 
-def test_a_link_that_is_over_and_one_of_another_device_say_so(
+def test_an_expired_link_and_one_for_another_device_say_so(
     system: System, visitor: Visitor, device: OwnedDevice, new_device: NewDevice
 ) -> None:
-    """R-109: a clear sentence, and nothing of the device."""
+    """R-109: a clear sentence, and nothing about the device."""
     other, page = new_device(), visitor.starts()
     keys = KeyRing.read(system.signing_key_file("device"))
     old, _ = new_link(keys, DeviceCredential(device.device_id, hash_of(device.token)), now=machine_now() - LINK_VALID)
@@ -76,7 +76,7 @@ def test_a_link_that_is_over_and_one_of_another_device_say_so(
 
 
 @pytest.mark.parametrize("made_by", ["another device", "another vendor", "nobody"])
-def test_a_cookie_that_was_made_for_something_else_opens_nothing(
+def test_a_cookie_made_for_something_else_opens_nothing(
     made_by: str, system: System, visitor: Visitor, device: OwnedDevice, new_device: NewDevice
 ) -> None:
     """R-108, R-109: not even the pages behind the window, nor its stream."""
@@ -103,15 +103,15 @@ def session_cookie(keys: KeyRing, device: OwnedDevice) -> str:
 
 
 def says_nothing_of_the_license(page: Page, sentence: str) -> None:
-    expect(said(page, sentence)).to_be_visible()
+    expect(text_on(page, sentence)).to_be_visible()
     expect(page.get_by_role("heading", name="remaining")).to_have_count(0)
     expect(page.get_by_text("antivirus")).to_have_count(0)
 
 
-def test_a_window_that_is_over_says_so_and_follows_no_longer(visitor: Visitor, device: OwnedDevice) -> None:
+def test_a_window_without_a_session_says_so_and_stops_following(visitor: Visitor, device: OwnedDevice) -> None:
     page = visitor.opens(device)
     page.context.clear_cookies()
-    # the stream is opened anew now and then, and asks for the cookie
+    # the stream reconnects now and then and needs the cookie
     page.context.set_offline(True)
     page.context.set_offline(False)
     expect(page.get_by_role("status").filter(has_text="This window is closed")).to_be_visible()
@@ -122,7 +122,7 @@ def test_a_window_that_is_over_says_so_and_follows_no_longer(visitor: Visitor, d
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_form_of_another_site_does_nothing(form: str, visitor: Visitor, vendor: Vendor, device: OwnedDevice) -> None:
-    """Even one that knows everything of the form but its token, in a browser in which the window is open."""
+    """Even one that knows all of the form but its token, in a browser with an open window."""
     device.keeps_in_reserve(vendor.issue())
     before, page = device.event_names(), visitor.opens(device)
     action = f"{visitor.home}{window_of(device)}/{form}"
@@ -133,11 +133,11 @@ def test_a_form_of_another_site_does_nothing(form: str, visitor: Visitor, vendor
     with page.expect_response(action) as answered:
         page.evaluate("document.forms[0].submit()")
     assert answered.value.status in (401, 403)
-    expect(said(page, "Nothing was").first).to_be_visible()
+    expect(text_on(page, "Nothing was").first).to_be_visible()
     assert device.event_names() == before
 
 
-def test_no_other_site_shows_the_window_in_a_frame(visitor: Visitor, device: OwnedDevice) -> None:
+def test_no_other_site_can_frame_the_window(visitor: Visitor, device: OwnedDevice) -> None:
     page = visitor.opens(device)
     framing = f'<iframe src="{visitor.home}{window_of(device)}"></iframe>'
     page.route(f"{STRANGER}/**", lambda route: route.fulfill(body=framing, content_type="text/html"))
@@ -167,7 +167,7 @@ TRIES = """async () => {
 
 
 def test_the_policy_stops_what_is_not_the_windows_own(visitor: Visitor, device: OwnedDevice) -> None:
-    """Somebody has got a script into the page: it may not do what scripts like to do."""
+    """A script injected into the page cannot do harm."""
     page = visitor.opens(device)
     asked = []
 
@@ -192,10 +192,10 @@ def test_the_policy_stops_what_is_not_the_windows_own(visitor: Visitor, device: 
     ["<script>document.title = 'mine'</script>", '"><img src=x onerror="document.title = \'mine\'">', "X" * 199],
     ids=["a script", "a broken attribute", "far too long"],
 )
-def test_what_is_no_code_is_text_beside_a_sentence(
+def test_text_that_is_not_a_code_is_shown_as_text_beside_a_sentence(
     typed: str, scripts: bool, visitor: Visitor, device: OwnedDevice
 ) -> None:
-    """R-06: it is shown as it was typed, and does nothing."""
+    """R-06: it is shown as typed and does nothing."""
     before, page = device.event_names(), visitor.opens(device, java_script_enabled=scripts)
     pressable(page, "Enter activation code").click()
     field(page).fill(typed)
@@ -207,8 +207,8 @@ def test_what_is_no_code_is_text_beside_a_sentence(
     assert device.event_names() == before
 
 
-def test_a_field_that_is_longer_than_any_code_is_not_taken(visitor: Visitor, device: OwnedDevice) -> None:
-    """R-06: the browser's own limit is gone, the service has one too."""
+def test_a_field_longer_than_any_code_is_not_accepted(visitor: Visitor, device: OwnedDevice) -> None:
+    """R-06: without the browser's limit, the service has its own."""
     before, page = device.event_names(), visitor.opens(device, java_script_enabled=False)
     pressable(page, "Enter activation code").click()
     page.evaluate("document.getElementById('group1').removeAttribute('maxlength')")
@@ -223,13 +223,13 @@ def test_a_field_that_is_longer_than_any_code_is_not_taken(visitor: Visitor, dev
 def test_a_code_is_in_no_address_no_store_and_no_log(
     system: System, visitor: Visitor, vendor: Vendor, device: OwnedDevice
 ) -> None:
-    """R-112: nor does the browser offer it the next time."""
+    """R-112: and the browser does not suggest it the next time."""
     page, new = visitor.opens(device), vendor.issue()
     pressable(page, "Enter activation code").click()
     assert page.locator("form[autocomplete=off] input:not([type]):not([autocomplete=off])").count() == 0
     pressable(page, "Cancel").click()
     enters(page, new.text)
-    expect(said(page, "Verified, in reserve")).to_be_visible()
+    expect(text_on(page, "Verified, in reserve")).to_be_visible()
     assert page.evaluate("localStorage.length + sessionStorage.length") == 0
     assert page.evaluate("caches.keys()") == []
     content, log = page.content(), system.worker("device").log.read_text()
@@ -254,7 +254,7 @@ def test_every_page_carries_the_strictest_headers(visitor: Visitor, device: Owne
 
 
 def test_the_first_view_is_light(visitor: Visitor, vendor: Vendor, device: OwnedDevice) -> None:
-    """All that is sent before the window can be read and used, headers and all, is less than 100 KB."""
+    """Everything sent until the window is usable, including headers, is less than 100 KB."""
     device.keeps_in_reserve(vendor.issue())
     page = visitor.opens(device)
     page.wait_for_load_state()
@@ -265,7 +265,7 @@ def test_the_first_view_is_light(visitor: Visitor, vendor: Vendor, device: Owned
 
 
 def test_a_link_from_another_site_opens_the_window(visitor: Visitor, device: OwnedDevice) -> None:
-    """A strict cookie does not travel with another site's call: the page itself goes on."""
+    """A strict cookie is not sent with a cross-site request, so a page of our own goes on."""
     page, link = visitor.starts(), f"{visitor.home}{link_to(device)}"
     linking = f'<a href="{link}">my license</a>'
     page.route(f"{STRANGER}/**", lambda route: route.fulfill(body=linking, content_type="text/html"))

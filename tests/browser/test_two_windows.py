@@ -1,22 +1,22 @@
-"""Two windows of one device, and pages that are older than what they show: one effect, and a clear sentence."""
+"""Two windows of one device, and outdated pages: one effect, and a clear sentence."""
 
 from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.visiting import Visitor, enters, field, pressable, said
+from tests.browser.visitor import Visitor, enters, field, pressable, text_on
 from tests.journeys.people import IssuedCode, OwnedDevice, Time, Vendor, reserve_is, runs_on
 
 type NewDevice = Callable[[], OwnedDevice]
 
 PRESS = "document.getElementById('activate-now').form.requestSubmit()"
-"""Presses without waiting for what comes of it."""
+"""Presses the button without waiting for the result."""
 
 
 @pytest.fixture
 def expired(new_device: NewDevice, vendor: Vendor, time: Time) -> tuple[OwnedDevice, IssuedCode]:
-    """A device whose license is over, and the code that was refused then and would be taken now."""
+    """A device with an expired license, and a code that was refused then but is valid now."""
     device, new = new_device(), vendor.issue()
     shown = device.activates(vendor.issue("P1M"))
     device.keeps_in_reserve(new)
@@ -51,17 +51,17 @@ def test_two_windows_that_press_activate_now_at_the_same_moment(
     assert vendor.holders(new) == [device.device_id]
 
 
-def test_the_window_that_presses_second_is_told_that_it_is_done(
+def test_the_window_that_presses_second_learns_that_it_is_done(
     expired: tuple[OwnedDevice, IssuedCode], visitor: Visitor, vendor: Vendor
 ) -> None:
-    """R-57, R-61: its page was drawn before, and does not follow."""
+    """R-57, R-61: its page was opened before and does not follow."""
     device, new = expired
     first, second = visitor.opens(device), visitor.opens(device, java_script_enabled=False)
     pressable(first, "Activate now").click()
     has_a_license(first)
     shown = device.license()["license"]
     pressable(second, "Activate now").click()
-    expect(said(second, "The code is already the license of this device.")).to_be_visible()
+    expect(text_on(second, "The code is already the license of this device.")).to_be_visible()
     has_a_license(second)
     assert device.license()["license"] == shown
     assert vendor.holders(new) == [device.device_id]
@@ -78,10 +78,10 @@ def test_a_double_click_on_activate_now_is_one_attempt(
     assert device.event_names().count("ActivateNow") == 1
 
 
-def test_a_page_of_before_the_end_that_is_pressed_too_early_and_too_late(
+def test_a_page_from_before_the_end_that_is_pressed_too_early_and_too_late(
     visitor: Visitor, vendor: Vendor, new_device: NewDevice, time: Time
 ) -> None:
-    """R-56, R-57, R-61, R-62: somebody has made the button available in their own browser."""
+    """R-56, R-57, R-61, R-62: somebody has enabled the button in their own browser."""
     device, new = new_device(), vendor.issue()
     shown = device.activates(vendor.issue("P1M"))
     device.keeps_in_reserve(new)
@@ -93,7 +93,7 @@ def test_a_page_of_before_the_end_that_is_pressed_too_early_and_too_late(
     time.reaches_the_end_of(shown)
     after = device.sees(runs_on(new))["license"]
     late.evaluate(PRESS)
-    expect(said(late, "The code is already the license of this device.")).to_be_visible()
+    expect(text_on(late, "The code is already the license of this device.")).to_be_visible()
     assert device.license()["license"] == after
 
 
@@ -104,7 +104,7 @@ def test_a_code_that_was_removed_in_one_window_is_not_activated_by_the_other(
     device, new = expired
     first, second = visitor.opens(device), visitor.opens(device, java_script_enabled=False)
     pressable(first, "Remove this code").click()
-    expect(said(first, new.last_group)).to_have_count(0)
+    expect(text_on(first, new.last_group)).to_have_count(0)
     pressable(second, "Activate now").click()
     expect(second.locator("#refused")).to_contain_text("The activation was refused.")
     assert device.license()["status"] == "expired"
@@ -123,15 +123,15 @@ def test_the_same_code_entered_in_two_windows_is_added_once(
     for window in windows:
         window.evaluate("document.getElementById('add').form.requestSubmit()")
     for window in windows:
-        expect(said(window, "Verified, in reserve")).to_be_visible()
+        expect(text_on(window, "Verified, in reserve")).to_be_visible()
     assert _adds_of(device, new) == 1
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
-def test_a_double_click_on_add_and_back_and_the_form_once_more(
+def test_a_double_click_on_add_then_back_and_the_form_again(
     scripts: bool, visitor: Visitor, vendor: Vendor, new_device: NewDevice
 ) -> None:
-    """R-09, R-112: one effect, and the page that comes back shows no code."""
+    """R-09, R-112: one effect, and the restored page shows no code."""
     device, new = new_device(), vendor.issue()
     device.activates(vendor.issue())
     page = visitor.opens(device, java_script_enabled=scripts)
@@ -139,21 +139,21 @@ def test_a_double_click_on_add_and_back_and_the_form_once_more(
     field(page).fill(new.text)
     expect(pressable(page, "Add")).to_be_enabled()
     pressable(page, "Add").dblclick()
-    expect(said(page, "Verified, in reserve")).to_be_visible()
+    expect(text_on(page, "Verified, in reserve")).to_be_visible()
     page.go_back()
-    # the page is a new one: it knows of the code that waits, which is this very code
+    # the page is a new one and knows the code in reserve, which is this very code
     page.get_by_label("Replace the code").check()
     expect(field(page)).to_have_value("")
     field(page).fill(new.text)
     pressable(page, "Add").click()
-    expect(said(page, "Verified, in reserve")).to_be_visible()
+    expect(text_on(page, "Verified, in reserve")).to_be_visible()
     assert _adds_of(device, new) == 1
 
 
 def test_reloading_the_answer_to_a_form_sends_it_twice_with_one_effect(
     visitor: Visitor, vendor: Vendor, new_device: NewDevice
 ) -> None:
-    """R-09: a browser posts again what it reloads; the answer to a good form is a page of its own."""
+    """R-09: reloading posts a form again; after a valid form the browser is on another page."""
     device, new = new_device(), vendor.issue()
     device.activates(vendor.issue())
     page = visitor.opens(device, java_script_enabled=False)
@@ -163,9 +163,9 @@ def test_reloading_the_answer_to_a_form_sends_it_twice_with_one_effect(
     expect(page.locator("#group-error")).to_contain_text("A code has 20 symbols; this one has 19.")
     field(page).fill(new.text)
     pressable(page, "Add").click()
-    expect(said(page, "Verified, in reserve")).to_be_visible()
+    expect(text_on(page, "Verified, in reserve")).to_be_visible()
     page.reload()
-    expect(said(page, "Verified, in reserve")).to_be_visible()
+    expect(text_on(page, "Verified, in reserve")).to_be_visible()
     assert _adds_of(device, new) == 1
 
 

@@ -1,4 +1,4 @@
-"""The browser at work: one process, without a window, driven by Playwright."""
+"""The browser process: headless, driven by Playwright."""
 
 import os
 from collections.abc import Iterator
@@ -8,9 +8,9 @@ from playwright.sync_api import Browser, sync_playwright
 
 
 @contextmanager
-def driven(path: str) -> Iterator[Browser]:
-    """Yield the browser at this path, running."""
-    # root may not start Chromium's sandbox; the pages are our own
+def running_browser(path: str) -> Iterator[Browser]:
+    """Run the browser at this path."""
+    # root cannot start Chromium's sandbox; the pages are our own
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=arguments)

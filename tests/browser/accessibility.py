@@ -1,4 +1,4 @@
-"""Looks at a page as axe-core does: light and dark, wide and on a phone, and enlarged to twice its size."""
+"""Checks a page with axe-core: light and dark, wide and on a phone, and enlarged to twice its size."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -16,25 +16,25 @@ LIGHTS: tuple[tuple[Literal["light", "dark"], dict[str, Any]], ...] = (("light",
 
 
 def faults_of(page: Page) -> list[str]:
-    """Return what is wrong with the page: all rules in the light, the colors in the dark too, and what sticks out."""
+    """Return what is wrong with the page: all rules in light mode, the colors also in dark mode, and any overflow."""
     found = []
     for scheme, rules in LIGHTS:
         page.emulate_media(color_scheme=scheme)
         for size in (WIDE, PHONE):
             page.set_viewport_size(size)
             found += [f"{scheme}, {size['width']}: {each}" for each in violations(page, rules)]
-    return found + [f"too wide for {size['width']}" for size in (ENLARGED, PHONE, NARROW) if sticks_out(page, size)]
+    return found + [f"too wide for {size['width']}" for size in (ENLARGED, PHONE, NARROW) if overflows(page, size)]
 
 
 def violations(page: Page, rules: dict[str, Any]) -> list[str]:
-    """Return what axe-core finds on the page as it is now."""
+    """Return what axe-core finds on the current page."""
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE.read_text())
     found = page.evaluate("rules => axe.run(document, rules)", rules)
     return [f"{each['id']}: {node['html']}" for each in found["violations"] for node in each["nodes"]]
 
 
-def sticks_out(page: Page, size: ViewportSize) -> bool:
-    """Tell whether the page must be scrolled sideways in a window of this size."""
+def overflows(page: Page, size: ViewportSize) -> bool:
+    """Tell whether the page must be scrolled sideways in a viewport of this size."""
     page.set_viewport_size(size)
     return bool(page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"))

@@ -1,4 +1,4 @@
-"""Every page of the Licensing window without a service: drawn as the window draws it, with its files and headers."""
+"""Every page of the Licensing window without a service: rendered as the window does, with its files and headers."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -56,19 +56,21 @@ def _entries() -> dict[str, str]:
     mistake = {**empty, "typed": TYPED.shown(), "mistake": WRONG}
     prior = {**empty, "options": EntryOptions(prior="7KQ2M-XA4TP"), "prior_mistake": SHORT}
     return {
-        "enter a code": _drawn("code_entry.html", page=state("active"), **empty),
-        "enter another code": _drawn("code_entry.html", page=state("active, ready"), **empty),
-        "enter a code on a trial": _drawn("code_entry.html", page=state("trial"), **empty),
-        "enter a code, wrong": _drawn("code_entry.html", page=state("active"), **mistake),
-        "enter a code, prior wrong": _drawn("code_entry.html", page=state("active"), **prior),
-        "enter a code, sent twice": _drawn("code_entry.html", page=state("active"), **{**empty, "problem": SENT_TWICE}),
+        "enter a code": _render("code_entry.html", page=state("active"), **empty),
+        "enter another code": _render("code_entry.html", page=state("active, ready"), **empty),
+        "enter a code on a trial": _render("code_entry.html", page=state("trial"), **empty),
+        "enter a code, wrong": _render("code_entry.html", page=state("active"), **mistake),
+        "enter a code, prior wrong": _render("code_entry.html", page=state("active"), **prior),
+        "enter a code, sent twice": _render(
+            "code_entry.html", page=state("active"), **{**empty, "problem": SENT_TWICE}
+        ),
     }
 
 
 def _added() -> dict[str, str]:
     states = ("active", "active, verifying", "active, ready", "active, ready, incoming", "unlicensed, activating")
     pages = {name: state(name) for name in states} | {"rejected": UNUSUAL["rejected"]()}
-    return {f"added: {name}": _drawn("added.html", page=shown) for name, shown in pages.items()}
+    return {f"added: {name}": _render("added.html", page=shown) for name, shown in pages.items()}
 
 
 def _errors() -> dict[str, str]:
@@ -77,30 +79,30 @@ def _errors() -> dict[str, str]:
     pages |= {f"session {reason}": not_opened_page("session", reason) for reason in ("missing", "expired")}
     retry = window_path(D)
     return {
-        f"error: {word}": _drawn("error.html", error=page, retry=retry if page.may_retry else None)
+        f"error: {word}": _render("error.html", error=page, retry=retry if page.may_retry else None)
         for word, page in pages.items()
     }
 
 
-def _drawn(template: str, **shown: Any) -> str:
+def _render(template: str, **values: Any) -> str:
     more = {"form_token": "0" * 64, "order": lambda name: f"{name}-1"}
-    return RENDERER.html(template, accept_language="en-GB", **more, **shown)
+    return RENDERER.html(template, accept_language="en-GB", **more, **values)
 
 
 def every_page() -> dict[str, str]:
     """Return the HTML of every page by its name."""
-    windows = {name: _drawn("licensing.html", page=shown) for name, shown in _windows().items()}
-    opening = {"opening": _drawn("opening.html", here=window_path(D))}
+    windows = {name: _render("licensing.html", page=shown) for name, shown in _windows().items()}
+    opening = {"opening": _render("opening.html", here=window_path(D))}
     return {**windows, **_entries(), **_added(), **_errors(), **opening}
 
 
 def slug(name: str) -> str:
-    """Return the name as it may stand in addresses and in names of files."""
+    """Return the name in a form for URLs and file names."""
     return "-".join(re.findall(r"\w+", name.replace("…", "and").lower()))
 
 
 class Stage:
-    """A browser's page on which every page of the window can be shown, as if a service served it."""
+    """A browser page that can show every page of the window, as if a service served it."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
@@ -108,7 +110,7 @@ class Stage:
         page.route(f"{ORIGIN}/**", self._serve)
 
     def shows(self, name: str) -> None:
-        """Show a page, complete with its style and its scripts."""
+        """Show a page with its style and scripts."""
         self.page.goto(f"{ORIGIN}/{slug(name)}")
 
     def _serve(self, route: Route) -> None:
@@ -118,6 +120,6 @@ class Stage:
         elif (asset := BY_PATH.get(path)) is not None:
             route.fulfill(body=asset.content, headers={"Content-Type": asset.media_type})
         elif not path.endswith("/stream"):
-            # whoever goes on from here stays here
+            # links and forms lead nowhere
             route.fulfill(status=204)
-        # the stream stays quiet: an answer of any kind would be a connection that was lost
+        # the stream gets no answer: any answer would look like a lost connection

@@ -1,4 +1,4 @@
-"""A person with a real browser: opens windows, presses by mouse or keyboard, remembers what was asked of whom."""
+"""A person with a real browser: opens windows, uses mouse or keyboard, and records every request."""
 
 from collections.abc import Iterable
 from typing import Any, Protocol
@@ -17,7 +17,7 @@ expect.set_options(timeout=PATIENCE_MILLISECONDS)
 
 
 class Visitor:
-    """One test's person; every window has cookies of its own."""
+    """The person in a test; every window has its own cookies."""
 
     def __init__(self, browser: Browser, system: System, *, service: ServiceName = "device") -> None:
         self._browser = browser
@@ -60,11 +60,11 @@ class Visitor:
             context.close()
 
     def plays_an_attacker(self) -> None:
-        """From now on nothing is held against the pages: a test does with them what they must not do."""
+        """From now on violations do not count: the test itself attacks the page."""
         self._attacks = True
 
-    def has_told_nothing(self, codes: Iterable[str]) -> None:
-        """No page asked another host, broke its policy, sent a referrer, or put a code into an address (R-112)."""
+    def has_leaked_nothing(self, codes: Iterable[str]) -> None:
+        """No page contacted another host, broke its policy, sent a referrer, or put a code in a URL (R-112)."""
         if self._attacks:
             return
         assert self.complaints == []
@@ -97,19 +97,19 @@ class Keyboard:
     TABS_MAX = 30
 
     def presses(self, page: Page, name: str) -> None:
-        """Go there with the tabulator, and press Enter."""
+        """Go there with the Tab key and press Enter."""
         self.goes_to(page, name)
         page.keyboard.press("Enter")
 
     def goes_to(self, page: Page, name: str) -> None:
-        """Go there with the tabulator."""
+        """Go there with the Tab key."""
         wanted = pressable(page, name)
         expect(wanted).to_be_enabled()
         for _ in range(self.TABS_MAX):
             page.keyboard.press("Tab")
             if wanted.evaluate("element => element === document.activeElement"):
                 return
-        raise AssertionError(f"the tabulator does not lead to {name}")
+        raise AssertionError(f"the Tab key does not lead to {name}")
 
 
 def pressable(page: Page, name: str) -> Any:
@@ -117,8 +117,8 @@ def pressable(page: Page, name: str) -> Any:
     return page.get_by_role("button", name=name, exact=True).or_(page.get_by_role("link", name=name, exact=True))
 
 
-def said(page: Page, words: str) -> Any:
-    """Return what the page itself says in these words; what it only says aloud stands elsewhere."""
+def text_on(page: Page, words: str) -> Any:
+    """Return the visible text with these words; announcements for screen readers are elsewhere."""
     return page.get_by_role("main").get_by_text(words)
 
 
@@ -128,7 +128,7 @@ def field(page: Page, number: int = 1) -> Any:
 
 
 def enters(page: Page, code: str) -> None:
-    """Go the article's way up to Add, with the whole code in the first field."""
+    """Follow the article up to Add, with the whole code in the first field."""
     pressable(page, ENTRIES[0]).or_(pressable(page, ENTRIES[1])).click()
     field(page).fill(code)
     pressable(page, "Add").click()
