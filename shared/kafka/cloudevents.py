@@ -124,7 +124,7 @@ def read_position(texts: Mapping[str, str], key: bytes | None) -> SlicePosition:
     if key is None or key != subject.encode():
         raise UnreadableEnvelope("the key differs from ce_subject")
     if slice_number != slice_of(subject):
-        raise UnreadableEnvelope("slice is not the slice of the key")
+        raise UnreadableEnvelope("slice does not match the key")
     if position < 1:
         raise UnreadableEnvelope("position is below 1")
     return SlicePosition(slice_number, position, _hash(_required(texts, "hash")))
