@@ -47,8 +47,9 @@ def pytest_configure() -> None:
         share_free_ports(number=int(worker.removeprefix("gw")), of=int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Name the group of each test and put the longest groups first."""
+    """Name the group of each test, before pytest-xdist looks, and put the longest groups first."""
     rank = {group: number for number, group in enumerate(LONGEST_FIRST)}
     for item in items:
         item.add_marker(pytest.mark.xdist_group(_group_of(item)))

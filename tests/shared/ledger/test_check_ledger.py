@@ -29,5 +29,5 @@ async def test_an_empty_database_and_another_services_ledger_and_another_mode_ar
     async with device_database.connected() as connection:
         with pytest.raises(WrongLedger, match="not the activation ledger"):
             await check_ledger(connection, service="activation", mode="sandbox")
-        with pytest.raises(WrongLedger, match="a sandbox ledger"):
+        with pytest.raises(WrongLedger, match="made for sandbox"):
             await check_ledger(connection, service="device", mode="production")
