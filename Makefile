@@ -8,6 +8,9 @@ BIN := .venv/bin
 READY := .venv/.ready
 COMPILE := pip compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --no-header
 
+# Some machines forbid it; then every process that starts compiles every module again, which takes seconds.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Sets $uv. A pyenv shim named `uv` may be on the PATH and not work, so each candidate is asked for its version.
 find_uv = uv=$$(for each in uv .tools/bin/uv; do $$each --version >/dev/null 2>&1 && echo $$each && break; done); \
 	if [ -z "$$uv" ]; then \
@@ -24,8 +27,8 @@ help:  ## print this list
 run: $(READY)  ## start PostgreSQL, Kafka and both services, play a license's life; Ctrl-C stops all
 	@exec $(BIN)/perennial demo
 
-# Three processes keep two cores busy: tests that start servers also wait for them.
-SHARED_OUT := -n 3 --dist loadgroup --no-loadscope-reorder
+# Three processes keep two cores busy: tests that start servers also wait for them. The order is that of tests/scheduling.py.
+SHARED_OUT := -n 3 --dist loadscope --no-loadscope-reorder
 test: $(READY)  ## run the tests, on a real Kafka, a real PostgreSQL and a real browser
 	@$(BIN)/python -m tests.browser.chromium
 	@$(BIN)/pytest $(SHARED_OUT) -m "not faults and not containers" tests
@@ -92,6 +95,6 @@ $(READY): requirements-dev.txt pyproject.toml .python-version
 		echo "$$said" | head -n 1 >&2; \
 		echo "Python $$(cat .python-version) is neither here nor can it be fetched: install it and run make again" >&2; \
 		exit 1; }; \
-	$$uv pip sync --quiet --require-hashes requirements-dev.txt && \
+	$$uv pip sync --quiet --compile-bytecode --require-hashes requirements-dev.txt && \
 	$$uv pip install --quiet --no-deps -e .
 	@touch $@

@@ -1,44 +1,75 @@
-"""Which tests run in which order when several processes share them (`pytest -n 3`).
+"""How the tests are shared out among processes (`pytest -n 3`): by file, the longest first.
 
-A file is the unit: its fixtures start once. What shares a running system stays together too, so that each system starts
-in one process alone. The longest go first; what is short fills the gaps at the end.
+A file's fixtures start once. Files that share a running system stay in one process, so that no system starts twice.
 """
 
 import os
+from pathlib import PurePosixPath
+from typing import override
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from shared.local.ports import share_free_ports
 
+SHARED_SYSTEMS = {
+    "the journeys' system": ("tests/journeys",),
+    "the browser's system": ("tests/browser",),
+    "the besieged system": tuple(
+        f"tests/journeys/test_{name}.py" for name in ("bad_messages", "bad_orders", "forged_verdicts")
+    ),
+    "the checks' Kafka": tuple(f"tests/proof/test_{name}.py" for name in ("log_commands", "republish", "topic_check")),
+}
+"""The folders and files whose tests share a system; a file that is named here or below is not its folder's."""
+
 LONGEST_FIRST = (
-    "tests/journeys: system",
-    "tests/browser: system",
+    "the journeys' system",
+    "the browser's system",
     "tests/replay/test_projection_command.py",
     "tests/cli/test_operator.py",
-    "tests/shared/local/test_local_stack.py",
-    "tests/journeys/test_restore.py",
     "tests/journeys/test_two_workers.py",
     "tests/journeys/test_faults.py",
+    "tests/shared/local/test_local_stack.py",
+    "tests/journeys/test_restore.py",
     "tests/test_random_histories.py",
     "tests/replay/test_rebuild.py",
     "tests/journeys/test_checker.py",
     "tests/cli/test_demo.py",
+    "the checks' Kafka",
+    "the besieged system",
+    "tests/journeys/test_traces.py",
     "tests/device/test_doors.py",
     "tests/replay/test_why.py",
     "tests/replay/test_what_if.py",
-    "tests/shared/doors/test_door.py",
-    "tests/journeys/test_traces.py",
-    "tests/proof: kafka",
-    "tests/journeys: besieged",
+    "tests/shared/doors/test_command_queue.py",
 )
-"""Files, and folders whose tests share a system; `--durations=0` tells how long each takes."""
+"""What takes more than ten seconds (`--durations=0`); what is short fills the gaps at the end."""
 
-SHARED_SYSTEMS = {
-    "system": ("tests/journeys", "tests/browser"),
-    "besieged": ("tests/journeys",),
-    "kafka": ("tests/proof",),
+_BY_FILE = {
+    **{name: name for name in LONGEST_FIRST if name.endswith(".py")},
+    **{place: system for system, places in SHARED_SYSTEMS.items() for place in places},
 }
-"""Fixtures that run for the whole session, and the folders in each of which all their users stay together."""
+
+
+def group_of(nodeid: str) -> str:
+    """Return what stays together in one process: the test's file, or the system that it shares."""
+    file = nodeid.partition("::")[0]
+    return _BY_FILE.get(file) or _BY_FILE.get(str(PurePosixPath(file).parent), file)
+
+
+class ByFileOrSystem(LoadScopeScheduling):
+    """Gives each process a group of tests at a time."""
+
+    @override
+    def _split_scope(self, nodeid: str) -> str:
+        return group_of(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    """Return the scheduler. pytest-xdist 3.8.0 has one for named groups, which pytest 9.2.0 silently disables."""
+    return ByFileOrSystem(config, log)
 
 
 def pytest_configure() -> None:
@@ -47,26 +78,7 @@ def pytest_configure() -> None:
         share_free_ports(number=int(worker.removeprefix("gw")), of=int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Name the group of each test, before pytest-xdist looks, and put the longest groups first."""
+    """Put the longest groups first."""
     rank = {group: number for number, group in enumerate(LONGEST_FIRST)}
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group_of(item)))
-    items.sort(key=lambda item: rank.get(_group_of(item), len(rank)))
-
-
-def _group_of(item: pytest.Item) -> str:
-    """Return the file of a test, or the system that it shares with tests of other files in its folder."""
-    file = item.nodeid.partition("::")[0]
-    for shared, folders in SHARED_SYSTEMS.items():
-        for folder in folders:
-            if file.startswith(f"{folder}/") and _shares(item, shared):
-                return f"{folder}: {shared}"
-    return file
-
-
-def _shares(item: pytest.Item, fixture: str) -> bool:
-    """Tell whether the test uses the session's fixture of this name; a file may have another one of its own."""
-    definitions = item._fixtureinfo.name2fixturedefs.get(fixture, ())  # type: ignore[attr-defined]
-    return bool(definitions) and definitions[-1].scope == "session"
+    items.sort(key=lambda item: rank.get(group_of(item.nodeid), len(rank)))

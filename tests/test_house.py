@@ -21,6 +21,7 @@ TOP_LEVEL = {
     "deploy",
     "docker-compose.yml",
     "docs",
+    "findings",
     "pyproject.toml",
     "requirements-dev.txt",
     "requirements.txt",

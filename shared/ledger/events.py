@@ -176,7 +176,9 @@ async def check_ledger(connection: Connection, *, service: str, mode: str) -> No
     if row is None or row["service"] != service:
         raise WrongLedger(f"this database is not the {service} ledger; check its DATABASE_URL")
     if row["mode"] != mode:
-        raise WrongLedger(f"this ledger was made for {row['mode']} mode for life; the service was started in {mode} mode")
+        raise WrongLedger(
+            f"this ledger was made for {row['mode']} and keeps that mode; the service was started for {mode}"
+        )
     if row["slices"] != SLICE_COUNT:
         raise WrongLedger(
             f"this ledger has {row['slices']} slices, this release needs {SLICE_COUNT}: run the release that created it"

@@ -8,6 +8,7 @@ has a few hundred bytes, so a proof includes it whole. No database may come in h
 
 import json
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +24,7 @@ from shared.proof.slice_trees import Head
 
 KIND = "perennial-checkpoint"
 FORMAT = 1
+NAME = re.compile(r"(?P<prefix>.+)\.\d{8}T\d{6}\.\d{3}Z\.checkpoint\.json")
 SUFFIX = ".checkpoint.json"
 
 
@@ -92,9 +94,15 @@ def file_prefix(ledger: str) -> str:
     return ledger.strip("/").replace("/", ".")
 
 
-def checkpoint_files(folder: Path) -> Iterator[Path]:
-    """Return the checkpoint files of a folder, oldest first per ledger."""
-    return iter(sorted(folder.glob(f"*{SUFFIX}")))
+def checkpoint_files(folder: Path, *, ledger: str) -> Iterator[Path]:
+    """Return the checkpoint files of a folder, oldest first, except those that are named for another ledger.
+
+    Both services may export to one folder, each with a key of its own. Whoever renames a file could as well delete it.
+    """
+    for file in sorted(folder.glob(f"*{SUFFIX}")):
+        named = NAME.fullmatch(file.name)
+        if named is None or named["prefix"] == file_prefix(ledger):
+            yield file
 
 
 def read_checkpoint(file: Path, keys: PublicKeys) -> SignedCheckpoint:

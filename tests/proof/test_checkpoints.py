@@ -115,7 +115,7 @@ def test_a_checkpoint_is_read_as_it_was_written(checkpoint: SignedCheckpoint, ke
     file = write_checkpoint(checkpoint, tmp_path / "elsewhere")
     assert read_checkpoint(file, keys.public) == checkpoint
     assert (checkpoint.ledger, checkpoint.event_count, len(checkpoint.heads)) == (LEDGER, 13, 256)
-    assert list(checkpoint_files(tmp_path / "elsewhere")) == [file]
+    assert list(checkpoint_files(tmp_path / "elsewhere", ledger=LEDGER)) == [file]
     assert list(file.parent.iterdir()) == [file]
 
 
@@ -216,7 +216,7 @@ async def test_a_service_exports_when_something_happened_and_it_is_in_charge(
     loop = asyncio.create_task(exporter.run())
 
     async def count_is(count: int) -> bool:
-        return len(list(checkpoint_files(tmp_path / "out"))) == count
+        return len(list(checkpoint_files(tmp_path / "out", ledger=LEDGER))) == count
 
     try:
         await asyncio.sleep(0.1)
@@ -227,7 +227,9 @@ async def test_a_service_exports_when_something_happened_and_it_is_in_charge(
         await until(lambda: count_is(2), what="a second checkpoint")
         await asyncio.sleep(0.1)
         assert await count_is(2)
-        assert [read_checkpoint(file, keys.public).event_count for file in checkpoint_files(tmp_path / "out")] == [
+        assert [
+            read_checkpoint(file, keys.public).event_count for file in checkpoint_files(tmp_path / "out", ledger=LEDGER)
+        ] == [
             13,
             14,
         ]
@@ -253,7 +255,7 @@ async def test_a_folder_that_cannot_be_written_is_told_and_tried_again(
         return "no checkpoint is exported" in caplog.text
 
     async def written() -> bool:
-        return any(checkpoint_files(folder))
+        return any(checkpoint_files(folder, ledger=LEDGER))
 
     try:
         await until(told, what="a warning")

@@ -28,7 +28,9 @@ async def checked(
     findings = Findings("device")
     expectations = Expectations(LEDGER)
     if folder and keys:
-        expectations = Expectations.of(checkpoint_files(folder), ledger=LEDGER, keys=keys, findings=findings)
+        expectations = Expectations.of(
+            checkpoint_files(folder, ledger=LEDGER), ledger=LEDGER, keys=keys, findings=findings
+        )
     subject = Subject(
         service="device", source=LEDGER, database_url=history.database.service, bootstrap_servers="", topic=None
     )
@@ -258,7 +260,10 @@ async def test_checkpoints_that_prove_nothing_are_findings_themselves(
 async def test_another_ledgers_checkpoints_say_nothing_about_this_one(
     history: History, keys: KeyRing, tmp_path: Path
 ) -> None:
-    write_checkpoint(await new_checkpoint(history.pool, ledger="/perennial/activation", keys=keys), tmp_path)
+    """Also where each service signs with a key of its own, as both do that share a folder."""
+    others = KeyRing.load_or_create(tmp_path / "others.pem")
+    for signer in (keys, others):
+        write_checkpoint(await new_checkpoint(history.pool, ledger="/perennial/activation", keys=signer), tmp_path)
     await history.tamper("update event set recorded_at = recorded_at - interval '1 day'")
     assert places(await checked(history, folder=tmp_path, keys=keys.public)) == []
 

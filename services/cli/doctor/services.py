@@ -28,7 +28,11 @@ async def check_service(service: ServiceName, connections: Connections) -> list[
     except httpx.TransportError as error:
         found = f"{url} is unreachable: {str(error) or type(error).__name__}"
         setting = f"--{service}-url or PERENNIAL_{service.upper()}_URL"
-        return [Finding("away", part, found, f"start a {service} worker, or set the right URL with {setting}")]
+        return [
+            Finding(
+                "away", part, found, f"start a worker of the {service} service, or set the right URL with {setting}"
+            )
+        ]
 
 
 async def _keys(part: str, client: httpx.AsyncClient) -> list[Finding]:

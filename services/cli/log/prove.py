@@ -92,7 +92,7 @@ async def _proved(connections: Connections, event_id: UUID, folder: Path, keys: 
 def _newest(folder: Path, source: str, keys: PublicKeys, service: ServiceName) -> SignedCheckpoint:
     """Return the newest checkpoint of a ledger that counts."""
     refusal: CheckpointRefused | None = None
-    for file in reversed(list(checkpoint_files(folder))):
+    for file in reversed(list(checkpoint_files(folder, ledger=source))):
         try:
             checkpoint = read_checkpoint(file, keys)
         except CheckpointRefused as refused:

@@ -103,7 +103,10 @@ def _expectations(
     connections: Connections, service: ServiceName, source: str, folder: Path, keys: Path | None, findings: Findings
 ) -> Expectations:
     expectations = Expectations.of(
-        checkpoint_files(folder), ledger=source, keys=trusted_keys(connections, service, keys), findings=findings
+        checkpoint_files(folder, ledger=source),
+        ledger=source,
+        keys=trusted_keys(connections, service, keys),
+        findings=findings,
     )
     if not expectations.checkpoint_count and not findings.counts:
         raise CommandFailed(ExitCode.REFUSED, f"no_checkpoints: {folder} has none of the ledger {source}")
