@@ -25,7 +25,6 @@ from shared.kafka.owned_partitions import OwnedPartitions
 from shared.kafka.parking import park
 from shared.kafka.position_check import PositionCheck
 from shared.kafka.progress import Claim, NotOwned, Progress, WentBack
-from shared.kafka.waiting_fetch import cut_short
 from shared.ledger.clock import Clock, machine_now
 from shared.ledger.database import CONFLICT, UNAVAILABLE, Connection, Pool, transaction
 from shared.ledger.events import NewEvent, append
@@ -35,8 +34,11 @@ from shared.watching.traces import spans_end_here
 
 logger = logging.getLogger(__name__)
 
-FETCH_WAIT_MS = 3_000
-"""So long a broker holds a fetch back while nothing comes: it answers the first record at once."""
+FETCH_WAIT_MS = 500
+"""So long a broker holds a fetch back while nothing comes; it answers the first record at once.
+
+aiokafka sends no second fetch meanwhile: whoever reads on from elsewhere, for a gap or a new partition, waits as long.
+"""
 LOOK_MS = 1_000
 GAP_PATIENCE_SECONDS = 5.0
 GAP_RETRY_SECONDS = 0.2
@@ -137,7 +139,7 @@ class Consumer[Message](ConsumerRebalanceListener):
             fetch_min_bytes=1,
             fetch_max_wait_ms=FETCH_WAIT_MS,
             # the fetcher is woken by what happens; it need not look five times a second as well
-            consumer_timeout_ms=FETCH_WAIT_MS,
+            consumer_timeout_ms=LOOK_MS,
             max_partition_fetch_bytes=4 * RECORD_BYTES_MAX,
             listener=self,
             parser=self._as_it_is,
@@ -213,8 +215,6 @@ class Consumer[Message](ConsumerRebalanceListener):
                 self._subscriber.consumer.seek(TopicPartition(self.source.topic, partition), offset)
             except IllegalStateError:
                 logger.info("%s: partition %s was taken away meanwhile", self.source.name, partition)
-        if offsets:
-            cut_short(self._subscriber.consumer)
 
     async def _on_batch(self, message: KafkaMessage) -> None:
         """Handle one batch for good: FastStream would forget an exception and read on."""

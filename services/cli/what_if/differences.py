@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
+
 from services.cli.what_if.replay import Replay, ReplayedEvent
 from services.device import decider as device
 from shared.messages import DeviceId, Event
@@ -106,12 +108,12 @@ def _by_label(life: Sequence[ReplayedEvent]) -> dict[str, list[dict[str, Any]]]:
 
 
 def _label(event: Event) -> str:
-    words = (vars(event).get(name) for name in ("reason", "cause", "purpose"))
+    words = (getattr(event, name, None) for name in ("reason", "cause", "purpose"))
     return " ".join((type(event).__name__, *(str(word) for word in words if word is not None)))
 
 
 def _compared(happened: ReplayedEvent) -> dict[str, Any]:
-    facts = {name: value for name, value in vars(happened.event).items() if name not in NOT_COMPARED}
+    facts = {name: value for name, value in msgspec.structs.asdict(happened.event).items() if name not in NOT_COMPARED}
     return {"occurred_at": happened.occurred_at, **facts}
 
 
