@@ -12,8 +12,7 @@ from shared.doors.problems import Problem
 from shared.ledger.command_handler import Precondition
 from shared.rules.decider import Refused
 
-PRECONDITION_FAILED = "precondition_failed"
-STATUS: Mapping[str, int] = {PRECONDITION_FAILED: 412}
+STATUS: Mapping[str, int] = {"precondition_failed": 412}
 
 
 async def expected_version(if_match: Annotated[str | None, Header()] = None) -> int | None:
@@ -35,6 +34,6 @@ def unchanged_since(expected: int | None) -> Precondition | None:
     def refusal(current: int) -> Refused | None:
         if current == expected:
             return None
-        return Refused(PRECONDITION_FAILED, f"the current version is {current}")
+        return Refused("precondition_failed", f"the current version is {current}")
 
     return None if expected is None else refusal

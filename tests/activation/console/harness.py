@@ -150,7 +150,7 @@ def hidden_of(page: httpx.Response, path: str) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def running(pool: Pool, keys_folder: Path) -> AsyncIterator[Harness]:
+async def running(pool: Pool, keys_folder: Path, *, database_url: str) -> AsyncIterator[Harness]:
     """Yield the console on a ledger."""
     keys, devices, time = KeyRing.load_or_create(keys_folder / "activation.pem"), Devices(), Time()
     queue = CommandQueue(CommandHandler(DECIDER, CodeStore(), SANDBOX_OUTBOX), pool=pool, on_append=nothing)
@@ -165,7 +165,13 @@ async def running(pool: Pool, keys_folder: Path) -> AsyncIterator[Harness]:
     console = Console(
         doors=doors,
         devices=DeviceClient(client=client, keys=keys, now=time.now),
-        operations=operations_on(pool, SANDBOX_OUTBOX, (live(CODE_VIEW), live(FORECAST)), (CODE_VIEW, FORECAST, CODE)),
+        operations=operations_on(
+            pool,
+            SANDBOX_OUTBOX,
+            (live(CODE_VIEW), live(FORECAST)),
+            (CODE_VIEW, FORECAST, CODE),
+            database_url=database_url,
+        ),
         login=key_login(OPERATOR_KEY_HASH),
         now=time.now,
     )
