@@ -89,7 +89,7 @@ async def test_a_rolling_restart_is_noticed_by_nobody(deployment: Deployment, lo
 def next_release(deployment: Deployment, tmp_path: Path) -> Iterator[str]:
     """An image of the next release: its verdicts have one field more, which no old worker knows."""
     module = Path(messages.__file__).with_name("verdicts.py")
-    known = "    predicted_ends_at: AwareDatetime\n"
+    known = "    predicted_ends_at: Moment\n"
     text = module.read_text()
     assert known in text
     (tmp_path / "verdicts.py").write_text(text.replace(known, f'{known}    mood: str = "cheerful"\n', 1))

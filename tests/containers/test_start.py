@@ -64,7 +64,7 @@ async def test_a_database_of_a_newer_release_is_refused(deployment: Deployment) 
     owner = await asyncpg.connect(deployment.stack.postgres.dsn("device"))
     try:
         await owner.execute("insert into migration values ('999_tomorrow.sql', '')")
-        assert "newer release: it has 999_tomorrow.sql" in refused(deployment)
+        assert "newer schema: 999_tomorrow.sql" in refused(deployment)
     finally:
         await owner.execute("delete from migration where name = '999_tomorrow.sql'")
         await owner.close()
