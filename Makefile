@@ -8,7 +8,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 COMPILE := pip compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --no-header
 
-# Some machines forbid it; then every process that starts compiles every module again, which takes seconds.
+# Where bytecode is forbidden, every process that starts compiles every module again, which takes seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
 # Sets $uv. A pyenv shim named `uv` may be on the PATH and not work, so each candidate is asked for its version.
