@@ -1,6 +1,5 @@
 """`perennial demo` and `perennial up`: run the whole system in the foreground until Ctrl-C."""
 
-import asyncio
 import logging
 from time import monotonic, sleep
 from typing import Annotated
@@ -14,7 +13,7 @@ from services.cli.credentials import Credentials
 from services.cli.event_summary import summarize
 from services.cli.examples import PARAGRAPH, examples
 from services.cli.failures import CommandFailed, ExitCode
-from services.cli.foreground import ignore_signals, interruptible
+from services.cli.foreground import ignore_signals, interruptible, run
 from services.cli.names import SERVICES, ServiceName
 from services.cli.output import AsJson
 from services.cli.screen import Screen
@@ -93,7 +92,7 @@ def _live(system: System, connections: Connections, screen: Screen, *, walkthrou
         played = _play(api, screen) if walkthrough else None
         _show_addresses(api, screen, played)
     if not once:
-        asyncio.run(_follow(system, screen))
+        run(_follow(system, screen))
 
 
 def _play(api: ApiClient, screen: Screen) -> Walkthrough:

@@ -5,15 +5,17 @@ exits with 0. So under make the program takes the foreground for itself. When on
 pass it on but waits for the program to exit; so the program watches make.
 """
 
+import asyncio
 import os
 import signal
 import sys
 import termios
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import sleep
+from typing import Any
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 POLL_SECONDS = 0.2
@@ -22,18 +24,44 @@ POLL_SECONDS = 0.2
 @contextmanager
 def interruptible() -> Iterator[None]:
     """Raise KeyboardInterrupt at the first stop signal, and ignore later ones."""
-    before = {number: signal.signal(number, _interrupt) for number in STOP_SIGNALS}
+    with _at_first_signal(_interrupt), _own_foreground():
+        _watch_make()
+        yield
+
+
+def run[Answer](work: Coroutine[Any, Any, Answer]) -> Answer:
+    """Run `work` in an event loop; the first stop signal cancels it as a whole, then raises KeyboardInterrupt.
+
+    Raised where the signal arrives, KeyboardInterrupt would end whichever task of the loop happens to run.
+    """
+
+    async def cancellable() -> Answer:
+        loop, task = asyncio.get_running_loop(), asyncio.create_task(work)
+        with _at_first_signal(lambda: loop.call_soon_threadsafe(task.cancel)):
+            return await task
+
     try:
-        with _own_foreground():
-            _watch_make()
-            yield
+        return asyncio.run(cancellable())
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+
+
+@contextmanager
+def _at_first_signal(act: Callable[[], object]) -> Iterator[None]:
+    def handle(*_: object) -> None:
+        ignore_signals()
+        act()
+
+    before = {number: signal.signal(number, handle) for number in STOP_SIGNALS}
+    try:
+        yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            if signal.getsignal(number) is handle:  # else one has come, and the others stay ignored
+                signal.signal(number, handler)
 
 
-def _interrupt(*_: object) -> None:
-    ignore_signals()
+def _interrupt() -> None:
     raise KeyboardInterrupt
 
 

@@ -17,6 +17,7 @@ import httpx
 
 from services.cli.connections import HTTP_PORTS, Connections, http_ports
 from services.cli.credentials import Credentials
+from services.cli.foreground import run
 from services.cli.names import MIGRATIONS, SERVICES, Mode, ServiceName
 from shared.kafka.topics import Layout, ensure_topics
 from shared.keys.signing import KeyRing
@@ -98,7 +99,7 @@ class System:
         try:
             self.stack.start()
             report("PostgreSQL and Kafka are running")
-            asyncio.run(self.provision())
+            run(self.provision())
             report("the databases and topics are ready")
             with ThreadPoolExecutor(len(SERVICES)) as threads:
                 list(threads.map(lambda name: self.worker(name).start(), SERVICES))
