@@ -83,6 +83,8 @@ class Service:
             # FastStream takes one text for one broker
             settings.kafka_bootstrap_servers.split(","),
             logger=None,
+            # handlers get the batch as it came; to inject arguments, FastStream sends each batch through a thread
+            apply_types=False,
             graceful_timeout=settings.stop_seconds_max,
             # a topic that was lost and made again is heard of by looking; the default is to look every five minutes
             metadata_max_age_ms=METADATA_SECONDS_MAX * 1_000,

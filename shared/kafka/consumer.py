@@ -143,7 +143,7 @@ class Consumer[Message](ConsumerRebalanceListener):
             max_partition_fetch_bytes=4 * RECORD_BYTES_MAX,
             listener=self,
             parser=self._as_it_is,
-            decoder=_undecoded,
+            decoder=_as_it_was_parsed,
         )
         self._subscriber(self._on_batch)
         self._batch_records_max = batch_records_max
@@ -398,5 +398,5 @@ class Consumer[Message](ConsumerRebalanceListener):
         return machine_now().timestamp() - max(heard_at, self._moved_at.timestamp())
 
 
-async def _undecoded(_: KafkaMessage) -> bytes:
-    return b""
+async def _as_it_was_parsed(message: KafkaMessage) -> KafkaMessage:
+    return message

@@ -49,7 +49,7 @@ SETTINGS = {
 }
 
 HEAP = ("-Xms256m", "-Xmx512m")
-BROKER_OPTIONS = (*HEAP, "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:+ExitOnOutOfMemoryError")
+BROKER_OPTIONS = (*HEAP, "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError")
 # a tool lives for a second: compile little, collect simply
 TOOL_OPTIONS = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
