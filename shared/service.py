@@ -28,7 +28,7 @@ from shared.kafka.topics import WrongTopic, check_topics
 from shared.keys.signing import KeyRing, NoSigningKey
 from shared.ledger.clock import Clock
 from shared.ledger.database import ACCESS_DENIED, ACQUIRE_TIMEOUT_SECONDS, UNAVAILABLE, Pool, open_pool
-from shared.ledger.events import WrongLedger, check_ledger
+from shared.ledger.events import Append, WrongLedger, append, check_ledger
 from shared.ledger.lease import Leases
 from shared.ledger.migrate import SchemaError, check_schema
 from shared.ledger.outbox import Outbox
@@ -36,6 +36,8 @@ from shared.ledger.time_moves import follow_time
 from shared.operations import Operations, ParkedMessages, Projections, Readings
 from shared.operations.metrics import ProcessMetrics, Reading, Survey, registry_of
 from shared.projector import Projection
+from shared.projector.inline import InlineProjection
+from shared.projector.live import OnFolded, live
 from shared.proof.checkpoint_exporter import CheckpointExporter
 from shared.proof.latest_checkpoint import LatestCheckpoint
 from shared.recovery.recover import topic_ahead_of_ledger
@@ -51,6 +53,8 @@ TAIL_SECONDS_MAX = 5.0
 DERIVED_CONNECTIONS_MAX = 3
 METADATA_SECONDS_MAX = 5
 SILENCE_SECONDS_MAX = 90.0
+CATCH_UP_SECONDS = 1.0
+"""So long records gather for the consumer of a view that the appends keep."""
 """After so long without a fetch that Kafka answered, though it answers others, a consumer stands still for ever."""
 
 
@@ -89,6 +93,7 @@ class Service:
             # a topic that was lost and made again is heard of by looking; the default is to look every five minutes
             metadata_max_age_ms=METADATA_SECONDS_MAX * 1_000,
         )
+        self.append: Append = append
         self._consumers: list[Consumer[Any]] = []
         self._loops: list[Coroutine[Any, Any, None]] = []
         self._wakers: list[Callable[[], None]] = [self.relay.wake]
@@ -126,6 +131,14 @@ class Service:
         self._failure = error
         self._stop.set()
 
+    def keep_inline(self, projection: Projection[Any], on_folded: OnFolded) -> None:
+        """Keep a view of this service's own events with each append, ahead of everything that appends.
+
+        A consumer catches up what was appended elsewhere, for example by a worker of the last release.
+        """
+        self.append = InlineProjection(projection, on_folded).append
+        self.consume(live(projection, on_folded, gather_seconds=CATCH_UP_SECONDS, kept_inline=True))
+
     def consume(self, source: Source[Any]) -> None:
         """Add a consumer."""
         consumer = Consumer(
@@ -133,6 +146,7 @@ class Service:
             pool=self._derived_pool if source.derived else self.pool,
             clock=self.clock,
             outbox=self.outbox,
+            append=self.append,
             on_append=self.on_append,
             on_failure=self.fail,
         )

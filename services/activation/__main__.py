@@ -1,6 +1,5 @@
 """Composition root of the activation service: the only place that wires it. `python -m services.activation`."""
 
-from dataclasses import replace
 from pathlib import Path
 
 from services.activation.api import Doors, routes
@@ -43,8 +42,8 @@ async def serve(settings: ServiceSettings) -> None:
         queue = CommandQueue(handler, pool=service.pool, on_append=service.on_append)
         for source in (requests(handler, service.clock), purchases(handler, service.clock)):
             service.consume(source)
-        for view in (live(CODE_VIEW), live(FORECAST)):
-            service.consume(replace(view, gather_seconds=GATHER_SECONDS))
+        service.consume(live(CODE_VIEW, gather_seconds=GATHER_SECONDS))
+        service.consume(live(FORECAST, gather_seconds=GATHER_SECONDS))
         service.also(queue.run())
         service.check(queue.problem)
         operations = service.operate(CODE_VIEW, FORECAST, CODE, SEAT, FIRST_ACTIVATION)

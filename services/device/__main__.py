@@ -6,7 +6,7 @@ from services.device.api import LARGER_BODIES, Doors, Throttle, Watch, routes
 from services.device.consumer import commands, verdicts
 from services.device.decider import decider
 from services.device.outbox import OUTBOX, SANDBOX_OUTBOX
-from services.device.projection import DEVICE, LICENSE_VIEW, after_commit
+from services.device.projection import DEVICE, LICENSE_VIEW, on_folded
 from services.device.reference import APPLICATION, ROUTES
 from services.device.store import DeviceStore
 from services.device.timer import Timer
@@ -19,7 +19,6 @@ from shared.keys.operators import OperatorTokens
 from shared.keys.signing import KeyRing, PublicKeys
 from shared.ledger.command_handler import CommandHandler
 from shared.operations import operations_door
-from shared.projector.live import live
 from shared.reference import reference_door
 from shared.service import main, opened
 from shared.settings.environment import ServiceSettings
@@ -40,19 +39,20 @@ async def serve(settings: ServiceSettings) -> None:
     outboxes = {"production": OUTBOX, "sandbox": SANDBOX_OUTBOX}
     async with opened("device", settings, outboxes, migrations=MIGRATIONS) as service:
         handler = CommandHandler(decider(settings.policy()), DeviceStore(), service.outbox)
-        queue = CommandQueue(handler, pool=service.pool, on_append=service.on_append)
+        watch = Watch()
+        service.keep_inline(LICENSE_VIEW, on_folded(watch.changed))
+        queue = CommandQueue(handler, pool=service.pool, append=service.append, on_append=service.on_append)
         timer = Timer(
             handler,
             pool=service.pool,
             clock=service.clock,
             leases=service.leases,
+            append=service.append,
             on_append=service.on_append,
             batch_max=settings.batch_records_max,
         )
-        watch = Watch()
         service.consume(verdicts(handler, service.clock))
         service.consume(commands(handler, service.clock))
-        service.consume(live(LICENSE_VIEW, after_commit(watch.changed)))
         service.also(queue.run())
         service.check(queue.problem)
         service.also(timer.run(), wake=timer.wake)

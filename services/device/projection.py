@@ -10,7 +10,6 @@ from typing import Literal
 
 from services.device.decider import Device, DeviceEvent, evolve
 from services.device.store import row_of
-from shared.kafka.inbox import Accepted
 from shared.ledger.command_handler import Stored
 from shared.messages import (
     ActivationRefused,
@@ -21,7 +20,6 @@ from shared.messages import (
     CodeUnblocked,
     DeviceClockObserved,
     DeviceId,
-    Event,
     GuessesThrottled,
     LastGroup,
     LicenseRenewed,
@@ -31,6 +29,7 @@ from shared.messages import (
     Reason,
     RemovalRefused,
 )
+from shared.projector.live import FoldedEvent, OnFolded
 from shared.projector.projection import Projection, Row, view_of
 from shared.rules.decider import StateStruct, always
 from shared.watching.metrics import time_renewals
@@ -137,11 +136,11 @@ DEVICE = Projection(name="device", topic=TOPIC, key=("device_id",), initial=Devi
 """What the rules and timers read. Written with each event by the command handler, and still a fold of the events."""
 
 
-def after_commit(changed: Callable[[Iterable[DeviceId]], None]) -> Callable[[Sequence[Accepted[Event]]], None]:
+def on_folded(changed: Callable[[Iterable[DeviceId]], None]) -> OnFolded:
     """Return what runs once events are in the view: it calls `changed` with the devices, and times renewals."""
 
-    def committed(accepted: Sequence[Accepted[Event]]) -> None:
-        changed({entry.envelope.subject for entry in accepted})
-        time_renewals(entry.envelope.correlation_id for entry in accepted if isinstance(entry.message, LicenseRenewed))
+    def folded(events: Sequence[FoldedEvent]) -> None:
+        changed({each.stream_id for each in events})
+        time_renewals(each.correlation_id for each in events if isinstance(each.event, LicenseRenewed))
 
-    return committed
+    return folded

@@ -14,7 +14,7 @@ from services.device.decider import Command, Device, Expire, RetryActivation
 from shared.ledger.clock import Clock
 from shared.ledger.command_handler import CommandHandler, CommandMessage
 from shared.ledger.database import ACQUIRE_TIMEOUT_SECONDS, CONFLICT, UNAVAILABLE, Pool, transaction
-from shared.ledger.events import append
+from shared.ledger.events import Append, append
 from shared.ledger.identity import new_id
 from shared.ledger.lease import Leases
 from shared.ledger.outbox import Cause
@@ -45,11 +45,13 @@ class Timer:
         leases: Leases,
         on_append: Callable[[], None],
         batch_max: int,
+        append: Append = append,
     ) -> None:
         self._handler = handler
         self._pool = pool
         self._clock = clock
         self._leases = leases
+        self._append = append
         self._on_append = on_append
         self._batch_max = batch_max
         self._woken = asyncio.Event()
@@ -88,7 +90,7 @@ class Timer:
             return 0
         async with transaction(self._pool) as connection:
             decided = await self._handler.decide(connection, commands)
-            await append(connection, decided.events)
+            await self._append(connection, decided.events)
         if decided.events:
             self._on_append()
         return len(commands)

@@ -14,7 +14,7 @@ from time import monotonic
 from shared.doors.idempotency import Answer, KeyReused, ScopedKey, StoredAnswer, store_answers, stored_answers
 from shared.ledger.command_handler import CommandHandler, CommandMessage, Outcome
 from shared.ledger.database import CONFLICT, UNAVAILABLE, Connection, Pool, transaction
-from shared.ledger.events import append
+from shared.ledger.events import Append, append
 from shared.watching.traces import trace_id_of
 
 logger = logging.getLogger(__name__)
@@ -61,9 +61,17 @@ class PendingCommand[Command]:
 class CommandQueue[Command, State]:
     """The commands that wait in one process."""
 
-    def __init__(self, handler: CommandHandler[Command, State], *, pool: Pool, on_append: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        handler: CommandHandler[Command, State],
+        *,
+        pool: Pool,
+        on_append: Callable[[], None],
+        append: Append = append,
+    ) -> None:
         self._handler = handler
         self._pool = pool
+        self._append = append
         self._on_append = on_append
         self._waiting: asyncio.Queue[PendingCommand[Command]] = asyncio.Queue(WAITING_MAX)
         self._failed_at: float | None = None
@@ -134,7 +142,7 @@ class CommandQueue[Command, State]:
                 connection,
                 [(each.scoped_key, answers[each.scoped_key], each.message.cause.recorded_at) for each in fresh],
             )
-            await append(connection, decided.events)
+            await self._append(connection, decided.events)
         self._failed_at = None
         if decided.events:
             self._on_append()

@@ -27,7 +27,7 @@ from shared.kafka.position_check import PositionCheck
 from shared.kafka.progress import Claim, NotOwned, Progress, WentBack
 from shared.ledger.clock import Clock, machine_now
 from shared.ledger.database import CONFLICT, UNAVAILABLE, Connection, Pool, transaction
-from shared.ledger.events import NewEvent, append
+from shared.ledger.events import Append, NewEvent
 from shared.ledger.identity import new_id
 from shared.ledger.outbox import Cause, Outbox
 from shared.watching.traces import spans_end_here
@@ -73,7 +73,8 @@ class Source[Message]:
     told apart by CloudEvents source and id. Types in `ignored` are known and passed over unread. `derived` says
     that all it writes can be derived from the topic again, so that a commit need not wait for the disk.
     For `gather_seconds` after each batch records gather on Kafka: the first one is handled at once, those of a steady
-    flow together. `committed` hears of what was handled once it is.
+    flow together. With `kept_inline` they gather only while all are duplicates, because the appends of this service do
+    this consumer's work themselves. `committed` hears of what was handled once it is.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Source[Message]:
     ignored: Collection[str] = ()
     derived: bool = False
     gather_seconds: float = 0.0
+    kept_inline: bool = False
     committed: Callable[[Sequence[Accepted[Message]]], None] = lambda _: None
 
 
@@ -97,6 +99,7 @@ class Consumer[Message](ConsumerRebalanceListener):
         pool: Pool,
         clock: Clock,
         outbox: Outbox,
+        append: Append,
         on_append: Callable[[], None],
         on_failure: Callable[[Exception], None],
     ) -> None:
@@ -104,6 +107,7 @@ class Consumer[Message](ConsumerRebalanceListener):
         self._pool = pool
         self._clock = clock
         self._outbox = outbox
+        self._append = append
         self._on_append = on_append
         self._on_failure = on_failure
         self._progress = Progress(source.name)
@@ -115,6 +119,7 @@ class Consumer[Message](ConsumerRebalanceListener):
         self._moved_at = machine_now()
         self._committed_at = 0.0
         self._gathering_until = 0.0
+        self._accepted_something = False
         self._subscriber: Any = None
         self._batch_records_max = 1
         self._handled_at: dict[int, float] = {}
@@ -158,11 +163,15 @@ class Consumer[Message](ConsumerRebalanceListener):
         await self._gather(consumer)
         fetched = await consumer.getmany(timeout_ms=LOOK_MS, max_records=self._batch_records_max)
         records = tuple(chain.from_iterable(fetched.values()))
-        if records and self.source.gather_seconds and len(records) < self._batch_records_max:
+        if records and self._gathers and len(records) < self._batch_records_max:
             # before the fetcher runs again: what it fetched ahead would be a batch of its own
             consumer.pause(*consumer.assignment())
             self._gathering_until = monotonic() + self.source.gather_seconds
         return records
+
+    @property
+    def _gathers(self) -> bool:
+        return bool(self.source.gather_seconds) and not (self.source.kept_inline and self._accepted_something)
 
     async def _gather(self, consumer: AIOKafkaConsumer) -> None:
         """Let records gather until it is time, then fetch again."""
@@ -279,7 +288,8 @@ class Consumer[Message](ConsumerRebalanceListener):
             events = [*handled.events, *parking]
             slices = {event.slice_number for event in events}
             heads = await self._progress.move(connection, checkpoint, sifted, append_to=slices)
-            await append(connection, events, heads=heads)
+            await self._append(connection, events, heads=heads)
+        self._accepted_something = bool(sifted.accepted)
         self._owned.note_committed(checkpoint.offsets)
         self.batches += 1
         self.records += len(records)

@@ -3,8 +3,9 @@
 No table and no rule may come in here.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
@@ -70,5 +71,20 @@ async def transaction(pool: Pool) -> AsyncIterator[Connection]:
 
     Raises one of `UNAVAILABLE` if the database is unavailable. Once the commit is sent, its outcome may be unknown.
     """
-    async with pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as connection, connection.transaction():
-        yield connection
+    waiting: list[Callable[[], None]] = []
+    token = _WAITING.set(waiting)
+    try:
+        async with pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as connection, connection.transaction():
+            yield connection
+    finally:
+        _WAITING.reset(token)
+    for act in waiting:
+        act()
+
+
+def after_commit(act: Callable[[], None]) -> None:
+    """Call `act` once the `transaction` that this task is in has committed, and not if it is rolled back."""
+    _WAITING.get().append(act)
+
+
+_WAITING: ContextVar[list[Callable[[], None]]] = ContextVar("_WAITING")

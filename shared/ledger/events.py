@@ -7,7 +7,7 @@ rule may come in here.
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 import asyncpg
@@ -50,22 +50,35 @@ def instant(moment: datetime) -> str:
 
 HEADS = "select slice, position, hash from slice_head where slice = any($1::smallint[]) order by slice for update"
 
-APPEND = """
-with appended as (
-    insert into event (slice, position, stream_id, version, type, schema_version, event_id, occurred_at,
-                       recorded_at, correlation_id, causation_id, traceparent, data, prev_hash, hash)
-    select * from unnest($1::smallint[], $2::bigint[], $3::text[], $4::int[], $5::text[], $6::smallint[], $7::uuid[],
-                         $8::timestamptz[], $9::timestamptz[], $10::uuid[], $11::uuid[], $12::text[], $13::bytea[],
-                         $14::bytea[], $15::bytea[])
-)
+INSERT_EVENTS = """
+insert into event (slice, position, stream_id, version, type, schema_version, event_id, occurred_at,
+                   recorded_at, correlation_id, causation_id, traceparent, data, prev_hash, hash)
+select * from unnest($1::smallint[], $2::bigint[], $3::text[], $4::int[], $5::text[], $6::smallint[], $7::uuid[],
+                     $8::timestamptz[], $9::timestamptz[], $10::uuid[], $11::uuid[], $12::text[], $13::bytea[],
+                     $14::bytea[], $15::bytea[])
+"""
+
+MOVE_HEADS = """
 update slice_head h set position = head.position, hash = head.hash
 from unnest($16::smallint[], $17::bigint[], $18::bytea[]) as head(slice, position, hash)
 where h.slice = head.slice
 """
 
+APPEND = f"with appended as ({INSERT_EVENTS}) {MOVE_HEADS}"
+
 
 type Heads = dict[int, tuple[int, bytes]]
 """Of each slice the position and the hash of its last event."""
+
+
+class Append(Protocol):
+    """Appends events in the caller's transaction, like `append`."""
+
+    async def __call__(
+        self, connection: Connection, events: Sequence[NewEvent], *, heads: Heads | None = None
+    ) -> list[RecordedEvent]:
+        """Append `events` and return them with their positions."""
+        ...
 
 
 def heads_from(rows: Sequence[asyncpg.Record]) -> Heads:
@@ -85,12 +98,12 @@ async def append(
         return []
     slices = sorted({event.slice_number for event in events})
     heads = heads or heads_from(await connection.fetch(HEADS, slices))
-    recorded = _chain(events, heads)
-    await connection.execute(APPEND, *zip(*(_row(entry) for entry in recorded), strict=True), *_columns(heads, slices))
+    recorded = chain(events, heads)
+    await connection.execute(APPEND, *append_columns(recorded, heads))
     return recorded
 
 
-def _chain(events: Sequence[NewEvent], heads: Heads) -> list[RecordedEvent]:
+def chain(events: Sequence[NewEvent], heads: Heads) -> list[RecordedEvent]:
     """Assign positions and hashes to the events, and advance `heads` to the last of each slice."""
     recorded = []
     for event in events:
@@ -129,8 +142,11 @@ def _row(entry: RecordedEvent) -> tuple[object, ...]:
     )
 
 
-def _columns(heads: Heads, slices: Sequence[int]) -> tuple[list[object], ...]:
-    return list(slices), [heads[number][0] for number in slices], [heads[number][1] for number in slices]
+def append_columns(recorded: Sequence[RecordedEvent], heads: Heads) -> tuple[Sequence[object], ...]:
+    """Return the parameters of `INSERT_EVENTS` and `MOVE_HEADS`: the events, and the heads behind the last of them."""
+    rows = zip(*(_row(entry) for entry in recorded), strict=True)
+    slices = sorted({entry.event.slice_number for entry in recorded})
+    return *rows, slices, [heads[number][0] for number in slices], [heads[number][1] for number in slices]
 
 
 def from_row(row: asyncpg.Record) -> RecordedEvent:

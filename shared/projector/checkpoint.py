@@ -23,6 +23,11 @@ def slices_ahead(one: SliceCheckpoint, other: SliceCheckpoint) -> set[int]:
     return {number for number, (position, _) in one.items() if position > other.get(number, (0, b""))[0]}
 
 
+def slices_behind(positions: Mapping[int, int], upto: Mapping[int, int]) -> set[int]:
+    """Return the slices whose position is below that in `upto`."""
+    return {number for number, position in upto.items() if positions.get(number, 0) < position}
+
+
 async def live_checkpoint(connection: Connection, projection: Projection[Any]) -> SliceCheckpoint:
     """Return the live table's checkpoint as the connection's transaction sees it.
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import NamedTuple
+from uuid import UUID
 
 from shared.kafka.cloudevents import read_event
 from shared.kafka.consumer import Handled, Source
@@ -13,10 +15,30 @@ from shared.projector.views import load_states, save_rows
 from shared.rules.decider import StateStruct
 
 
+class FoldedEvent(NamedTuple):
+    """An event that is in a view: the stream it belongs to, and the request that caused it."""
+
+    stream_id: str
+    event: Event
+    correlation_id: UUID | None
+
+
+type OnFolded = Callable[[Sequence[FoldedEvent]], None]
+"""Called with the events of a batch once they are in the view and committed."""
+
+
 def live[View: StateStruct](
-    projection: Projection[View], committed: Callable[[Sequence[Accepted[Event]]], None] = lambda _: None
+    projection: Projection[View],
+    on_folded: OnFolded = lambda _: None,
+    *,
+    gather_seconds: float = 0.0,
+    kept_inline: bool = False,
 ) -> Source[Event]:
-    """Return the source of the consumer that keeps a view; `committed` is called with the events that are in it."""
+    """Return the source of the consumer that keeps a view, or catches up what the appends did not fold themselves."""
+
+    def committed(accepted: Sequence[Accepted[Event]]) -> None:
+        on_folded([FoldedEvent(each.envelope.subject, each.message, each.envelope.correlation_id) for each in accepted])
+
     return Source(
         name=projection.name,
         topic=projection.topic,
@@ -25,6 +47,8 @@ def live[View: StateStruct](
         handle=partial(fold_batch, projection),
         ignored=projection.ignored,
         derived=True,
+        gather_seconds=gather_seconds,
+        kept_inline=kept_inline,
         committed=committed,
     )
 

@@ -1,5 +1,6 @@
 """A rebuild or a verification in progress: a shadow that catches up with the live table and is compared with it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -7,7 +8,13 @@ from time import monotonic
 from typing import Any
 
 from shared.ledger.slices import SLICE_COUNT
-from shared.projector.checkpoint import SliceCheckpoint, live_checkpoint, positions_of
+from shared.projector.checkpoint import (
+    SliceCheckpoint,
+    live_checkpoint,
+    positions_of,
+    published_positions,
+    slices_behind,
+)
 from shared.projector.connections import Connections, connected
 from shared.projector.digest import Comparison, compare_tables
 from shared.projector.failures import ProjectorFailed
@@ -21,6 +28,9 @@ from shared.projector.workers import cores, run_in_processes
 
 SINGLE_PROCESS_MAX = 40_000
 """Up to this many events, one process is done before others have started."""
+
+PUBLISHED_SECONDS_MAX = 20.0
+PUBLISHED_POLL_SECONDS = 0.02
 
 type OnProgress = Callable[[int, int], None]
 """Called with the number of events folded so far, and the total."""
@@ -88,6 +98,7 @@ class RebuildInProgress:
         if not lag:
             return
         self.on_progress(total - lag, total)
+        await self._until_published(upto)
         parts = self._parts(task) if lag > SINGLE_PROCESS_MAX and touched is None else []
         if len(parts) > 1:
             await run_in_processes(parts, lambda left: self.on_progress(total - left, total))
@@ -95,6 +106,18 @@ class RebuildInProgress:
             await run_task(task, self.connections, self._counting(total - lag, total), touched)
         self.folded += lag
         self.seconds += monotonic() - began
+
+    async def _until_published(self, upto: Mapping[int, int]) -> None:
+        """Wait until Kafka has the log up to some positions: a live table may have events that are on their way."""
+        ledger, deadline = self.connections.ledger, monotonic() + PUBLISHED_SECONDS_MAX
+        if self.subject.source == "ledger" or ledger is None:
+            return
+        while behind := slices_behind(await published_positions(ledger), upto):
+            if monotonic() > deadline:
+                raise ProjectorFailed(
+                    "not_published", f"{self.projection.topic} does not have all of slice {min(behind)} yet"
+                )
+            await asyncio.sleep(PUBLISHED_POLL_SECONDS)
 
     def _parts(self, task: Task) -> list[Task]:
         count = self.subject.processes or cores()

@@ -1,6 +1,7 @@
 """The rows of a view in PostgreSQL, in the live table or in its shadow: loaded as states, and saved."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from shared.ledger.database import Connection
 from shared.projector.projection import Projection, Row
@@ -24,15 +25,19 @@ async def save_rows[View](
     connection: Connection, projection: Projection[View], rows: Sequence[Row], *, schema: str = "public"
 ) -> None:
     """Insert or update rows of a view."""
-    if not rows:
-        return
+    if rows:
+        await connection.execute(upsert_statement(projection, schema=schema), *zip(*rows, strict=True))
+
+
+def upsert_statement(projection: Projection[Any], *, schema: str = "public", first_parameter: int = 1) -> str:
+    """Return the statement that writes rows of a view, given as three parameters: keys, versions and views."""
     (key,) = projection.key
-    statement = (
+    keys, versions, views = range(first_parameter, first_parameter + 3)
+    return (
         f"insert into {schema}.{projection.name} ({key}, version, view)"  # noqa: S608 - the names are our own
-        " select * from unnest($1::text[], $2::int[], $3::jsonb[])"
+        f" select * from unnest(${keys}::text[], ${versions}::int[], ${views}::jsonb[])"
         f" on conflict ({key}) do update set version = excluded.version, view = excluded.view"
     )
-    await connection.execute(statement, *zip(*rows, strict=True))
 
 
 class NotAView(Exception):

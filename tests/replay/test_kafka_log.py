@@ -9,7 +9,7 @@ import pytest
 from shared.kafka.inbox import Checkpoint, Record, read_positions
 from shared.kafka.position_check import PositionCheck
 from shared.ledger.events import RecordedEvent
-from shared.ledger.events import _chain as chained
+from shared.ledger.events import chain as chained
 from shared.ledger.hash_chain import GENESIS
 from shared.projector.kafka_log import PartitionSift
 from shared.projector.shadow import PartitionProgress
