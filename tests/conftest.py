@@ -19,8 +19,8 @@ from hypothesis import HealthCheck, settings
 import services
 from shared.ledger.database import Connection, Pool, open_pool
 from shared.ledger.migrate import migrate
-from shared.local import Postgres, free_ports
-from shared.local.postgres import SETTINGS
+from shared.local.ports import free_ports
+from shared.local.postgres import SETTINGS, Postgres
 
 pytest_plugins = ("tests.journeys.everyday", "tests.scheduling")
 

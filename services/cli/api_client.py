@@ -7,6 +7,7 @@ import httpx
 from services.cli.connections import Connections
 from services.cli.failures import RefusedByService
 from services.cli.names import ServiceName
+from shared.settings.certificates import authorities_for
 
 TIMEOUT_SECONDS = 35.0  # longer than the longest long poll
 
@@ -17,7 +18,9 @@ class ApiClient:
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
         # loopback and internal addresses: never use a proxy
-        self._client = httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False)
+        self._client = httpx.Client(
+            timeout=TIMEOUT_SECONDS, trust_env=False, verify=authorities_for(*connections.urls.values())
+        )
 
     def __enter__(self) -> "ApiClient":
         return self

@@ -8,7 +8,7 @@ from typing import Self
 
 from services.cli.names import SERVICES, ServiceName
 from shared.ledger.identity import new_secret
-from shared.local.postgres import dsn
+from shared.local.ports import database_url
 
 FILE = "credentials.json"
 
@@ -38,4 +38,4 @@ class Credentials:
 
     def database_url(self, service: ServiceName, *, port: int) -> str:
         """Return the database URL of a service."""
-        return dsn(port, service, user=f"{service}_service", password=self.passwords[service])
+        return database_url(port, service, user=f"{service}_service", password=self.passwords[service])

@@ -10,7 +10,7 @@ from services.cli.examples import examples
 from services.cli.histories import iter_pages
 from services.cli.output import AsJson, plural, say, show_rows
 from services.cli.times import parse_end_time
-from shared.ledger.events import instant
+from shared.ledger.instants import instant
 
 OUTCOMES = {"switches": "switches", "fails": "FAILS", "runs_on": "renewed instead"}
 

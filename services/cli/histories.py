@@ -10,7 +10,7 @@ from services.cli.event_summary import summarize
 from services.cli.names import ServiceName
 from services.cli.output import show_rows
 from services.cli.times import parse_time
-from shared.ledger.events import instant
+from shared.ledger.instants import instant
 
 After = Annotated[int, typer.Option(min=0, help="Show only events after this version of the device or code.")]
 At = Annotated[str | None, typer.Option(help="Show it as of this time, or the start of this day, instead of now.")]

@@ -15,7 +15,7 @@ from services.cli.ledgers import CONSUMERS, open_ledger
 from services.cli.names import SERVICES, ServiceName
 from services.cli.output import AsJson, plural, say, show, show_rows
 from services.cli.sources import sources_of
-from shared.ledger.events import instant
+from shared.ledger.instants import instant
 from shared.recovery.redrive import NotRedriven, ParkedRecord, discard_one, redrive_one
 
 app = typer.Typer(

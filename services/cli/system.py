@@ -27,6 +27,7 @@ from shared.local.ports import LOOPBACK, Ports, require_free
 from shared.local.processes import Command
 from shared.local.server import Server
 from shared.local.stack import LocalStack
+from shared.settings.certificates import authorities_for
 
 
 class Worker(Server):
@@ -67,7 +68,7 @@ class Worker(Server):
 
 def _responds_ok(url: str) -> bool:
     try:
-        return httpx.get(url, timeout=2, trust_env=False).status_code == httpx.codes.OK
+        return httpx.get(url, timeout=2, trust_env=False, verify=authorities_for(url)).status_code == httpx.codes.OK
     except httpx.TransportError:
         return False
 

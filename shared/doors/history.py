@@ -17,7 +17,8 @@ from pydantic import AwareDatetime
 
 from shared.doors.problems import Problem
 from shared.ledger.database import Connection
-from shared.ledger.events import RecordedEvent, from_row, instant, stream_page
+from shared.ledger.events import RecordedEvent, from_row, stream_page
+from shared.ledger.instants import instant
 from shared.messages import Event, UnknownEvent, decode
 
 Sense = Literal["true", "known"]

@@ -13,7 +13,7 @@ from shared.doors.fields import Body
 from shared.doors.problems import Problem
 from shared.ledger.clock import Clock, ClockRefused
 from shared.ledger.database import Pool, transaction
-from shared.ledger.events import instant
+from shared.ledger.instants import instant
 
 Step = Annotated[
     str,

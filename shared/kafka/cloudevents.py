@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from shared.ledger.events import RecordedEvent, instant
+from shared.ledger.events import RecordedEvent
 from shared.ledger.identity import uuid_or_none
+from shared.ledger.instants import instant
 from shared.ledger.slices import slice_of
 from shared.messages import EVENT_TYPES, Event, decode
 from shared.watching.traces import read_traceparent, trace_id_of

@@ -6,7 +6,7 @@ rule may come in here.
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
@@ -14,6 +14,7 @@ import asyncpg
 
 from shared.ledger.database import Connection
 from shared.ledger.hash_chain import chained_hash
+from shared.ledger.instants import instant
 from shared.ledger.slices import SLICE_COUNT
 
 
@@ -41,11 +42,6 @@ class RecordedEvent(NamedTuple):
     position: int
     prev_hash: bytes
     hash: bytes
-
-
-def instant(moment: datetime) -> str:
-    """Return `moment` as RFC 3339 in UTC with milliseconds: the only form that is hashed and sent."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 HEADS = "select slice, position, hash from slice_head where slice = any($1::smallint[]) order by slice for update"

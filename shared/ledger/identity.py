@@ -1,4 +1,4 @@
-"""Generates ids, codes and secrets. Only doors and the shell call it; rules get their ids with the command."""
+"""Generates ids and secrets. Only doors and the shell call it; rules get their ids with the command."""
 
 import hashlib
 import secrets
@@ -6,17 +6,10 @@ from uuid import UUID
 
 import uuid_utils.compat
 
-from shared.rules.codes import Code, generate_code
-
 
 def new_id() -> UUID:
     """Return a UUIDv7: unique, and ordered by time, which keeps indexes dense."""
     return uuid_utils.compat.uuid7()
-
-
-def new_code() -> Code:
-    """Return a random activation code."""
-    return generate_code(secrets.randbelow)
 
 
 def new_secret() -> str:

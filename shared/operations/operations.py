@@ -9,7 +9,7 @@ import asyncpg
 from shared.kafka.consumer import Source
 from shared.ledger.clock import machine_now
 from shared.ledger.database import ACQUIRE_TIMEOUT_SECONDS, Pool
-from shared.ledger.events import instant
+from shared.ledger.instants import instant
 from shared.operations.parked import ParkedMessages
 from shared.operations.readings import RELAY, latest_readings, trends
 from shared.operations.rebuilds import Projections

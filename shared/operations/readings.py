@@ -15,7 +15,7 @@ from shared.kafka.consumer import Consumer
 from shared.kafka.relay import Relay
 from shared.ledger.clock import machine_now
 from shared.ledger.database import ACQUIRE_TIMEOUT_SECONDS, UNAVAILABLE, Connection, Pool
-from shared.ledger.events import instant
+from shared.ledger.instants import instant
 from shared.ledger.lease import Leases
 from shared.operations.metrics import Survey
 

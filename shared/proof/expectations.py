@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from shared.keys.signing import PublicKeys
-from shared.ledger.events import instant
+from shared.ledger.instants import instant
 from shared.proof.findings import Findings
 from shared.proof.merkle import HASH_BYTES
 from shared.proof.signed_checkpoint import CheckpointRefused, SignedCheckpoint, read_checkpoint

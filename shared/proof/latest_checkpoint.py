@@ -11,7 +11,7 @@ from typing import Any
 
 from shared.doors.problems import Problem
 from shared.ledger.clock import machine_now
-from shared.ledger.events import instant
+from shared.ledger.instants import instant
 from shared.proof.signed_checkpoint import SUFFIX, file_prefix
 
 logger = logging.getLogger(__name__)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.ledger.database import Connection
-from shared.ledger.events import instant
 from shared.ledger.hash_chain import GENESIS, chained_hash
+from shared.ledger.instants import instant
 from shared.ledger.slices import slice_of
 from shared.proof.expectations import ExpectedHeads
 from shared.proof.findings import Findings

@@ -17,7 +17,7 @@ from tempfile import NamedTemporaryFile
 from typing import Any
 
 from shared.keys.signing import KeyRing, NotSigned, PublicKeys
-from shared.ledger.events import instant
+from shared.ledger.instants import instant
 from shared.ledger.slices import SLICE_COUNT
 from shared.proof.merkle import leaf_hash, root_of
 from shared.proof.slice_trees import Head

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from shared.ledger.database import Connection, Pool, transaction
-from shared.ledger.events import instant
+from shared.ledger.instants import instant
 from shared.proof.merkle import HASH_BYTES, Frontier, leaf_hash
 
 LEAVES_PER_ROUND = 2_000

@@ -24,8 +24,9 @@ from services.cli.system import System, local_system
 from services.device import store as device_store
 from shared.kafka.cloudevents import to_headers
 from shared.ledger.database import Connection
-from shared.ledger.events import NewEvent, RecordedEvent, instant
+from shared.ledger.events import NewEvent, RecordedEvent
 from shared.ledger.hash_chain import GENESIS, chained_hash
+from shared.ledger.instants import instant
 from shared.ledger.slices import partition_of
 from tests.benchmarks.histories import Written, cohorts
 from tests.benchmarks.twins import Twin

@@ -25,10 +25,12 @@ from shared.keys.crypto_shredding import Sealing
 from shared.keys.operators import OperatorTokens, operator_token
 from shared.keys.signing import KeyRing
 from shared.ledger.clock import Clock, machine_now
+from shared.ledger.code_generator import new_code
 from shared.ledger.command_handler import CommandHandler, CommandMessage
 from shared.ledger.database import Pool, transaction
-from shared.ledger.events import append, instant
-from shared.ledger.identity import new_code, new_id
+from shared.ledger.events import append
+from shared.ledger.identity import new_id
+from shared.ledger.instants import instant
 from shared.ledger.outbox import Cause
 from shared.messages import CodeVerified, LicenseActivated
 from shared.rules.codes import Code

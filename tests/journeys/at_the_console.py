@@ -3,6 +3,7 @@
 import httpx
 
 from services.cli.system import System
+from shared.settings.certificates import authorities_for
 from tests.journeys.browsing import Page
 from tests.journeys.people import REQUEST_SECONDS
 
@@ -12,7 +13,9 @@ class Console:
 
     def __init__(self, system: System) -> None:
         url = system.worker("activation").url
-        self.http = httpx.Client(base_url=url, timeout=REQUEST_SECONDS, trust_env=False, follow_redirects=True)
+        self.http = httpx.Client(
+            base_url=url, timeout=REQUEST_SECONDS, trust_env=False, verify=authorities_for(url), follow_redirects=True
+        )
         self.addresses: list[str] = []
         self.page = Page(self.http.get("/console/login").text)
         self.presses("Log in", name="Grace", key=system.credentials.operator_key)

@@ -7,6 +7,7 @@ from typing import Self
 import httpx
 
 from services.cli.system import System
+from shared.settings.certificates import authorities_for
 from tests.journeys.people import REQUEST_SECONDS, OwnedDevice, expect
 
 VOID = {"meta", "link", "input", "hr", "br"}
@@ -79,7 +80,8 @@ class Browser:
     """One person's browser. It remembers where it was."""
 
     def __init__(self, system: System) -> None:
-        self.http = httpx.Client(base_url=system.worker("device").url, timeout=REQUEST_SECONDS, trust_env=False)
+        url = system.worker("device").url
+        self.http = httpx.Client(base_url=url, timeout=REQUEST_SECONDS, trust_env=False, verify=authorities_for(url))
         self.addresses: list[str] = []
         self.status = 0
         self.page = Page("")

@@ -21,8 +21,10 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from services.cli.system import System
-from shared.ledger.identity import new_code, new_id
+from shared.ledger.code_generator import new_code
+from shared.ledger.identity import new_id
 from shared.rules.codes import Code, read_code
+from shared.settings.certificates import authorities_for
 from tests.journeys.checker import Acknowledged, ServiceName
 from tests.journeys.logs import COMMANDS, PURCHASES, order_headers
 
@@ -63,7 +65,9 @@ class Http:
         self._avoided: dict[str, float] = {}
         self._operator = system.credentials.operator_key
         limits = httpx.Limits(max_connections=200, keepalive_expiry=2.0)
-        self._client = httpx.AsyncClient(timeout=attempt_seconds, trust_env=False, limits=limits)
+        self._client = httpx.AsyncClient(
+            timeout=attempt_seconds, trust_env=False, verify=authorities_for(), limits=limits
+        )
         self.repeated = 0
 
     async def close(self) -> None:

@@ -12,6 +12,7 @@ import httpx
 
 from services.cli.names import ServiceName
 from services.cli.system import System
+from shared.settings.certificates import authorities_for
 from tests.journeys.waiting import PATIENCE_SECONDS, until
 
 PRODUCT = "antivirus"
@@ -26,7 +27,9 @@ def client(system: System, service: ServiceName, credential: str | None = None) 
     """Return an HTTP client of the service's first worker that shows `credential`."""
     headers = {"Authorization": f"Bearer {credential}"} if credential else {}
     url = system.worker(service).url
-    return httpx.Client(base_url=url, headers=headers, timeout=REQUEST_SECONDS, trust_env=False)
+    return httpx.Client(
+        base_url=url, headers=headers, timeout=REQUEST_SECONDS, trust_env=False, verify=authorities_for(url)
+    )
 
 
 def moment(text: str) -> datetime:

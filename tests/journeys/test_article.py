@@ -11,7 +11,7 @@ import pytest
 from dateutil.relativedelta import relativedelta
 
 from services.cli.system import System
-from shared.ledger.identity import new_code
+from shared.ledger.code_generator import new_code
 from tests.journeys.logs import PURCHASES, Tool, send
 from tests.journeys.people import (
     IssuedCode,

@@ -9,7 +9,7 @@ import pytest
 
 from services.cli.system import System
 from shared.doors.limits import BODY_BYTES_MAX
-from shared.ledger.identity import new_code
+from shared.ledger.code_generator import new_code
 from shared.rules.codes import ALPHABET
 from tests.journeys.people import OwnedDevice, Time, Vendor, client, end_of_license, expect, moment, runs_on
 

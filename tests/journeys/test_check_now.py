@@ -8,7 +8,7 @@ import pytest
 
 from services.cli.system import System
 from shared.keys.signing import PublicKeys
-from shared.ledger.events import instant
+from shared.ledger.instants import instant
 from tests.journeys.people import (
     IssuedCode,
     OwnedDevice,

@@ -28,10 +28,11 @@ from shared.doors.command_queue import CommandQueue, PendingCommand
 from shared.doors.idempotency import Answer
 from shared.kafka.relay import Relay
 from shared.ledger.clock import machine_now
+from shared.ledger.code_generator import new_code
 from shared.ledger.command_handler import CommandHandler, CommandMessage
 from shared.ledger.database import Connection, Pool, open_pool, transaction
 from shared.ledger.events import RecordedEvent, append
-from shared.ledger.identity import new_code, new_id
+from shared.ledger.identity import new_id
 from shared.ledger.lease import Leases
 from shared.ledger.outbox import Cause
 from shared.messages import CodeAdded

@@ -12,7 +12,7 @@ from cloudevents.core.bindings.kafka import KafkaMessage, from_kafka_event
 
 from services.cli.names import ServiceName
 from services.cli.system import System
-from shared.ledger.events import instant
+from shared.ledger.instants import instant
 from shared.ledger.slices import partition_of
 from tests.journeys.forging import WRITERS
 from tests.journeys.logs import query, read_topic

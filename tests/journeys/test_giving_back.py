@@ -15,7 +15,7 @@ from jwt import PyJWS
 
 from services.cli.system import System
 from shared.keys.signing import PublicKeys, key_id_of
-from shared.ledger.events import instant
+from shared.ledger.instants import instant
 from tests.journeys.people import (
     PRODUCT,
     OwnedDevice,

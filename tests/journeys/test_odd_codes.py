@@ -6,7 +6,7 @@ from datetime import timedelta
 from dateutil.relativedelta import relativedelta
 
 from services.cli.system import System
-from shared.ledger.identity import new_code
+from shared.ledger.code_generator import new_code
 from shared.rules.policy import POLICY
 from tests.journeys.logs import COMMANDS, Tool, send
 from tests.journeys.people import (

@@ -7,9 +7,10 @@ import pytest
 
 from shared.kafka.inbox import Parked, Record
 from shared.kafka.parking import park
+from shared.ledger.code_generator import new_code
 from shared.ledger.database import Pool, transaction
 from shared.ledger.events import append
-from shared.ledger.identity import new_code, new_id
+from shared.ledger.identity import new_id
 from tests.at_the_door import OPERATOR, Client, told
 from tests.journeys.logs import order_headers
 from tests.shared.records import NOON, OUTBOX, cause, record

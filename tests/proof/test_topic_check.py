@@ -9,8 +9,9 @@ import pytest
 
 from shared.kafka.cloudevents import to_headers
 from shared.kafka.topics import Layout, create_topic
-from shared.ledger.events import RecordedEvent, instant
+from shared.ledger.events import RecordedEvent
 from shared.ledger.hash_chain import chained_hash
+from shared.ledger.instants import instant
 from shared.ledger.slices import partition_of
 from shared.local.kafka import Kafka
 from shared.proof.expectations import Expectations

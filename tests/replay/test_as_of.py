@@ -13,7 +13,8 @@ from services.device.api import license_representation
 from services.device.projection import LicenseView, project
 from shared.doors.history import PAGE, Sense
 from shared.ledger.database import Pool, transaction
-from shared.ledger.events import NewEvent, append, instant
+from shared.ledger.events import NewEvent, append
+from shared.ledger.instants import instant
 from tests.at_the_door import OPERATOR, Client, told
 from tests.conftest import Databases
 from tests.replay.kept import code_doors, device_doors, event_of, keep_codes, keep_devices, life_of

@@ -12,7 +12,7 @@ from services.activation.decider import BlockCode, RecordPurchase
 from services.activation.forecast import FORECAST, Switchover
 from services.device import decider as device
 from shared.ledger.database import Pool
-from shared.ledger.events import instant
+from shared.ledger.instants import instant
 from tests.at_the_door import OPERATOR, Client, told
 from tests.replay.kept import code_doors, event_of, keep_codes, life_of
 from tests.replay.world import BEGIN, CODES, DAY, HOUR, World, random_world

@@ -16,7 +16,8 @@ from services.cli import why as rendering
 from services.device import decider as device
 from services.device.explanation import Answer, Explanation, Told, explain
 from shared.ledger.database import Pool
-from shared.ledger.events import NewEvent, instant
+from shared.ledger.events import NewEvent
+from shared.ledger.instants import instant
 from shared.messages import ActivationRefused, CodeRejected, Finding, RemovalRefused
 from shared.rules.policy import POLICY
 from tests.at_the_door import OPERATOR, Client, told

@@ -15,7 +15,7 @@ from services.activation.forecast.switchover import EPOCH
 from shared.doors.fields import PageLimit
 from shared.doors.problems import Problem
 from shared.ledger.database import Connection
-from shared.ledger.events import instant
+from shared.ledger.instants import instant
 from shared.messages import CodeRef, DeviceId, Vendor
 from shared.rules.policy import Policy
 

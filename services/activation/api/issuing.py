@@ -16,8 +16,8 @@ from shared.doors.fields import Body, Moment
 from shared.doors.idempotency import Answer, IdempotencyKey, request_hash
 from shared.doors.problems import Problem
 from shared.keys.crypto_shredding import TooLong
+from shared.ledger.code_generator import new_code
 from shared.ledger.database import Connection
-from shared.ledger.identity import new_code
 from shared.messages import CodeKind, Edition, Feature, Product, ProductVersion, Region, Sealed, Term, Vendor
 
 CODES_MAX = 1_000

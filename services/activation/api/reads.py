@@ -12,7 +12,7 @@ from shared.doors.fields import EventNumber, PageLimit
 from shared.doors.history import AskedAsOf, history_page
 from shared.doors.problems import Problem
 from shared.keys.crypto_shredding import NotSealed
-from shared.ledger.events import instant
+from shared.ledger.instants import instant
 from shared.messages import CodeIssued, CodeRef, decode
 
 

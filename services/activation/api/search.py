@@ -10,7 +10,7 @@ from services.activation.decider import Code
 from shared.doors.fields import PageLimit
 from shared.doors.problems import Problem
 from shared.ledger.database import Pool
-from shared.ledger.events import instant
+from shared.ledger.instants import instant
 from shared.messages import DeviceId, LastGroup, OrderId, Vendor
 
 After = Annotated[str, Query(max_length=32, pattern=r"^[0-9a-f]*$")]

@@ -8,8 +8,8 @@ from fastapi import APIRouter, Depends
 from services.activation.api.doors import Doors
 from shared.doors.credentials import operator_check
 from shared.doors.problems import Problem
-from shared.ledger.events import instant
 from shared.ledger.identity import hash_of, new_id, new_secret
+from shared.ledger.instants import instant
 from shared.messages import Vendor
 
 

@@ -12,6 +12,7 @@ from services.activation.console.operators import Operator
 from shared.keys.operators import operator_token
 from shared.keys.signing import KeyRing
 from shared.ledger.clock import machine_now
+from shared.settings.certificates import authorities_for
 
 logger = logging.getLogger(__name__)
 
@@ -71,4 +72,5 @@ def _version(etag: str) -> int:
 
 def device_client(url: str) -> httpx.AsyncClient:
     """Return an HTTP client for the device service at `url`: an internal address, so no proxy is used."""
-    return httpx.AsyncClient(base_url=url, trust_env=False, limits=httpx.Limits(max_connections=20))
+    limits = httpx.Limits(max_connections=20)
+    return httpx.AsyncClient(base_url=url, trust_env=False, verify=authorities_for(url), limits=limits)

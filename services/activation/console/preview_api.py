@@ -13,7 +13,7 @@ from services.activation.decider import BlockCode, RecordRefund, ReleaseSeat, Un
 from shared.doors.credentials import operator_check
 from shared.doors.fields import Body
 from shared.doors.problems import Problem
-from shared.ledger.events import instant
+from shared.ledger.instants import instant
 from shared.messages import CodeRef, DeviceId, OrderId
 from shared.pages import plain
 

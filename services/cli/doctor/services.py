@@ -10,6 +10,7 @@ from services.cli.connections import Connections
 from services.cli.doctor.diagnosis import Finding, diagnose_checkpoint, diagnose_consumers
 from services.cli.names import ServiceName
 from shared.ledger.clock import machine_now
+from shared.settings.certificates import authorities_for
 from shared.version import VERSION
 
 REQUEST_SECONDS_MAX = 5.0
@@ -20,7 +21,9 @@ async def check_service(service: ServiceName, connections: Connections) -> list[
     """Return the findings of public routes and, with an operator key, of operator routes."""
     part, url = f"{service} service", connections.urls[service]
     try:
-        async with httpx.AsyncClient(base_url=url, timeout=REQUEST_SECONDS_MAX, trust_env=False) as client:
+        async with httpx.AsyncClient(
+            base_url=url, timeout=REQUEST_SECONDS_MAX, trust_env=False, verify=authorities_for(url)
+        ) as client:
             ready, version = await client.get("/readyz"), await client.get("/version")
             findings = [_readiness(part, ready), _version(part, version), _skew(part, _date_of(ready))]
             findings += await _keys(part, client) if service == "device" else []

@@ -14,7 +14,7 @@ from services.cli.log.trust import KeysOption, SigningKeyOption, signing_keys, t
 from services.cli.names import ServiceName
 from services.cli.output import AsJson, show
 from shared.keys.signing import KeyRing
-from shared.ledger.events import instant
+from shared.ledger.instants import instant
 from shared.proof.checkpoint_exporter import new_checkpoint
 from shared.proof.signed_checkpoint import SignedCheckpoint, write_checkpoint
 from shared.proof.slice_trees import HistoryBroken

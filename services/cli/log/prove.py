@@ -16,7 +16,7 @@ from services.cli.log.trust import KeysOption, trusted_keys
 from services.cli.names import SERVICES, ServiceName
 from services.cli.output import AsJson, say, show
 from shared.keys.signing import PublicKeys
-from shared.ledger.events import instant
+from shared.ledger.instants import instant
 from shared.proof.inclusion import NotProved, load_event, make_proof
 from shared.proof.inclusion import check_proof as check
 from shared.proof.signed_checkpoint import CheckpointRefused, SignedCheckpoint, checkpoint_files, read_checkpoint

@@ -12,7 +12,8 @@ from shared.doors.credentials import Bearer
 from shared.doors.fields import as_json
 from shared.doors.history import AskedAsOf, AsOf, decoded, events_as_of, require_within_history
 from shared.doors.problems import Problem
-from shared.ledger.events import RecordedEvent, instant
+from shared.ledger.events import RecordedEvent
+from shared.ledger.instants import instant
 from shared.messages import DeviceId
 
 

@@ -13,7 +13,7 @@ from services.device.decider import works_until
 from shared.doors.credentials import Bearer
 from shared.doors.problems import Problem
 from shared.keys.crypto_shredding import NotSealed
-from shared.ledger.events import instant
+from shared.ledger.instants import instant
 from shared.messages import DeviceId
 
 LICENSE = "perennial-license"

@@ -26,8 +26,8 @@ from shared.keys.signing import KeyRing
 from shared.ledger.clock import Clock
 from shared.ledger.command_handler import Outcome
 from shared.ledger.database import Connection, Pool
-from shared.ledger.events import instant
 from shared.ledger.identity import hash_of
+from shared.ledger.instants import instant
 from shared.messages import ActivationRefused, CodeRejected, DeviceId, RemovalRefused
 from shared.rules.codes import Code, MalformedCode, read_code
 

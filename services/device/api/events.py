@@ -9,7 +9,7 @@ from services.device.api.doors import Doors
 from shared.doors.credentials import operator_check
 from shared.doors.history import history_entry
 from shared.ledger.causation import IDS_MAX, STREAMS_MAX, causes_and_effects
-from shared.ledger.events import instant
+from shared.ledger.instants import instant
 from shared.messages import DeviceId
 
 

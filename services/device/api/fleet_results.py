@@ -12,7 +12,7 @@ from services.device.api.fleet import command_id_of
 from shared.doors.credentials import operator_check
 from shared.doors.fields import PageLimit
 from shared.doors.problems import Problem
-from shared.ledger.events import instant
+from shared.ledger.instants import instant
 from shared.messages import DeviceId
 
 VERDICTS = ("CodeVerified", "CodeRejected", "LicenseActivated", "ActivationRefused", "ActivationDelayed")

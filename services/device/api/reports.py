@@ -17,8 +17,8 @@ from shared.doors.idempotency import IdempotencyKey
 from shared.doors.preconditions import ExpectedVersion
 from shared.doors.problems import Problem
 from shared.keys.signing import NotSigned
-from shared.ledger.events import instant
 from shared.ledger.identity import new_id
+from shared.ledger.instants import instant
 from shared.messages import CodeRef, DeviceId, Product, ProductVersion
 
 DEACTIVATION = "perennial-deactivation"

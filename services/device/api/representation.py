@@ -22,7 +22,7 @@ from services.device.decider import (
 )
 from services.device.projection import LicenseView
 from shared.doors.problems import Problem
-from shared.ledger.events import instant
+from shared.ledger.instants import instant
 from shared.messages import DeviceId
 
 STALE_AFTER = timedelta(hours=24)

@@ -17,8 +17,8 @@ from services.device.window.window import ASSETS, Window, set_session_cookie, wi
 from shared.doors.credentials import Bearer
 from shared.doors.idempotency import KeyReused, request_hash
 from shared.doors.problems import Problem
-from shared.ledger.events import instant
 from shared.ledger.identity import new_id, new_secret
+from shared.ledger.instants import instant
 from shared.messages import DeviceId
 from shared.pages import HEADERS, Form, NotOurForm, add_assets, idempotency_key_of, read_form
 

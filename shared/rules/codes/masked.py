@@ -6,11 +6,8 @@ Only `Code.reveal` returns the full code.
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import batched
 from typing import NoReturn
-
-from pydantic import SecretStr
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 SYMBOL_COUNT = 20
@@ -20,20 +17,25 @@ GROUP_LENGTH = 5
 CHECK_PRIME = 1021
 
 
-@dataclass(frozen=True, slots=True)
 class Code:
-    """A well-formed code, made by `generate_code` or `read_code`. It shows only its last group (R-112)."""
+    """A well-formed code, made by `generate_code` or `read_code`. It shows only its last group (R-112).
 
-    _symbols: SecretStr
+    Not a dataclass: what prints or copies the fields of any dataclass would print the code.
+    """
+
+    __slots__ = ("__symbols",)
+
+    def __init__(self, symbols: str) -> None:
+        self.__symbols = symbols
 
     def reveal(self) -> str:
         """Return the full code, for its buyer, once, when it is issued."""
-        return "-".join(in_groups(self._symbols.get_secret_value()))
+        return "-".join(in_groups(self.__symbols))
 
     @property
     def last_group(self) -> str:
         """The five symbols by which people tell their codes apart."""
-        return self._symbols.get_secret_value()[-GROUP_LENGTH:]
+        return self.__symbols[-GROUP_LENGTH:]
 
     @property
     def ref(self) -> str:
@@ -42,8 +44,14 @@ class Code:
         A plain hash is enough, without salt or slow rounds: a code is 90 random bits, not a password that a person
         chose, and knowing the last group still leaves 75 bits to guess.
         """
-        canonical = f"perennial.activation-code.1:{self._symbols.get_secret_value()}"
+        canonical = f"perennial.activation-code.1:{self.__symbols}"
         return hashlib.sha256(canonical.encode()).hexdigest()[:32]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Code) and self.ref == other.ref
+
+    def __hash__(self) -> int:
+        return hash(self.ref)
 
     def __str__(self) -> str:
         return f"•••••-•••••-•••••-{self.last_group}"
@@ -58,7 +66,7 @@ class Code:
 def generate_code(random_below: Callable[[int], int]) -> Code:
     """Return a random code: `random_below(32)` is called 18 times for a number from 0 to 31."""
     body = "".join(ALPHABET[random_below(len(ALPHABET))] for _ in range(RANDOM_COUNT))
-    return Code(SecretStr(body + check_symbols(body)))
+    return Code(body + check_symbols(body))
 
 
 def check_symbols(body: str) -> str:

@@ -4,8 +4,6 @@ import re
 import unicodedata
 from typing import Literal
 
-from pydantic import SecretStr
-
 from shared.rules.codes.masked import ALPHABET, GROUP_LENGTH, RANDOM_COUNT, SYMBOL_COUNT, Code, check_symbols, in_groups
 
 TYPED_CHARACTERS_MAX = 200
@@ -57,7 +55,7 @@ def read_code(typed: str) -> Code:
         raise _wrong_length(groups, found)
     if symbols[RANDOM_COUNT:] != check_symbols(symbols[:RANDOM_COUNT]):
         raise MalformedCode("check", "One symbol is wrong, or two are swapped.", ())
-    return Code(SecretStr(symbols))
+    return Code(symbols)
 
 
 def _tidied(typed: str) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from services.activation.console.queries import CODES_MAX
 from services.activation.forecast import Switchover
-from shared.ledger.identity import new_code
+from shared.ledger.code_generator import new_code
 from tests.activation.console.harness import Browser, Harness
 from tests.at_the_door import OPERATOR, told
 

@@ -6,7 +6,7 @@ import pytest
 
 from services.device.window.code_entry import CodeForm
 from services.device.window.forms import Mistake, TypedCode
-from shared.ledger.identity import new_code
+from shared.ledger.code_generator import new_code
 from shared.rules.codes import Code
 
 CODE = new_code()

@@ -25,9 +25,9 @@ from shared.doors.limits import allow_forms
 from shared.keys.crypto_shredding import Sealing
 from shared.keys.signing import KeyRing
 from shared.ledger.clock import Clock, machine_now
+from shared.ledger.code_generator import new_code
 from shared.ledger.command_handler import CommandHandler
 from shared.ledger.database import Pool
-from shared.ledger.identity import new_code
 from tests.at_the_door import OPERATOR, OPERATOR_KEY_HASH, nothing, told
 
 ANTIVIRUS = {"product": "antivirus", "region": "DE", "name": "Ada's <notebook>"}

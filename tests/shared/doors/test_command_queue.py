@@ -18,7 +18,7 @@ from shared.doors.command_queue import BATCH_MAX, WAITING_MAX, CommandQueue, Led
 from shared.doors.idempotency import Answer, KeyReused
 from shared.ledger.command_handler import CommandHandler, CommandMessage, Outcome, Stored
 from shared.ledger.database import Connection, Pool
-from shared.local import Postgres
+from shared.local.postgres import Postgres
 from shared.messages import CodeBlocked
 from shared.rules.decider import Decider, Refused
 from tests.conftest import Database, Databases, databases_on, quick_server

@@ -21,8 +21,9 @@ from shared.keys.crypto_shredding import (
     open_all,
 )
 from shared.ledger.database import Pool, transaction
-from shared.ledger.events import append, from_row, instant
+from shared.ledger.events import append, from_row
 from shared.ledger.hash_chain import GENESIS, chained_hash
+from shared.ledger.instants import instant
 from shared.messages import DeviceEnrolled, Sealed, decode
 from tests.conftest import Database
 from tests.shared.records import NOON, packed, until

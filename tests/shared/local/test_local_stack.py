@@ -14,8 +14,11 @@ import asyncpg
 import psutil
 import pytest
 
-from shared.local import Kafka, LocalStack, LocalStackError, Postgres, free_ports
-from shared.local.failures import Failure
+from shared.local.failures import Failure, LocalStackError
+from shared.local.kafka import Kafka
+from shared.local.ports import free_ports
+from shared.local.postgres import Postgres
+from shared.local.stack import LocalStack
 
 TOPICS = "org.apache.kafka.tools.TopicCommand"
 PRODUCER = "org.apache.kafka.tools.ConsoleProducer"
@@ -156,12 +159,12 @@ def test_no_process_outlives_a_stack_that_is_killed_and_the_next_one_starts(stac
     stack.stop()
     folder = stack.postgres.folder.parent
     program = (
-        "import pathlib, sys, time; from shared.local import LocalStack, Ports\n"
+        "import pathlib, sys, time; from shared.local.ports import Ports; from shared.local.stack import LocalStack\n"
         f"stack = LocalStack(pathlib.Path({str(folder)!r}), {stack.ports!r}); stack.start()\n"
         "print(stack.postgres.pid, stack.kafka.pid, flush=True); sys.stdin.read()"
     )
     victim = subprocess.Popen(
-        [sys.executable, "-c", "from shared.local import Ports\n" + program],
+        [sys.executable, "-c", "from shared.local.ports import Ports\n" + program],
         cwd=CHECKOUT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
