@@ -25,7 +25,17 @@ FIXED: tuple[tuple[str, bytes], ...] = (
     ("content-type", b"application/json"),
 )
 
+SCHEMAS = "urn:perennial:schemas/"
+"""What the URI of every schema begins with."""
+SCHEMAS_PATH = "/schemas/"
+"""What earlier releases wrote instead: strict readers of CloudEvents refuse it, and old records have it for ever."""
+
 IGNORABLE = frozenset(key for key, event in EVENT_TYPES.items() if event.ignorable)
+
+
+def schema_uri(type_name: str, version: int) -> str:
+    """Return the URI of an event's JSON Schema. It ends in `/VERSION`, where earlier releases look for the version."""
+    return f"{SCHEMAS}{type_name}/{version}"
 
 
 def to_headers(entry: RecordedEvent, source: str) -> list[tuple[str, bytes]]:
@@ -38,7 +48,7 @@ def to_headers(entry: RecordedEvent, source: str) -> list[tuple[str, bytes]]:
         ("ce_type", event.type_name.encode()),
         ("ce_time", instant(event.occurred_at).encode()),
         ("ce_subject", event.stream_id.encode()),
-        ("ce_dataschema", f"/schemas/{event.type_name}/{event.schema_version}".encode()),
+        ("ce_dataschema", schema_uri(event.type_name, event.schema_version).encode()),
         ("ce_recordedtime", instant(event.recorded_at).encode()),
         ("ce_streamversion", str(event.version).encode()),
         ("ce_correlationid", str(event.correlation_id).encode()),
@@ -53,6 +63,23 @@ def to_headers(entry: RecordedEvent, source: str) -> list[tuple[str, bytes]]:
     if (event.type_name, event.schema_version) in IGNORABLE:
         headers.append(("ce_ignorable", b"true"))
     return headers
+
+
+def are_headers_of(entry: RecordedEvent, source: str, headers: Headers) -> bool:
+    """Tell whether the headers are those of a recorded event, as this release or an earlier one writes them."""
+    written = to_headers(entry, source)
+    return list(headers) == written or with_schema_uri(headers) == written
+
+
+def with_schema_uri(headers: Headers) -> list[tuple[str, bytes]]:
+    """Return the headers with the path of the schema, which earlier releases wrote, replaced by its URI."""
+    path = SCHEMAS_PATH.encode()
+    return [
+        (name, SCHEMAS.encode() + value.removeprefix(path))
+        if name == "ce_dataschema" and (value or b"").startswith(path)
+        else (name, value)
+        for name, value in headers
+    ]
 
 
 class UnreadableEnvelope(Exception):

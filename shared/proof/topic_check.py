@@ -12,7 +12,14 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
-from shared.kafka.cloudevents import UnreadableEnvelope, header_texts, read_position, to_headers
+from shared.kafka.cloudevents import (
+    UnreadableEnvelope,
+    are_headers_of,
+    header_texts,
+    read_position,
+    to_headers,
+    with_schema_uri,
+)
 from shared.ledger.database import Connection
 from shared.ledger.events import RecordedEvent, from_row
 from shared.ledger.hash_chain import GENESIS, chained_hash
@@ -179,7 +186,7 @@ class TopicCheck:
             record.value == event.data
             and record.partition == partition_of(event.slice_number, self._task.partition_count)
             and record.key == event.stream_id.encode()
-            and list(record.headers) == to_headers(entry, self._task.source)
+            and are_headers_of(entry, self._task.source, record.headers)
         )
 
     def _stray(self, record: Record, why: str) -> None:
@@ -209,7 +216,7 @@ def _hash_of(record: Record, previous: bytes) -> bytes | None:
 
 
 def _differences(record: Record, entry: RecordedEvent, source: str) -> list[str]:
-    expected, found = dict(to_headers(entry, source)), dict(record.headers)
+    expected, found = dict(to_headers(entry, source)), dict(with_schema_uri(record.headers))
     names = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
     parts = {"value": record.value != entry.event.data, "key": record.key != entry.event.stream_id.encode()}
     return [*names, *(part for part, differs in parts.items() if differs)] or ["the order of its headers"]

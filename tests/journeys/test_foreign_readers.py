@@ -144,7 +144,7 @@ def agrees(event: BaseCloudEvent, row: Row, topic: str) -> bool:
     assert event.get_subject() == event.get_extension("partitionkey") == row["stream_id"]
     assert event.get_time() == row["occurred_at"]
     assert event.get_datacontenttype() == "application/json"
-    assert event.get_dataschema() == f"/schemas/{row['type']}/{row['schema_version']}"
+    assert event.get_dataschema() == f"urn:perennial:schemas/{row['type']}/{row['schema_version']}"
     assert event.get_extension("streamversion") == str(row["version"])
     assert event.get_extension("recordedtime") == instant(row["recorded_at"])
     assert event.get_extension("correlationid") == str(row["correlation_id"])

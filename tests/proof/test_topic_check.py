@@ -156,6 +156,23 @@ async def test_a_record_with_another_envelope_is_named_with_what_differs(sent: S
     assert outcome.findings.listed[0].detail == "partition 3 offset 1 differs in ce_recordedtime, ce_streamversion"
 
 
+async def test_records_of_an_earlier_release_are_the_ledgers_events(sent: Sent) -> None:
+    """It named the schema by its path alone; sent again by this release, a record is the same one."""
+    entries = await events_of(sent.history)
+    await sent.write(*(sent.record(entry, ce_dataschema=b"/schemas/CodeBlocked/1") for entry in entries))
+    assert found(await sent.checked()) == []
+    await sent.send(entries[:1])
+    assert [code for code, _, _ in found(await sent.checked())] == ["doubled_in_topic"]
+
+
+async def test_of_a_record_of_an_earlier_release_only_what_differs_is_named(sent: Sent) -> None:
+    first, *others = await events_of(sent.history)
+    await sent.write(sent.record(first, ce_dataschema=b"/schemas/CodeBlocked/1", ce_streamversion=b"9"))
+    await sent.send(others)
+    [finding] = (await sent.checked()).findings.listed
+    assert finding.detail.endswith("differs in ce_streamversion")
+
+
 async def test_a_forged_event_that_continues_the_chain_is_found(sent: Sent) -> None:
     """R-127: whoever may write to the topic can fool consumers, not this check."""
     await sent.send(await events_of(sent.history))

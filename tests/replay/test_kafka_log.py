@@ -117,6 +117,21 @@ def _slice(record: Record) -> int:
     return int(dict(record.headers)["slice"])
 
 
+def test_records_of_earlier_releases_are_read_as_those_of_this_one() -> None:
+    """R-118: they name the schema by its path alone, and a rebuild from Kafka reads both."""
+    records = topic_of(LEDGER)
+    mixed = [_as_before(record) if record.offset % 2 else record for record in records]
+    assert mixed != records
+    read, known = sift_of(), sift_of()
+    assert read.accept(mixed) == known.accept(records)
+    assert read.done
+
+
+def _as_before(record: Record) -> Record:
+    schema = dict(record.headers)["ce_dataschema"]
+    return _with(record, ce_dataschema=b"/schemas/" + schema.removeprefix(b"urn:perennial:schemas/"))
+
+
 def _with(record: Record, **changes: bytes) -> Record:
     headers = tuple((name, changes.get(name, value)) for name, value in record.headers)
     return replace(record, headers=headers)
@@ -139,7 +154,9 @@ FORGERIES: dict[str, Callable[[Record], Record]] = {
     "a slice of another partition": lambda record: _with(record, slice=b"0"),
     "a position that is none": lambda record: _with(record, position=b"one"),
     "a far position": lambda record: _with(record, position=b"999999999999999999"),
-    "a version of the schema that is none": lambda record: _with(record, ce_dataschema=b"/schemas/X/first"),
+    "a version of the schema that is none": lambda record: _with(
+        record, ce_dataschema=b"urn:perennial:schemas/X/first"
+    ),
     "a time that is none": lambda record: _with(record, ce_recordedtime=b"yesterday"),
     "no headers": lambda record: replace(record, headers=()),
 }
