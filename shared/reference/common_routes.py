@@ -1,6 +1,7 @@
-"""The documentation of the routes that both services have: health, reasons, sandbox clock and operations."""
+"""The documentation of the routes that both services have: health, reasons, schemas, sandbox clock and operations."""
 
 from shared.reference.route_docs import RouteDocs, Routes
+from shared.reference.schemas import DIALECT, SCHEMA_JSON
 
 AT = "2026-03-01T12:00:00.250Z"
 PARKED = {
@@ -70,6 +71,21 @@ WORDS: Routes = {
                 "rules": ["R-47"],
             }
         ],
+        problems={404: ("not_found",)},
+    ),
+}
+SCHEMAS: Routes = {
+    "GET /schemas/{event}/{version}": RouteDocs(
+        who="anybody",
+        answer={
+            "$schema": DIALECT,
+            "$id": "urn:perennial:schemas/CodeVerified/1",
+            "title": "CodeVerified",
+            "type": "object",
+            "required": ["device_id"],
+            "properties": {"device_id": {"type": "string"}},
+        },
+        media_type=SCHEMA_JSON,
         problems={404: ("not_found",)},
     ),
 }
@@ -163,4 +179,4 @@ OPERATIONS: Routes = {
         problems={404: ("unknown_projection",), 409: ("not_replaceable", "kafka_only", "rebuild_running")},
     ),
 }
-COMMON_ROUTES: Routes = {**HEALTH, **WORDS, **SANDBOX, **OPERATIONS}
+COMMON_ROUTES: Routes = {**HEALTH, **WORDS, **SCHEMAS, **SANDBOX, **OPERATIONS}

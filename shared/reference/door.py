@@ -1,4 +1,4 @@
-"""Goes out on both services: the two documents and their HTML pages. Public, and the same for everybody."""
+"""Goes out on both services: the two documents, their HTML pages, the schemas. Public, and the same for everybody."""
 
 import json
 from collections.abc import Callable
@@ -14,6 +14,7 @@ from shared.reference.common_routes import COMMON_ROUTES
 from shared.reference.openapi import openapi_of
 from shared.reference.pages import api_page, messages_page
 from shared.reference.route_docs import Routes
+from shared.reference.schemas import schemas_door
 
 PREFIX = "/docs/assets"
 CACHEABLE = "public, max-age=300"
@@ -30,12 +31,13 @@ def reference_door(app: FastAPI, application: Application, routes: Routes) -> AP
     asyncapi = cache(lambda: asyncapi_of(application, version=app.version))
     # FastAPI's own way to replace the document
     app.openapi = openapi  # type: ignore[method-assign]
-    router = APIRouter(include_in_schema=False)
+    router = APIRouter()
+    router.include_router(schemas_door())
     _add_page(router, "/docs/api", renderer, "api.html", lambda: api_page(openapi()))
     _add_page(router, "/docs/messages", renderer, "messages.html", lambda: messages_page(asyncapi()))
     add_assets(router, renderer.assets, prefix=PREFIX)
 
-    @router.get("/asyncapi.json")
+    @router.get("/asyncapi.json", include_in_schema=False)
     async def asyncapi_document() -> Response:
         return Response(json.dumps(asyncapi()), headers={"Cache-Control": CACHEABLE}, media_type="application/json")
 
@@ -45,6 +47,6 @@ def reference_door(app: FastAPI, application: Application, routes: Routes) -> AP
 def _add_page(router: APIRouter, path: str, renderer: Renderer, template: str, content: Callable[[], Any]) -> None:
     html = cache(lambda: renderer.html(template, accept_language=None, page=content()))
 
-    @router.get(path)
+    @router.get(path, include_in_schema=False)
     async def page(_: Request) -> Response:
         return Response(html(), headers={**HEADERS, "Cache-Control": CACHEABLE}, media_type="text/html")

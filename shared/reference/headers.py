@@ -31,7 +31,11 @@ EVENT_HEADERS: dict[str, Any] = {
         "ce_type": {**TEXT, "description": "The event's name."},
         "ce_time": {**TIME, "description": "When it happened."},
         "ce_subject": {**TEXT, "description": "The stream it belongs to: the record's key."},
-        "ce_dataschema": {**TEXT, "description": "/schemas/NAME/VERSION: the version of the body."},
+        "ce_dataschema": {
+            **TEXT,
+            "description": "`urn:perennial:schemas/NAME/VERSION`: its JSON Schema, at `/schemas/NAME/VERSION` of "
+            "both services, and the version of the body. Records of earlier releases have the path alone.",
+        },
         "ce_recordedtime": {**TIME, "description": "When it was recorded, which may be later."},
         "ce_streamversion": {**NUMBER, "description": "Its number in the stream, from 1."},
         "ce_correlationid": {**ID, "description": "The same for everything that one command caused."},

@@ -24,6 +24,8 @@ PARAMETERS: Mapping[str, Any] = {
     "word": "seats_exhausted",
     "parked_id": "device.commands:3:17",
     "name": "license_view",
+    "event": "CodeVerified",
+    "version": "1",
     "event_id": "0198a1b2-0000-7000-8000-00000000000e",
     "until": "2027-06-30T00:00:00Z",
 }

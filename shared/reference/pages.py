@@ -13,7 +13,7 @@ from shared.reference.field_texts import FIELDS
 from shared.reference.openapi import PROBLEM_JSON, Document, operations_of
 from shared.reference.rows import Row, Schemas, rows_of, type_of, with_code
 
-LAST = ("operations", "reasons", "sandbox", "health")
+LAST = ("operations", "schemas", "reasons", "sandbox", "health")
 NON_WORD = re.compile(r"[^a-z0-9_]+")
 
 
