@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import defaultdict
-from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -79,5 +78,5 @@ async def _with_holders(connection: Connection, states: States[Code]) -> States[
     for row in await connection.fetch(HOLDERS, sorted(states)):
         holders[row["code_ref"]].add(row["device_id"])
     return {
-        ref: replace(stored, state=stored.state.but(holders=frozenset(holders[ref]))) for ref, stored in states.items()
+        ref: stored._replace(state=stored.state.but(holders=frozenset(holders[ref]))) for ref, stored in states.items()
     }

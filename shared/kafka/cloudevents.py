@@ -5,6 +5,7 @@ Writes and reads the headers. No topic, service or rule may come in here.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -41,14 +42,15 @@ def schema_uri(type_name: str, version: int) -> str:
 def to_headers(entry: RecordedEvent, source: str) -> list[tuple[str, bytes]]:
     """Return the headers of a recorded event. `source` names the writing ledger, e.g. `/perennial/device`."""
     event = entry.event
+    type_name, schema = _type_headers(event.type_name, event.schema_version)
     headers = [
         *FIXED,
         ("ce_id", str(event.event_id).encode()),
         ("ce_source", source.encode()),
-        ("ce_type", event.type_name.encode()),
+        type_name,
         ("ce_time", instant(event.occurred_at).encode()),
         ("ce_subject", event.stream_id.encode()),
-        ("ce_dataschema", schema_uri(event.type_name, event.schema_version).encode()),
+        schema,
         ("ce_recordedtime", instant(event.recorded_at).encode()),
         ("ce_streamversion", str(event.version).encode()),
         ("ce_correlationid", str(event.correlation_id).encode()),
@@ -63,6 +65,11 @@ def to_headers(entry: RecordedEvent, source: str) -> list[tuple[str, bytes]]:
     if (event.type_name, event.schema_version) in IGNORABLE:
         headers.append(("ce_ignorable", b"true"))
     return headers
+
+
+@cache
+def _type_headers(type_name: str, version: int) -> tuple[tuple[str, bytes], tuple[str, bytes]]:
+    return ("ce_type", type_name.encode()), ("ce_dataschema", schema_uri(type_name, version).encode())
 
 
 def are_headers_of(entry: RecordedEvent, source: str, headers: Headers) -> bool:
@@ -116,7 +123,7 @@ def header_texts(headers: Headers) -> dict[str, str]:
         texts = {name: value.decode() for name, value in headers if value is not None}
     except UnicodeDecodeError:
         raise UnreadableEnvelope("a header is not UTF-8") from None
-    if any("\x00" in text for text in texts.values()):
+    if "\x00" in "".join(texts.values()):
         raise UnreadableEnvelope("a header contains a NUL")
     return texts
 

@@ -6,6 +6,7 @@ CloudEvents source and id tell their duplicates. Pure: the checkpoint comes in w
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from aiokafka import ConsumerRecord
 
@@ -25,8 +26,7 @@ type Read[Message] = Callable[[Envelope, bytes], Message]
 """Deserializes a body. Raises `UnknownEvent` or `UnreadableEvent`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted[Message]:
+class Accepted[Message](NamedTuple):
     """A record to be handled now."""
 
     record: Record
@@ -34,8 +34,7 @@ class Accepted[Message]:
     message: Message
 
 
-@dataclass(frozen=True, slots=True)
-class PositionedRecord:
+class PositionedRecord(NamedTuple):
     """A record of another ledger with its headers as text, and its position, or what is wrong with the headers."""
 
     record: Record

@@ -6,7 +6,7 @@ the append to the caller, because the slice heads are locked last. No rule and n
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from prometheus_client import Counter
 
@@ -20,8 +20,7 @@ DECISIONS = Counter("perennial_decisions", "Orders decided, refusals included", 
 """Exported by the registry of `shared.watching.metrics`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stored[State]:
+class Stored[State](NamedTuple):
     """A stream's state as of its `version`: the number of its events."""
 
     version: int
@@ -51,8 +50,7 @@ type Precondition = Callable[[int], Refused | None]
 """Looks at the current version of the command's first stream. Returns a refusal if the command must not be decided."""
 
 
-@dataclass(frozen=True, slots=True)
-class CommandMessage[Command]:
+class CommandMessage[Command](NamedTuple):
     """A command with its cause, and the precondition that its sender set."""
 
     command: Command
@@ -60,8 +58,7 @@ class CommandMessage[Command]:
     precondition: Precondition | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """The result of a command: events (none if nothing changes), or a refusal that no stream can record."""
 
     events: Sequence[Event] = ()

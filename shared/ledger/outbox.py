@@ -6,6 +6,7 @@ The event table is the outbox. Each service defines its own values in its `outbo
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from shared.ledger.events import NewEvent
@@ -14,8 +15,7 @@ from shared.ledger.slices import slice_of
 from shared.messages import Event, encode
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cause:
+class Cause(NamedTuple):
     """What caused a decision: when it was requested and by which message, with the correlation and trace ids.
 
     `at` is the time of the request: the door's clock, or the recorded time of the event that requested it (R-76).

@@ -68,7 +68,10 @@ def first_broken[Case, Word: Reason | Hold](
     checks: Sequence[Check[Case, Word]], case: Case
 ) -> Looked[Case, Word] | None:
     """Return the first check that the case fails, or None. The checks after it are not evaluated."""
-    return next((looked for looked in _look(checks, case) if not looked.passed), None)
+    for check in checks:
+        if check.broken(case):
+            return Looked(check, case, passed=False)
+    return None
 
 
 def findings_of[Case, Word: Reason | Hold](checks: Sequence[Check[Case, Word]], case: Case) -> tuple[Finding, ...]:

@@ -30,13 +30,16 @@ def record(device: Device, command: RecordVerdict, policy: Policy) -> list[Devic
     if device_id is None:
         return []
     fact = fact_of(device_id, device, command.verdict)
-    facts: list[DeviceEvent] = [] if fact is None else [fact]
-    facts += prediction_changes(fold(evolve, facts, device), command.verdict, command.at)
     if fact is None:
-        return facts
-    facts += throttled(device_id, fold(evolve, facts, device), fact, command.at, policy)
-    facts += _replaced(device_id, fold(evolve, facts, device))
-    return [*facts, *_next_attempt(fold(evolve, facts, device), fact, command.at, policy)]
+        return [*prediction_changes(device, command.verdict, command.at)]
+    device = evolve(device, fact)
+    changes = prediction_changes(device, command.verdict, command.at)
+    device = fold(evolve, changes, device)
+    delays = throttled(device_id, device, fact, command.at, policy)
+    device = fold(evolve, delays, device)
+    removals = _replaced(device_id, device)
+    device = fold(evolve, removals, device)
+    return [fact, *changes, *delays, *removals, *_next_attempt(device, fact, command.at, policy)]
 
 
 def _replaced(device_id: DeviceId, device: Device) -> list[DeviceEvent]:
