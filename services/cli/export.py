@@ -7,19 +7,21 @@ meanwhile. One chunk is in memory at a time. The file appears complete or not at
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import IO, Annotated, Any, Literal, Protocol
+from typing import IO, Annotated, Any, Literal, Protocol, Self
 
 import typer
 
 from services.cli.bar import Bar
 from services.cli.code_input import parse_code_ref
 from services.cli.connections import Connections
+from services.cli.event_names import Kind, Name, names
 from services.cli.examples import examples
 from services.cli.failures import CommandFailed, ExitCode
 from services.cli.ledgers import Ledger, open_ledger
@@ -49,16 +51,14 @@ def export(
     ] = None,
     since: Annotated[str | None, typer.Option(help="Only events that happened at or after this time.")] = None,
     until: Annotated[str | None, typer.Option(help="Only events that happened before this time.")] = None,
-    device: Annotated[str | None, typer.Option(help="Only events of this device, or that mention it.")] = None,
-    code: Annotated[
-        str | None,
-        typer.Option(help="Only events of this code reference, or that mention it."),
-    ] = None,
+    device: Annotated[str | None, typer.Option(help="Only events of this device, or that name it.")] = None,
+    code: Annotated[str | None, typer.Option(help="Only events of this code reference, or that name it.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write the events of a log to a file, optionally only those of a time range, a device or a code."""
-    wanted = EventFilter.parse(since=since, until=until, ids=[*filter(None, [device, code and parse_code_ref(code)])])
+    names = [*_named("device", device), *_named("code", code and parse_code_ref(code))]
+    wanted = EventFilter.parse(since=since, until=until, names=names)
     if to.exists() and not force:
         raise CommandFailed(ExitCode.REFUSED, f"file_exists: {to} exists; use --force to replace it")
     services = (service,) if service else SERVICES
@@ -72,44 +72,77 @@ def export(
     show({**answer, "seconds": round(bar.seconds, 1)}, as_json=as_json)
 
 
-class EventFilter:
-    """Which events to export."""
+def _named(kind: Kind, name: str | None) -> list[Name]:
+    return [Name(kind, name)] if name else []
 
-    def __init__(self, *, since: datetime | None, until: datetime | None, ids: list[str]) -> None:
-        self.since = since
-        self.until = until
-        self.ids = ids
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventFilter:
+    """Which events to export: those that name all of `names`, from `since` on and before `until`."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    names: Sequence[Name] = ()
 
     @classmethod
-    def parse(cls, *, since: str | None, until: str | None, ids: list[str]) -> "EventFilter":
+    def parse(cls, *, since: str | None, until: str | None, names: Sequence[Name]) -> Self:
         """Parse the options. Raises `CommandFailed` (`malformed_time`, `since_after_until`)."""
         first, end = since and parse_time(since), until and parse_time(until)
         if first and end and first >= end:
             raise CommandFailed(ExitCode.REFUSED, f"since_after_until: {since} is not before {until}")
-        return cls(since=first or None, until=end or None, ids=ids)
+        return cls(since=first or None, until=end or None, names=names)
+
+    def wants(self, row: Any) -> bool:
+        """Whether the event names what is wanted; its time was compared in SQL."""
+        return all(names(row, name) for name in self.names)
 
 
 async def _export(
-    connections: Connections, services: Iterable[ServiceName], wanted: EventFilter, writer: "Writer", bar: Bar
+    connections: Connections, services: Sequence[ServiceName], wanted: EventFilter, writer: "Writer", bar: Bar
 ) -> None:
-    done = total = 0
+    found = done = total = 0
     for service in services:
         async with open_ledger(service, connections.database_url(service)) as ledger:
-            heads = {row["slice"]: row["position"] for row in await ledger.pool.fetch(HEADS)}
+            heads = await _heads(ledger)
             total += sum(heads.values())
             async for read, rows in _chunks(ledger, heads, wanted):
                 writer.write(_row(service, row) for row in rows)
+                found += len(rows)
                 done += read
                 bar.update(done, total)
+    if not found:
+        await _refuse_unknown(connections, services, wanted.names)
+
+
+async def _refuse_unknown(connections: Connections, services: Sequence[ServiceName], names: Sequence[Name]) -> None:
+    """Raise `CommandFailed` (`unknown_device`, `unknown_code`) for a name that is in no event of any time."""
+    for name in names:
+        if not any([await _occurs(connections, service, name) for service in services]):
+            logs = " or ".join(services)
+            message = f"unknown_{name.kind}: no event in the log of {logs} names this {name.kind}; nothing was written"
+            raise CommandFailed(ExitCode.REFUSED, message)
+
+
+async def _occurs(connections: Connections, service: ServiceName, name: Name) -> bool:
+    async with open_ledger(service, connections.database_url(service)) as ledger:
+        async for _, rows in _chunks(ledger, await _heads(ledger), EventFilter(names=[name])):
+            if rows:
+                return True
+    return False
+
+
+async def _heads(ledger: Ledger) -> dict[int, int]:
+    return {row["slice"]: row["position"] for row in await ledger.pool.fetch(HEADS)}
 
 
 async def _chunks(ledger: Ledger, heads: dict[int, int], wanted: EventFilter) -> AsyncIterator[tuple[int, list[Any]]]:
     """Yield how many events each chunk has read, and the matching ones."""
+    texts = [name.text for name in wanted.names]
     for number, head in heads.items():
         for first in range(1, head + 1, CHUNK_EVENTS):
             last = min(head, first + CHUNK_EVENTS - 1)
-            rows = await ledger.pool.fetch(CHUNK, number, first, last, wanted.since, wanted.until, wanted.ids)
-            yield last - first + 1, rows
+            rows = await ledger.pool.fetch(CHUNK, number, first, last, wanted.since, wanted.until, texts)
+            yield last - first + 1, [row for row in rows if wanted.wants(row)]
 
 
 def _row(service: ServiceName, row: Any) -> Row:
@@ -245,3 +278,4 @@ where slice = $1 and position between $2 and $3
   )
 order by position
 """
+"""The text is only searched to leave out most events early: `pc-1` is also in `pc-10`. `names` decides."""

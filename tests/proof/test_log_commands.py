@@ -21,6 +21,7 @@ from shared.local.kafka import Kafka
 from tests.conftest import Database
 from tests.proof.conftest import SLICES, STREAMS, History, events
 from tests.proof.topics import events_of, send
+from tests.shared.records import packed
 
 DOCS = Path(__file__).parents[2] / "docs"
 TOPIC = "device.events.v1"
@@ -208,7 +209,7 @@ def test_json_lines_have_every_event_as_it_travels(perennial: Perennial, history
         (("--device", STREAMS[3]), 7),
         (("--device", STREAMS[3], "--since", "2026-03-01T12:06:00Z"), 2),
         (("--code", "a" * 32), 13),
-        (("--code", "b" * 32), 0),
+        (("--device", STREAMS[3], "--since", "2026-03-02"), 0),
         (("--service", "activation"), 0),
     ],
 )
@@ -216,6 +217,40 @@ def test_an_export_takes_what_is_wanted(
     perennial: Perennial, tmp_path: Path, words: tuple[str, ...], count: int
 ) -> None:
     assert len(exported(perennial, tmp_path / "events.jsonl", *words)) == count
+
+
+def test_an_export_of_a_device_has_no_event_of_one_whose_id_begins_alike(
+    perennial: Perennial, history: History, tmp_path: Path
+) -> None:
+    alike = [packed(name, 1) for name in ("pc-1", "pc-10", "my-pc-1")]
+    named = packed("code", 1)._replace(data=b'{"device_id": "pc-1"}')
+    others = [
+        packed("other", number)._replace(data=data)
+        for number, data in enumerate((b'{"device_id": "pc-10"}', b'{"note": "pc-1"}'), 1)
+    ]
+    asyncio.run(history.append([*alike, named, *others]))
+    rows = exported(perennial, tmp_path / "events.jsonl", "--device", "pc-1")
+    assert {row["stream_id"] for row in rows} == {"pc-1", "code"}
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("--device", "nobody"), "unknown_device"),
+        (("--device", STREAMS[3][:-1]), "unknown_device"),
+        (("--code", "b" * 32), "unknown_code"),
+        (("--device", STREAMS[3], "--code", "b" * 32), "unknown_code"),
+        (("--device", "nobody", "--since", "2026-03-02"), "unknown_device"),
+    ],
+)
+def test_an_unknown_device_or_code_is_refused_and_leaves_no_file(
+    perennial: Perennial, tmp_path: Path, words: tuple[str, ...], code: str
+) -> None:
+    (tmp_path / "out").mkdir()
+    for format_ in ("jsonl", "parquet"):
+        result = perennial("log", "export", "--format", format_, "--to", tmp_path / "out" / "events", *words)
+        assert (refusal(result), result.stdout) == (code, "")
+        assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_parquet_opens_in_duckdb_with_the_documented_query(
