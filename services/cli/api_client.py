@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 
 from services.cli.connections import Connections
-from services.cli.failures import RefusedByService
+from services.cli.failures import CommandFailed, ExitCode, RefusedByService
 from services.cli.names import ServiceName
 from shared.settings.certificates import authorities_for
 
@@ -43,7 +43,13 @@ class ApiClient:
         response = self._client.request(method, self.url(service, path), headers=authorization, **request)
         if response.is_error:
             raise RefusedByService(_problem(response))
-        body: dict[str, Any] = response.json()
+        try:
+            body: dict[str, Any] = response.json()
+        except ValueError:
+            message = (
+                f"not_the_service: {response.url.host} did not answer with JSON; check the URL of the {service} service"
+            )
+            raise CommandFailed(ExitCode.UNREACHABLE, message) from None
         return body
 
 

@@ -1,6 +1,9 @@
 """The root of `perennial`: its commands, how they find the system, and how they fail."""
 
-from collections.abc import Mapping
+import io
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, override
@@ -12,6 +15,8 @@ from typer.core import TyperGroup
 from services.cli.connections import Connections
 from services.cli.examples import PARAGRAPH, examples
 from services.cli.failures import EXIT_CODES
+
+DATA = Path(".data")
 
 COMMAND_MODULES: Mapping[str, str] = {
     "demo": "demo",
@@ -35,7 +40,21 @@ COMMAND_MODULES: Mapping[str, str] = {
 
 
 class CommandLine(TyperGroup):
-    """Imports only the command that runs, and turns expected errors into one line on stderr and an exit code."""
+    """Imports only the command that runs, and turns every error into one line on stderr and an exit code."""
+
+    @override
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run the program. Characters that the terminal's encoding does not have are printed as escapes."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
+        return super().main(*args, **options)
+
+    @override
+    def make_context(self, *args: Any, **options: Any) -> Any:
+        """Parse the options of the program, or print its help."""
+        with _errors_reported(DATA):
+            return super().make_context(*args, **options)
 
     @override
     def list_commands(self, ctx: Any) -> list[str]:
@@ -57,14 +76,20 @@ class CommandLine(TyperGroup):
     @override
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
-        try:
+        with _errors_reported(ctx.params.get("data", DATA)):
             return super().invoke(ctx)
-        except Exception as error:
-            # this module imports every library whose errors it knows; most commands need few of them
-            expected = import_module("services.cli.expected_errors").report(error)
-            if expected is None:
-                raise
-            raise expected from None
+
+
+@contextmanager
+def _errors_reported(data: Path) -> Iterator[None]:
+    """Print any error as one line and raise the exit; the traceback of an unexpected one goes to folder `data`."""
+    try:
+        yield
+    except (typer.TyperException, typer.Exit, typer.Abort):
+        raise
+    except Exception as error:  # noqa: BLE001 - no command ends in a traceback; the error is kept in a file
+        # this module imports every library whose errors it knows; most commands need few of them
+        raise import_module("services.cli.errors").report(error, data) from None
 
 
 app = typer.Typer(
@@ -85,7 +110,7 @@ def configure(
         typer.Option(
             envvar="PERENNIAL_DATA", help="The data folder of the local system. Its credentials are the defaults."
         ),
-    ] = Path(".data"),
+    ] = DATA,
     device_url: Annotated[
         str | None,
         typer.Option(envvar="PERENNIAL_DEVICE_URL", help="The URL of the device service.", show_default="local"),

@@ -87,10 +87,11 @@ class EventFilter:
     @classmethod
     def parse(cls, *, since: str | None, until: str | None, names: Sequence[Name]) -> Self:
         """Parse the options. Raises `CommandFailed` (`malformed_time`, `since_after_until`)."""
-        first, end = since and parse_time(since), until and parse_time(until)
+        first = parse_time(since, option="--since") if since else None
+        end = parse_time(until, option="--until") if until else None
         if first and end and first >= end:
             raise CommandFailed(ExitCode.REFUSED, f"since_after_until: {since} is not before {until}")
-        return cls(since=first or None, until=end or None, names=names)
+        return cls(since=first, until=end, names=names)
 
     def wants(self, row: Any) -> bool:
         """Whether the event names what is wanted; its time was compared in SQL."""

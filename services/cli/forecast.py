@@ -29,7 +29,7 @@ def forecast(
     outcomes: Counter[str] = Counter()
     rows = []
     with ApiClient(ctx.obj) as api:
-        params = {"until": instant(parse_end_time(until))}
+        params = {"until": instant(parse_end_time(until, option="--until"))}
         for switch in iter_pages(api, "activation", "/v1/forecast", "switches", params):
             outcomes[switch["outcome"]] += 1
             if switch["outcome"] == "fails" or not failing:

@@ -22,7 +22,7 @@ def as_of_params(at: str | None, *, known: bool) -> dict[str, str]:
     """Return the query parameters for another time than now."""
     if at is None:
         return {}
-    return {"at": instant(parse_time(at)), "sense": "known" if known else "true"}
+    return {"at": instant(parse_time(at, option="--at")), "sense": "known" if known else "true"}
 
 
 def show_history(

@@ -39,7 +39,7 @@ def prove(
         proof = asyncio.run(_proved(ctx.obj, event_id, folder, keys))
     except NotProved as error:
         raise CommandFailed(ExitCode.REFUSED, f"{error.code}: {error.detail}") from None
-    typer.echo(json.dumps(proof, ensure_ascii=False, indent=2))
+    typer.echo(json.dumps(proof, indent=2))
     say(f"check it with docs/verify_event.py and the keys of `perennial log keys`: {len(json.dumps(proof)):,} bytes")
 
 

@@ -39,6 +39,8 @@ EXAMPLES = examples(
     "perennial log republish --service device --to-topic device.events.v2 --partitions 64",
 )
 POLL_SECONDS = 0.3
+POSITION_MAX = 2**63 - 1
+"""What PostgreSQL's bigint holds."""
 SILENCE_SECONDS_MAX = 60.0
 TRIES_MAX = 5
 IN_FLIGHT_SECONDS_MAX = SEND_SECONDS_MAX + STOP_SECONDS_MAX + 2.0
@@ -56,7 +58,9 @@ def republish(
     slice_number: Annotated[
         int | None, typer.Option("--slice", min=0, max=SLICE_COUNT - 1, help="One slice only; with --from-position.")
     ] = None,
-    from_position: Annotated[int | None, typer.Option(min=1, help="The first event to send again.")] = None,
+    from_position: Annotated[
+        int | None, typer.Option(min=1, max=POSITION_MAX, help="The first event to send again.")
+    ] = None,
     to_topic: Annotated[str | None, typer.Option(help="Fill this topic instead, made if it is missing.")] = None,
     partitions: Annotated[int | None, typer.Option(help="Of a topic that is made.", show_default="as its like")] = None,
     replicas: Annotated[int | None, typer.Option(min=1, help="Of a topic that is made.")] = None,

@@ -49,8 +49,8 @@ def what_if(
     as_json: AsJson = False,
 ) -> None:
     """Replay the recorded orders under another policy and under the present one, and list what differs."""
+    begins_at = parse_time(since, option="--since") if since else None
     other, ours = _read(policy), _read(present) if present else POLICY
-    begins_at = parse_time(since) if since else None
     tally = Tally()
     different = asyncio.run(_compare(ctx.obj, other, ours, begins_at, device, tally))
     if as_json:
