@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from enum import IntEnum
 from typing import Any
 
+from services.cli.field_forms import forms_of
+
 
 class ExitCode(IntEnum):
     """The exit codes of every command. `up` and `demo` also exit with 0 after Ctrl-C."""
@@ -33,8 +35,12 @@ class CommandFailed(Exception):
 
 
 class RefusedByService(CommandFailed):
-    """A service returned an error response (problem details, RFC 9457)."""
+    """A service returned an error response (problem details, RFC 9457). A field of a wrong form is wrong usage."""
 
     def __init__(self, problem: Mapping[str, Any]) -> None:
-        super().__init__(ExitCode.REFUSED, f"{problem.get('code', 'http_error')}: {problem.get('detail', '')}")
+        forms = forms_of(problem)
+        detail = "; ".join(forms) or problem.get("detail", "")
+        super().__init__(
+            ExitCode.USAGE if forms else ExitCode.REFUSED, f"{problem.get('code', 'http_error')}: {detail}"
+        )
         self.problem = problem

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from contextlib import suppress
+import re
 from typing import Annotated, Any
 
 import asyncpg
@@ -16,6 +16,7 @@ from services.cli.names import SERVICES, ServiceName
 from services.cli.output import AsJson, plural, say, show, show_rows
 from services.cli.sources import sources_of
 from shared.ledger.instants import instant
+from shared.operations.parked import ID_PATTERN
 from shared.recovery.redrive import NotRedriven, ParkedRecord, discard_one, redrive_one
 
 app = typer.Typer(
@@ -120,10 +121,9 @@ async def _fetch(service: ServiceName, database_url: str, statement: str, *value
 
 
 def _parse_id(record_id: str) -> ParkedRecord:
-    with suppress(ValueError):
-        parked = ParkedRecord.named(record_id)
-        if parked.consumer in CONSUMERS:
-            return parked
+    # numbers beyond the pattern are none that Kafka gives, and PostgreSQL could not compare them
+    if re.fullmatch(ID_PATTERN, record_id) and (parked := ParkedRecord.named(record_id)).consumer in CONSUMERS:
+        return parked
     raise CommandFailed(
         ExitCode.REFUSED, "not the id of a parked record: use CONSUMER:PARTITION:OFFSET from `perennial parked list`"
     )

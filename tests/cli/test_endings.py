@@ -50,6 +50,15 @@ def test_a_time_that_is_none_is_wrong_usage_and_the_option_is_named(
     assert len(refused.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize("record_id", ["device.commands:1", f"device.commands:1:{'9' * 30}", "nobody:1:1"])
+def test_what_is_not_the_id_of_a_parked_record_is_refused_before_the_ledger_is_asked(
+    environment: dict[str, str], record_id: str
+) -> None:
+    refused = answer(environment, "parked", "show", record_id)
+    assert (refused.returncode, refused.stdout) == (ExitCode.REFUSED, "")
+    assert "not the id of a parked record" in refused.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [

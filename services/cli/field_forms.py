@@ -1,0 +1,37 @@
+"""What each field of a request must look like, by the name under which people gave it to the command line."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+DEVICE = "the id of the device: 1 to 64 letters, digits, dots, underscores, colons and hyphens"
+ORDER = "the id of the order: 1 to 128 characters, without control characters"
+
+FORMS: Mapping[str, str] = {
+    "activate_by": "--activate-by: a time such as 2027-03-12T10:00:00Z",
+    "after": "--after: a number from 0 to 2147483647",
+    "code": "the code: at most 500 characters",
+    "count": "--count: a number from 1 to 1000",
+    "device_id": DEVICE,
+    "kind": "--kind: paid, trial, subscription or renewal",
+    "last_group": "--last-group: the last five characters of a code, which are digits and letters",
+    "note": "--reason: 1 to 500 characters, without control characters",
+    "order_id": ORDER,
+    "product": "--product: 1 to 64 lower-case letters, digits and hyphens",
+    "region": "--region: a country as two capital letters, such as DE",
+    "regions": "--region: a country as two capital letters, such as DE; at most 300 of them",
+    "seats": "--seats: a number from 1 to 1000000",
+    "term": "--term: an ISO 8601 duration such as P1Y",
+    "until": "--until: a time such as 2027-03-12T10:00:00Z",
+}
+
+
+def forms_of(problem: Mapping[str, Any]) -> Sequence[str]:
+    """Return what each refused field of a problem document must look like; nothing if it names no fields."""
+    fields = [str(entry["field"]) for entry in problem.get("fields", ())]
+    return [*dict.fromkeys(_form(field) for field in fields)]
+
+
+def _form(field: str) -> str:
+    """Return the form of a field, whose name says where it is: `regions.0` is in `regions`."""
+    known = (FORMS[part] for part in reversed(field.split(".")) if part in FORMS)
+    return next(known, f"{field}: missing, unknown or wrong")
