@@ -1,5 +1,6 @@
 """`perennial code`: activation codes, through the activation service's API."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -8,7 +9,9 @@ from services.cli import operations
 from services.cli.api_client import ApiClient
 from services.cli.code_input import parse_code_ref
 from services.cli.examples import examples
+from services.cli.failures import CommandFailed, ExitCode
 from services.cli.histories import After, At, Known, as_of_params, iter_pages, show_history
+from services.cli.new_file import new_file, write_rows
 from services.cli.operations import Ref
 from services.cli.output import AsJson, plural, say, show, show_rows
 from shared.messages import CodeKind
@@ -22,6 +25,7 @@ app = typer.Typer(
     epilog=examples(
         "perennial code issue --product antivirus --term P1Y --seats 3 --count 10",
         "perennial code issue --product antivirus --kind trial --term P30D --json | jq -r .code",
+        "perennial code issue --product antivirus --count 1000 --to codes.jsonl > /dev/null",
     )
 )
 def issue(
@@ -36,15 +40,25 @@ def issue(
     ] = None,
     activate_by: Annotated[str | None, typer.Option(help="The time by which the code must first be activated.")] = None,
     count: Annotated[int, typer.Option(help="How many codes to issue.")] = 1,
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write the codes, as JSON lines, to this new file before they are printed. Only you can read it."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Issue codes. This is the only time the whole codes are shown."""
     wanted: dict[str, Any] = {"product": product, "term": term, "kind": kind, "seats": seats, "count": count}
     wanted |= {"regions": region or []} | ({"activate_by": activate_by} if activate_by else {})
-    with ApiClient(ctx.obj) as api:
+    with ApiClient(ctx.obj) as api, new_file(to) as file:
         issued = api.call("activation", "POST", "/v1/codes", json=wanted)["codes"]
+        unwritten = write_rows(file, issued)
     show_rows(issued, ("code", "code_ref"), as_json=as_json)
     say(f"{plural(len(issued), 'code')} issued; keep them, because whole codes are never shown again")
+    if unwritten:
+        message = f"not_written: {to} is incomplete: {unwritten}; keep what was printed"
+        raise CommandFailed(ExitCode.REFUSED, message)
 
 
 @app.command("show", epilog=examples("perennial code show - < code.txt", "perennial code show 6f0c… --at 2027-03-12"))

@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 
 from services.cli.connections import Connections
 from services.cli.examples import PARAGRAPH, examples
-from services.cli.failures import EXIT_CODES
+from services.cli.failures import EXIT_CODES, ExitCode
 
 DATA = Path(".data")
 
@@ -45,6 +45,8 @@ class CommandLine(TyperGroup):
     @override
     def main(self, *args: Any, **options: Any) -> Any:
         """Run the program. Characters that the terminal's encoding does not have are printed as escapes."""
+        if sys.stdout is None:  # closed by the shell: the next file that is opened would take its place
+            sys.exit(ExitCode.CLOSED_PIPE)
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
@@ -87,6 +89,9 @@ def _errors_reported(data: Path) -> Iterator[None]:
         yield
     except (typer.TyperException, typer.Exit, typer.Abort):
         raise
+    except SystemExit as exit_:
+        # rich ends the program itself when nobody reads what it prints
+        raise typer.Exit(ExitCode.CLOSED_PIPE) if isinstance(exit_.__context__, BrokenPipeError) else exit_ from None
     except Exception as error:  # noqa: BLE001 - no command ends in a traceback; the error is kept in a file
         # this module imports every library whose errors it knows; most commands need few of them
         raise import_module("services.cli.errors").report(error, data) from None

@@ -1,5 +1,8 @@
 """What becomes of an error, from any library: one line on stderr and an exit code, never a traceback."""
 
+import errno
+import os
+import sys
 import tempfile
 import traceback
 from contextlib import suppress
@@ -17,15 +20,32 @@ from shared.ledger.migrate import SchemaError
 from shared.local.failures import LocalStackError
 from shared.settings.secrets import WrongSetting
 
+OF_THIS_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EBADF, errno.EMFILE}
+"""The errors of files, unlike those of connections. One that names a file is such an error too."""
 UNREACHABLE = (httpx.TransportError, KafkaError, *UNAVAILABLE)
 REFUSED = (WrongTopic, SchemaError, WrongSetting, asyncpg.PostgresError)
 
 
 def report(error: Exception, data: Path) -> typer.Exit:
     """Print an error to stderr and return the exit to raise. `data` keeps the traceback of an unexpected error."""
-    code, message = _ending(error) or (ExitCode.UNEXPECTED, _unexpected(error, data))
-    typer.echo(f"perennial: {message}", err=True)
+    if isinstance(error, BrokenPipeError):
+        # nobody reads our output any more: the clients of services, ledgers and Kafka have errors of their own
+        code = ExitCode.CLOSED_PIPE
+    else:
+        code, message = _ending(error) or (ExitCode.UNEXPECTED, _unexpected(error, data))
+        with suppress(OSError):
+            typer.echo(f"perennial: {message}", err=True)
+    _drop_unwritten_output()
     return typer.Exit(code)
+
+
+def _drop_unwritten_output() -> None:
+    """Give up what could not be printed: Python would try again at the end, fail, and say so."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _ending(error: Exception) -> tuple[ExitCode, str] | None:
@@ -41,6 +61,8 @@ def _ending(error: Exception) -> tuple[ExitCode, str] | None:
             ending = ExitCode.USAGE, "not_text: an argument has characters that cannot be sent; use UTF-8"
         case httpx.InvalidURL():
             ending = ExitCode.USAGE, f"malformed_url: {error}"
+        case OSError() if error.filename or error.errno in OF_THIS_MACHINE:
+            ending = ExitCode.REFUSED, f"file_error: {error.filename or 'the output'}: {error.strerror}"
         case _ if isinstance(error, UNREACHABLE):
             ending = ExitCode.UNREACHABLE, f"connection failed: {error or type(error).__name__}"
         case _ if isinstance(error, REFUSED):

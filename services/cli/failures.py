@@ -16,12 +16,13 @@ class ExitCode(IntEnum):
     UNREACHABLE = 3
     NOT_STARTED = 4
     UNEXPECTED = 5
+    CLOSED_PIPE = 141
 
 
 EXIT_CODES = (
     "Exit codes: 0 success, 1 refused or problems found (see stderr), 2 usage error, "
     "3 a service, ledger or Kafka is unreachable, 4 the local system did not start or a part of it stopped, "
-    "5 an unexpected error (stderr names the file with its traceback)."
+    "5 an unexpected error (stderr names the file with its traceback), 141 the output was closed, as by head."
 )
 
 

@@ -17,6 +17,7 @@ from services.cli.output import AsJson, plural, say, show, show_rows
 from services.cli.sources import sources_of
 from shared.ledger.instants import instant
 from shared.operations.parked import ID_PATTERN
+from shared.operations import ID_PATTERN
 from shared.recovery.redrive import NotRedriven, ParkedRecord, discard_one, redrive_one
 
 app = typer.Typer(

@@ -1,10 +1,18 @@
 """`perennial code` against the activation service's doors, as at a terminal."""
 
+import asyncio
+import json
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from services.cli.failures import ExitCode, RefusedByService
 from services.cli.field_forms import FORMS
+from shared.ledger.database import Pool
 from tests.cli.conftest import Perennial
+from tests.cli.running import PERENNIAL
 from tests.cli.test_help import LEAVES
 
 ISSUE = ("code", "issue", "--product", "antivirus")
@@ -38,6 +46,56 @@ async def test_a_refused_field_is_named_by_its_option_with_the_form_it_must_have
 async def test_every_refused_field_is_named_once(perennial: Perennial) -> None:
     refused = await perennial(*ISSUE, "--term", "1Y", "--seats", "0", "--region", "x", "--region", "y")
     assert [refused.stderr.count(option) for option in ("--term", "--seats", "--region")] == [1, 1, 1]
+
+
+async def test_codes_are_in_the_file_before_they_are_printed(
+    perennial: Perennial, shell: dict[str, str], tmp_path: Path
+) -> None:
+    file = tmp_path / "codes.jsonl"
+    script = 'set -o pipefail; "$@" | head -n 1'
+    words = ["/bin/bash", "-c", script, "bash", PERENNIAL, *ISSUE, "--count", "1000", "--json", "--to", str(file)]
+    piped = await asyncio.to_thread(subprocess.run, words, env=shell, capture_output=True, text=True, check=False)
+    kept = [json.loads(line) for line in file.read_text().splitlines()]
+    assert (piped.returncode, piped.stderr) == (ExitCode.CLOSED_PIPE, "")
+    assert [json.loads(line) for line in piped.stdout.splitlines()] == kept[:1]
+    assert len({row["code"] for row in kept}) == 1000
+    assert file.stat().st_mode & 0o777 == 0o600
+    again = await perennial(*ISSUE, "--to", str(file))
+    assert (again.returncode, again.stdout) == (ExitCode.REFUSED, "")
+    assert again.stderr == f"perennial: file_exists: {file} exists; name a new file\n"
+    assert len(file.read_text().splitlines()) == 1000
+
+
+async def test_a_file_that_cannot_be_made_is_refused_before_any_code_is_issued(
+    perennial: Perennial, activation_pool: Pool, tmp_path: Path
+) -> None:
+    refused = await perennial(*ISSUE, "--to", str(tmp_path / "no" / "codes.jsonl"))
+    assert (refused.returncode, refused.stdout) == (ExitCode.REFUSED, "")
+    assert "not_written" in refused.stderr
+    assert await activation_pool.fetchval("select count(*) from code") == 0
+
+
+async def test_no_file_is_left_when_no_code_is_issued(perennial: Perennial, tmp_path: Path) -> None:
+    file = tmp_path / "codes.jsonl"
+    refused = await perennial(*ISSUE, "--term", "1Y", "--to", str(file))
+    assert (refused.returncode, file.exists()) == (ExitCode.USAGE, False)
+
+
+async def test_codes_that_do_not_fit_on_the_disk_are_printed_all_the_same(
+    shell: dict[str, str], tmp_path: Path
+) -> None:
+    # the limit stands in for a full disk
+    program = (
+        "import resource; from services.cli import app; import services.cli.codes, services.cli.errors;"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100)); app()"
+    )
+    file = tmp_path / "codes.jsonl"
+    words = [sys.executable, "-B", "-c", program, *ISSUE, "--count", "2", "--json", "--to", str(file)]
+    outcome = await asyncio.to_thread(subprocess.run, words, env=shell, capture_output=True, text=True, check=False)
+    assert len([json.loads(line)["code"] for line in outcome.stdout.splitlines()]) == 2
+    assert outcome.returncode == ExitCode.REFUSED
+    last = f"perennial: not_written: {file} is incomplete: File too large; keep what was printed"
+    assert outcome.stderr.splitlines()[-1] == last
 
 
 def test_the_options_in_the_forms_of_fields_exist() -> None:

@@ -50,6 +50,64 @@ def test_a_time_that_is_none_is_wrong_usage_and_the_option_is_named(
     assert len(refused.stderr.splitlines()) == 1
 
 
+OFFLINE = [
+    ("--help",),
+    ("code", "issue", "--help"),
+    ("reason", "list"),
+    ("reason", "list", "--json"),
+    ("reason", "show", "throttled"),
+    ("secrets", "make", "{tmp}/secrets"),
+    ("up", "--json"),
+]
+"""Commands that need no system: they print help, tables, fields, JSON, or as they go."""
+
+
+@pytest.mark.parametrize("words", OFFLINE)
+@pytest.mark.parametrize("closed_before", [True, False])
+def test_output_that_nobody_reads_ends_every_command_in_silence(
+    environment: dict[str, str], tmp_path: Path, words: tuple[str, ...], *, closed_before: bool
+) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    outcome = subprocess.run(
+        ["/bin/sh", "-c", f'"$@" {">&-" if closed_before else ""}', "sh", PERENNIAL, *words_in(tmp_path, words)],
+        env=environment,
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(writer)
+    assert (outcome.returncode, outcome.stderr) == (ExitCode.CLOSED_PIPE, b"")
+
+
+@pytest.mark.parametrize("words", OFFLINE)
+def test_a_full_disk_below_the_output_is_told_in_its_own_words(
+    environment: dict[str, str], tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    with Path("/dev/full").open("w") as full:
+        outcome = subprocess.run(
+            [PERENNIAL, *words_in(tmp_path, words)],
+            env=environment,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    message = "perennial: file_error: the output: No space left on device\n"
+    assert (outcome.returncode, outcome.stderr) == (ExitCode.REFUSED, message)
+
+
+def words_in(folder: Path, words: tuple[str, ...]) -> list[str]:
+    return [word.format(tmp=folder) for word in words]
+
+
+def test_a_file_that_cannot_be_read_is_not_the_fault_of_a_service(environment: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "data" / "credentials.json").mkdir(parents=True)
+    refused = answer(environment, "consumer", "list")
+    message = f"perennial: file_error: {tmp_path}/data/credentials.json: Is a directory\n"
+    assert (refused.returncode, refused.stderr) == (ExitCode.REFUSED, message)
+
+
 @pytest.mark.parametrize("record_id", ["device.commands:1", f"device.commands:1:{'9' * 30}", "nobody:1:1"])
 def test_what_is_not_the_id_of_a_parked_record_is_refused_before_the_ledger_is_asked(
     environment: dict[str, str], record_id: str
