@@ -14,6 +14,8 @@ from services.cli.histories import After, At, Known, as_of_params, iter_pages, s
 from services.cli.new_file import new_file, write_rows
 from services.cli.operations import Ref
 from services.cli.output import AsJson, plural, say, show, show_rows
+from services.cli.times import DAY_INCLUDED, parse_time
+from shared.ledger.events import instant
 from shared.messages import CodeKind
 
 app = typer.Typer(
@@ -38,7 +40,9 @@ def issue(
         list[str] | None,
         typer.Option(help="A region where the code is valid; repeat it for more. Default: everywhere."),
     ] = None,
-    activate_by: Annotated[str | None, typer.Option(help="The time by which the code must first be activated.")] = None,
+    activate_by: Annotated[
+        str | None, typer.Option(help=f"The time by which the code must first be activated. {DAY_INCLUDED}")
+    ] = None,
     count: Annotated[int, typer.Option(help="How many codes to issue.")] = 1,
     to: Annotated[
         Path | None,
@@ -50,7 +54,9 @@ def issue(
 ) -> None:
     """Issue codes. This is the only time the whole codes are shown."""
     wanted: dict[str, Any] = {"product": product, "term": term, "kind": kind, "seats": seats, "count": count}
-    wanted |= {"regions": region or []} | ({"activate_by": activate_by} if activate_by else {})
+    wanted["regions"] = region or []
+    if activate_by:
+        wanted["activate_by"] = instant(parse_time(activate_by, option="--activate-by", day="last"))
     with ApiClient(ctx.obj) as api, new_file(to) as file:
         issued = api.call("activation", "POST", "/v1/codes", json=wanted)["codes"]
         unwritten = write_rows(file, issued)

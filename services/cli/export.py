@@ -29,6 +29,7 @@ from services.cli.names import SERVICES, ServiceName
 from services.cli.output import AsJson, show
 from services.cli.times import parse_time
 from shared.ledger.instants import instant
+from services.cli.times import DAY_BEGINS, DAY_INCLUDED, parse_time
 
 EXAMPLES = examples(
     "perennial log export --format parquet --since 2026-03-01 --to events.parquet",
@@ -49,8 +50,12 @@ def export(
     service: Annotated[
         ServiceName | None, typer.Option(help="The service whose log to export.", show_default="both")
     ] = None,
-    since: Annotated[str | None, typer.Option(help="Only events that happened at or after this time.")] = None,
-    until: Annotated[str | None, typer.Option(help="Only events that happened before this time.")] = None,
+    since: Annotated[
+        str | None, typer.Option(help=f"Only events that happened at or after this time. {DAY_BEGINS}")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(help=f"Only events that happened before this time. {DAY_INCLUDED}")
+    ] = None,
     device: Annotated[str | None, typer.Option(help="Only events of this device, or that name it.")] = None,
     code: Annotated[str | None, typer.Option(help="Only events of this code reference, or that name it.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
@@ -88,7 +93,7 @@ class EventFilter:
     def parse(cls, *, since: str | None, until: str | None, names: Sequence[Name]) -> Self:
         """Parse the options. Raises `CommandFailed` (`malformed_time`, `since_after_until`)."""
         first = parse_time(since, option="--since") if since else None
-        end = parse_time(until, option="--until") if until else None
+        end = parse_time(until, option="--until", day="after") if until else None
         if first and end and first >= end:
             raise CommandFailed(ExitCode.REFUSED, f"since_after_until: {since} is not before {until}")
         return cls(since=first, until=end, names=names)

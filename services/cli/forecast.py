@@ -11,6 +11,7 @@ from services.cli.histories import iter_pages
 from services.cli.output import AsJson, plural, say, show_rows
 from services.cli.times import parse_end_time
 from shared.ledger.instants import instant
+from services.cli.times import DAY_INCLUDED, parse_time
 
 OUTCOMES = {"switches": "switches", "fails": "FAILS", "runs_on": "renewed instead"}
 
@@ -21,7 +22,7 @@ app = typer.Typer()
 @app.command(epilog=examples("perennial forecast --until 2027-06-30 --failing"))
 def forecast(
     ctx: typer.Context,
-    until: Annotated[str, typer.Option(help="The last day or time to include.")],
+    until: Annotated[str, typer.Option(help=f"Only switches before this time. {DAY_INCLUDED}")],
     failing: Annotated[bool, typer.Option("--failing", help="Show only switches that will fail.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -29,7 +30,7 @@ def forecast(
     outcomes: Counter[str] = Counter()
     rows = []
     with ApiClient(ctx.obj) as api:
-        params = {"until": instant(parse_end_time(until, option="--until"))}
+        params = {"until": instant(parse_time(until, option="--until", day="after"))}
         for switch in iter_pages(api, "activation", "/v1/forecast", "switches", params):
             outcomes[switch["outcome"]] += 1
             if switch["outcome"] == "fails" or not failing:

@@ -11,9 +11,10 @@ from services.cli.names import ServiceName
 from services.cli.output import show_rows
 from services.cli.times import parse_time
 from shared.ledger.instants import instant
+from services.cli.times import DAY_BEGINS, parse_time
 
 After = Annotated[int, typer.Option(min=0, help="Show only events after this version of the device or code.")]
-At = Annotated[str | None, typer.Option(help="Show it as of this time, or the start of this day, instead of now.")]
+At = Annotated[str | None, typer.Option(help=f"Show it as of this time instead of now. {DAY_BEGINS}")]
 Known = Annotated[bool, typer.Option("--known", help="With --at, show what was known at that time, not what was true.")]
 PAGE_ENTRIES = 500
 

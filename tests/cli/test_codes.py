@@ -4,6 +4,7 @@ import asyncio
 import json
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from services.cli.failures import ExitCode, RefusedByService
 from services.cli.field_forms import FORMS
 from shared.ledger.database import Pool
+from shared.ledger.events import instant
 from tests.cli.conftest import Perennial
 from tests.cli.running import PERENNIAL
 from tests.cli.test_help import LEAVES
@@ -46,6 +48,31 @@ async def test_a_refused_field_is_named_by_its_option_with_the_form_it_must_have
 async def test_every_refused_field_is_named_once(perennial: Perennial) -> None:
     refused = await perennial(*ISSUE, "--term", "1Y", "--seats", "0", "--region", "x", "--region", "y")
     assert [refused.stderr.count(option) for option in ("--term", "--seats", "--region")] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("2027-03-12", "2027-03-12T23:59:59.999Z"),
+        ("9999-12-31", "9999-12-31T23:59:59.999Z"),
+        ("2027-03-12T10:00:00+01:00", "2027-03-12T09:00:00.000Z"),
+    ],
+)
+async def test_a_code_can_be_activated_until_the_end_of_the_day_that_was_named(
+    perennial: Perennial, typed: str, meant: str
+) -> None:
+    ref = json.loads((await perennial(*ISSUE, "--activate-by", typed, "--json")).stdout)["code_ref"]
+    issued = json.loads((await perennial("code", "history", ref, "--json")).stdout)
+    assert instant(datetime.fromisoformat(issued["data"]["activate_by"])) == meant
+
+
+@pytest.mark.parametrize("refused_until", ["2026-03-01", "2026-03-01T23:59:59Z"])
+async def test_a_forecast_goes_to_the_end_of_the_day_that_was_named(
+    perennial: Perennial, activation_pool: Pool, refused_until: str
+) -> None:
+    today = str(await activation_pool.fetchval("select (now() at time zone 'UTC')::date"))
+    assert (await perennial("forecast", "--until", today)).returncode == ExitCode.DONE
+    assert "in_the_past" in (await perennial("forecast", "--until", refused_until)).stderr
 
 
 async def test_codes_are_in_the_file_before_they_are_printed(

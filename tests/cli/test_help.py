@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 from services.cli import app
 from services.cli.examples import examples_in
 from services.cli.failures import EXIT_CODES, ExitCode
+from services.cli.times import DAY_BEGINS, DAY_INCLUDED
 from tests.cli.running import PERENNIAL, Running
 
 ROOT: Any = typer.main.get_command(app)
@@ -72,6 +73,25 @@ def test_every_command_can_print_json_and_explains_each_option(name: str) -> Non
     options = {option for parameter in LEAVES[name].params for option in parameter.opts}
     assert ("--json" in options) is (name not in ALWAYS_JSON)
     assert [parameter.name for parameter in LEAVES[name].params if not (parameter.help or "").strip()] == []
+
+
+TAKES_A_DAY = {
+    "--since": DAY_BEGINS,
+    "--at": DAY_BEGINS,
+    "--until": DAY_INCLUDED,
+    "--activate-by": DAY_INCLUDED,
+}
+
+
+def test_every_option_that_takes_a_day_says_what_it_means() -> None:
+    silent = [
+        (name, option)
+        for name, command in LEAVES.items()
+        for parameter in command.params
+        for option in parameter.opts
+        if option in TAKES_A_DAY and not parameter.help.endswith(TAKES_A_DAY[option])
+    ]
+    assert silent == []
 
 
 def test_the_help_of_the_program_documents_every_exit_code() -> None:

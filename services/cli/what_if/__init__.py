@@ -17,7 +17,7 @@ from services.cli.failures import CommandFailed, ExitCode
 from services.cli.ledgers import open_ledger
 from services.cli.names import SERVICES
 from services.cli.output import AsJson, say, show_rows
-from services.cli.times import parse_time
+from services.cli.times import DAY_BEGINS, parse_time
 from services.cli.what_if.comparison import Executor, Question, Tally, compare_all, compare_groups
 from services.cli.what_if.differences import DeviceDifference
 from services.cli.what_if.ledger_reader import Group, open_ledgers
@@ -41,7 +41,9 @@ app = typer.Typer()
 def what_if(
     ctx: typer.Context,
     policy: Annotated[Path, typer.Option(help="A file with the other policy.")],
-    since: Annotated[str | None, typer.Option(help="Replay only what was recorded after this time.")] = None,
+    since: Annotated[
+        str | None, typer.Option(help=f"Replay only what was recorded after this time. {DAY_BEGINS}")
+    ] = None,
     device: Annotated[str | None, typer.Option(help="Only this device, and those that share a code with it.")] = None,
     present: Annotated[
         Path | None, typer.Option(envvar="PERENNIAL_POLICY_FILE", help="The present policy.", show_default="standard")
