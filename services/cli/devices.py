@@ -8,7 +8,7 @@ from services.cli.api_client import ApiClient, window_link
 from services.cli.code_input import read_code_input
 from services.cli.examples import examples
 from services.cli.histories import After, At, Known, as_of_params, show_history
-from services.cli.output import AsJson, say, show
+from services.cli.output import AsJson, say, show, tell
 from services.cli.why import why
 
 app = typer.Typer(
@@ -91,5 +91,5 @@ def window(ctx: typer.Context, device_id: Id, as_json: AsJson = False) -> None:
     if as_json:
         show(link, as_json=True)
     else:
-        typer.echo(link["url"])
+        tell(link["url"])
         say(f"the link expires at {link['expires_at']}")

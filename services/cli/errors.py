@@ -14,6 +14,7 @@ import typer
 from aiokafka.errors import KafkaError
 
 from services.cli.failures import CommandFailed, ExitCode
+from services.cli.output import say
 from shared.kafka.topics import WrongTopic
 from shared.ledger.database import UNAVAILABLE
 from shared.ledger.migrate import SchemaError
@@ -34,7 +35,7 @@ def report(error: Exception, data: Path) -> typer.Exit:
     else:
         code, message = _ending(error) or (ExitCode.UNEXPECTED, _unexpected(error, data))
         with suppress(OSError):
-            typer.echo(f"perennial: {message}", err=True)
+            say(f"perennial: {message}")
     _drop_unwritten_output()
     return typer.Exit(code)
 

@@ -9,7 +9,7 @@ import typer
 
 from services.cli.api_client import ApiClient
 from services.cli.code_input import parse_code_ref
-from services.cli.output import AsJson, say, show, show_rows
+from services.cli.output import AsJson, say, show, show_rows, tell
 
 Ref = Annotated[
     str,
@@ -119,7 +119,7 @@ def _run(ctx: typer.Context, action: Action, *, preview: bool, as_json: bool) ->
 
 def _show_preview(outcome: Mapping[str, Any]) -> None:
     for sentence in [outcome["refused"]] if outcome["refused"] else outcome["would_happen"]:
-        typer.echo(sentence)
+        tell(sentence)
     if outcome["affected"]:
         show_rows(outcome["affected"], tuple(PREVIEW_HEADINGS), as_json=False, headings=PREVIEW_HEADINGS)
     say("nothing was changed" + ("; more devices are affected than listed" if outcome["more"] else ""))

@@ -1,4 +1,8 @@
-"""How a command prints: data to stdout, for people or as JSON; messages to stderr."""
+"""How a command prints: data to stdout, for people or as JSON; messages to stderr.
+
+Much of what is printed was written by others. For people, what a terminal would obey is printed as escapes; in JSON, it
+always is. Only this module, `screen` and `why` print.
+"""
 
 import json
 import os
@@ -17,7 +21,35 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object per
 
 def say(line: str) -> None:
     """Print a message to stderr, because it is not data."""
-    typer.echo(line, err=True)
+    typer.echo(visible(line), err=True)
+
+
+def tell(line: str) -> None:
+    """Print a line of data for people."""
+    typer.echo(visible(line))
+
+
+def visible(text: str) -> str:
+    """Return the text with everything in it that is not printed as escapes: `\\x1b` begins an order to the terminal.
+
+    Direction marks such as `\\u202e` are among them, because they change the order in which people read the rest.
+    """
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
+def all_visible(value: Any) -> Any:
+    """Return a JSON value with all texts in it `visible`."""
+    match value:
+        case str():
+            return visible(value)
+        case list():
+            return [all_visible(each) for each in value]
+        case dict():
+            return {name: all_visible(each) for name, each in value.items()}
+        case _:
+            return value
 
 
 def plural(count: int, noun: str) -> str:
@@ -31,7 +63,12 @@ def show(answer: Mapping[str, Any], *, as_json: bool) -> None:
         typer.echo(json.dumps(answer))
         return
     for name, value in _flat(answer):
-        typer.echo(f"{name:<28} {value}")
+        tell(f"{name:<28} {value}")
+
+
+def show_document(document: Mapping[str, Any]) -> None:
+    """Print a JSON document that is kept as a file."""
+    typer.echo(json.dumps(document, indent=2))
 
 
 def show_rows(
@@ -49,7 +86,7 @@ def show_rows(
     names = [(headings or {}).get(column, column) for column in columns]
     table = Table(*names, box=None, header_style="bold", pad_edge=False)
     for row in rows:
-        table.add_row(*(Text(_plain(row.get(column))) for column in columns))
+        table.add_row(*(Text(visible(_plain(row.get(column)))) for column in columns))
     console = stdout_console()
     console.print(table, soft_wrap=not console.is_terminal)
 

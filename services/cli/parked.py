@@ -1,7 +1,6 @@
 """`perennial parked`: lists records that could not be handled, handles them again, or discards them."""
 
 import asyncio
-import json
 import re
 from typing import Annotated, Any
 
@@ -17,6 +16,7 @@ from services.cli.output import AsJson, plural, say, show, show_rows
 from services.cli.sources import sources_of
 from shared.ledger.instants import instant
 from shared.operations.parked import ID_PATTERN
+from shared.kafka.parking import headers_of
 from shared.operations import ID_PATTERN
 from shared.recovery.redrive import NotRedriven, ParkedRecord, discard_one, redrive_one
 
@@ -61,7 +61,7 @@ def show_parked(ctx: typer.Context, record_id: Id, as_json: AsJson = False) -> N
     row = rows[0]
     body = {
         "key": (row["key"] or b"").decode(errors="replace"),
-        "headers": dict(json.loads(row["headers"])),
+        "headers": {name: value.decode(errors="replace") for name, value in headers_of(row)},
         "value": row["value"].decode(errors="replace"),
     }
     show({**_summary(row), **body}, as_json=as_json)

@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.text import Text
 
-from services.cli.output import stdout_console
+from services.cli.output import stdout_console, visible
 
 LABEL_CHARACTERS = 11
 
@@ -24,8 +24,8 @@ class Screen:
         if self._as_json:
             print(json.dumps({"kind": kind, **fields}), flush=True)
             return
-        line = Text(f"{label:<{LABEL_CHARACTERS}} ", style=style)
-        self._console.print(line.append(Text(text, style="")), soft_wrap=True)
+        line = Text(visible(f"{label:<{LABEL_CHARACTERS}} "), style=style)
+        self._console.print(line.append(Text(visible(text), style="")), soft_wrap=True)
 
     def progress(self, what: str) -> None:
         """Print a milestone and how many seconds it took since the last one."""

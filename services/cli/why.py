@@ -11,7 +11,7 @@ from rich.text import Text
 
 from services.cli.api_client import ApiClient
 from services.cli.failures import RefusedByService
-from services.cli.output import say, show, stdout_console
+from services.cli.output import all_visible, say, show, stdout_console
 
 type Json = dict[str, Any]
 
@@ -48,6 +48,7 @@ def _activation_answers(api: ApiClient, links: Sequence[Json]) -> Iterator[Json]
 
 def print_why(explanation: Json, console: Console) -> None:
     """Print the explanation for people, wrapped to the console's width, in color if the console has colors."""
+    explanation = all_visible(explanation)
     console.print(Text(explanation["verdict"], style="bold"))
     console.print(Text(f"as of {explanation['as_of']}", style="dim"))
     for answer in explanation["answers"]:

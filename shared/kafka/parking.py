@@ -8,6 +8,8 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 
+import asyncpg
+
 from shared.kafka.inbox import Parked, Record
 from shared.ledger.database import Connection
 from shared.ledger.events import NewEvent
@@ -75,6 +77,11 @@ def _headers_json(record: Record) -> str:
     pairs = [(name, (value or b"").decode("latin-1")) for name, value in record.headers]
     # PostgreSQL's jsonb cannot hold a NUL
     return json.dumps(pairs).replace("\\u0000", "\\ufffd")
+
+
+def headers_of(row: asyncpg.Record) -> list[tuple[str, bytes]]:
+    """Return the headers in a row of table `parked`, as they came."""
+    return [(name, value.encode("latin-1", "replace")) for name, value in json.loads(row["headers"])]
 
 
 async def mark_redriven(

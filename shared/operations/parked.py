@@ -1,6 +1,5 @@
 """Parked messages as an operator sees them: listed, viewed, redriven, discarded. No rule may come in here."""
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ import asyncpg
 
 from shared.doors.problems import Problem
 from shared.kafka.consumer import Source
-from shared.kafka.parking import VALUE_BYTES_MAX
+from shared.kafka.parking import VALUE_BYTES_MAX, headers_of
 from shared.ledger.clock import Clock
 from shared.ledger.database import ACQUIRE_TIMEOUT_SECONDS, Pool
 from shared.ledger.instants import instant
@@ -53,7 +52,7 @@ class ParkedMessages:
             row = await connection.fetchrow(ONE, parked.consumer, parked.partition, parked.offset, parked.ordinal)
         if row is None:
             raise Problem(404, "not_parked", "no such record is parked")
-        headers = [{"name": name, "value": masked(value)} for name, value in json.loads(row["headers"])]
+        headers = [{"name": name, "value": masked(value.decode(errors="replace"))} for name, value in headers_of(row)]
         return {
             **self._shown(row),
             "key": masked((row["key"] or b"").decode(errors="replace")),

@@ -5,7 +5,6 @@ the event that records it and the mark on the row. The consumer's checkpoint wen
 it stays as it is. If it did not, the record must come again from Kafka and is refused here. No rule may come in here.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -16,7 +15,7 @@ from aiokafka import ConsumerRecord
 from shared.kafka.cloudevents import Envelope, UnreadableEnvelope, header_texts, read_envelope, read_position
 from shared.kafka.consumer import Source
 from shared.kafka.inbox import Accepted, Record
-from shared.kafka.parking import VALUE_BYTES_MAX, mark_discarded, mark_redriven
+from shared.kafka.parking import VALUE_BYTES_MAX, headers_of, mark_discarded, mark_redriven
 from shared.ledger.clock import Clock
 from shared.ledger.database import ACQUIRE_TIMEOUT_SECONDS, CONFLICT, Connection, Pool, transaction
 from shared.ledger.events import NewEvent, append
@@ -148,7 +147,6 @@ async def _locked(connection: Connection, parked: ParkedRecord) -> asyncpg.Recor
 def _record(row: asyncpg.Record) -> Record:
     if len(row["value"]) >= VALUE_BYTES_MAX:
         raise NotRedriven("cut", "the record is too large to be kept in full; let its writer send it again")
-    headers = [(name, value.encode("latin-1", "replace")) for name, value in json.loads(row["headers"])]
     return ConsumerRecord(
         topic=row["topic"],
         partition=row["partition"],
@@ -160,7 +158,7 @@ def _record(row: asyncpg.Record) -> Record:
         checksum=None,
         serialized_key_size=len(row["key"] or b""),
         serialized_value_size=len(row["value"]),
-        headers=headers,
+        headers=headers_of(row),
     )
 
 

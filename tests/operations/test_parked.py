@@ -58,6 +58,14 @@ async def test_a_parked_message_is_shown_with_its_reason_in_words_and_with_its_c
     assert {"name": "ce_source", "value": "/fleet"} in shown["headers"]
 
 
+async def test_headers_are_shown_as_the_text_that_they_are(door: Client, device_pool: Pool) -> None:
+    """R-122."""
+    headers = [("ce_source", "/Gerät № 7".encode()), ("ce_id", b"\xff")]
+    await set_aside(device_pool, record(headers=headers, partition=3, offset=7))
+    shown = told(200, await door.get(f"{PARKED}/device.commands:3:7", headers=OPERATOR))
+    assert [header["value"] for header in shown["headers"]] == ["/Gerät № 7", "\ufffd"]
+
+
 async def test_a_whole_code_in_a_parked_message_is_masked(door: Client, device_pool: Pool) -> None:
     """R-112: a tool that wrote one made a mistake, and support must not repeat it."""
     code = new_code()

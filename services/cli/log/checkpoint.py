@@ -1,7 +1,6 @@
 """`perennial log checkpoint` and `log keys`: sign what the log is now, and hand out the keys that check it."""
 
 import asyncio
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +11,7 @@ from services.cli.failures import CommandFailed, ExitCode
 from services.cli.ledgers import open_ledger
 from services.cli.log.trust import KeysOption, SigningKeyOption, signing_keys, trusted_keys
 from services.cli.names import ServiceName
-from services.cli.output import AsJson, show
+from services.cli.output import AsJson, show, show_document
 from shared.keys.signing import KeyRing
 from shared.ledger.instants import instant
 from shared.proof.checkpoint_exporter import new_checkpoint
@@ -63,4 +62,4 @@ def keys(
     file: KeysOption = None,
 ) -> None:
     """Print a service's public keys as a JWKS: what checks checkpoints, proofs and license documents."""
-    typer.echo(json.dumps(trusted_keys(ctx.obj, service, file).jwks(), indent=2))
+    show_document(trusted_keys(ctx.obj, service, file).jwks())

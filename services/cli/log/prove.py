@@ -14,7 +14,7 @@ from services.cli.failures import CommandFailed, ExitCode
 from services.cli.ledgers import open_ledger
 from services.cli.log.trust import KeysOption, trusted_keys
 from services.cli.names import SERVICES, ServiceName
-from services.cli.output import AsJson, say, show
+from services.cli.output import AsJson, say, show, show_document
 from shared.keys.signing import PublicKeys
 from shared.ledger.instants import instant
 from shared.proof.inclusion import NotProved, load_event, make_proof
@@ -39,7 +39,7 @@ def prove(
         proof = asyncio.run(_proved(ctx.obj, event_id, folder, keys))
     except NotProved as error:
         raise CommandFailed(ExitCode.REFUSED, f"{error.code}: {error.detail}") from None
-    typer.echo(json.dumps(proof, indent=2))
+    show_document(proof)
     say(f"check it with docs/verify_event.py and the keys of `perennial log keys`: {len(json.dumps(proof)):,} bytes")
 
 

@@ -15,6 +15,7 @@ from services.cli.log.trust import KeysOption, trusted_keys
 from services.cli.names import SERVICES, ServiceName
 from services.cli.output import AsJson, say, show
 from shared.ledger.instants import instant
+from services.cli.output import AsJson, say, show, tell
 from shared.proof.expectations import Expectations
 from shared.proof.findings import Finding, Findings
 from shared.proof.signed_checkpoint import checkpoint_files
@@ -130,7 +131,7 @@ def _show(subject: Subject, outcome: Outcome, facts: dict[str, Any], *, as_json:
         return
     show(answer, as_json=False)
     for finding in findings.listed:
-        typer.echo(f"{finding.code:<28} {_place(finding)}: {finding.detail}")
+        tell(f"{finding.code:<28} {_place(finding)}: {finding.detail}")
     if unlisted := findings.counts.total() - len(findings.listed):
         say(f"{unlisted:,} more are counted above and not listed")
 

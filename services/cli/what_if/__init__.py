@@ -16,7 +16,7 @@ from services.cli.examples import examples
 from services.cli.failures import CommandFailed, ExitCode
 from services.cli.ledgers import open_ledger
 from services.cli.names import SERVICES
-from services.cli.output import AsJson, say, show_rows
+from services.cli.output import AsJson, say, show_rows, tell
 from services.cli.times import DAY_BEGINS, parse_time
 from services.cli.what_if.comparison import Executor, Question, Tally, compare_all, compare_groups
 from services.cli.what_if.differences import DeviceDifference
@@ -147,7 +147,7 @@ def _show_tables(tally: Tally, different: list[DeviceDifference]) -> None:
     if not different:
         return
     show_rows(_kinds(tally), ("change", "devices", "facts"), as_json=False)
-    typer.echo("")
+    tell("")
     rows = [
         {
             "device": one.device_id,
