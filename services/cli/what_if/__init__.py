@@ -81,14 +81,14 @@ async def _compare(
     question = Question(present=ours, other=other, since=since, until=until)
     async with open_ledgers(urls, until=until) as ledgers:
         if device_id:
+            if not await ledgers.knows(device_id):
+                raise CommandFailed(ExitCode.REFUSED, "unknown_device: nothing was ever recorded about this device")
             groups = [await ledgers.group_of(device_id)]
             found = await _collect(groups, Executor(partial(compare_groups, ledgers, question)), tally)
         else:
             groups = await ledgers.all_groups()
             with process_pool(urls, question, count=cores()) as executor:
                 found = await _collect(groups, executor, tally)
-    if device_id and tally.orders == 0 and since is None:
-        raise CommandFailed(ExitCode.REFUSED, "unknown_device: nothing was ever recorded about this device")
     return sorted(found, key=lambda one: one.device_id)
 
 

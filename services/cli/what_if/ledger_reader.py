@@ -56,6 +56,10 @@ class Ledgers:
                     groups.join(("device", row["stream_id"]), ("code", code_ref))
         return groups.groups()
 
+    async def knows(self, device_id: DeviceId) -> bool:
+        """Whether anything was ever recorded about the device."""
+        return bool(await self.device.fetchval(KNOWN, device_id, self.until))
+
     async def group_of(self, device_id: DeviceId) -> Group:
         """Return the group of a device, searched from stream to stream. Raises `CommandFailed`."""
         found: dict[str, set[str]] = {"device": {device_id}, "code": set()}
@@ -158,6 +162,8 @@ async def open_ledgers(urls: Mapping[ServiceName, str], *, until: datetime) -> A
         for connection in connections.values():
             connection.terminate()
 
+
+KNOWN = "select exists (select from event where stream_id = $1 and recorded_at <= $2)"
 
 PAIRS = "select stream_id, data from event where type = any($1::text[]) and recorded_at <= $2"
 
