@@ -1,6 +1,5 @@
 """What becomes of an error, from any library: one line on stderr and an exit code, never a traceback."""
 
-import errno
 import os
 import sys
 import tempfile
@@ -13,7 +12,7 @@ import httpx
 import typer
 from aiokafka.errors import KafkaError
 
-from services.cli.failures import CommandFailed, ExitCode
+from services.cli.failures import CommandFailed, ExitCode, is_of_a_file
 from services.cli.output import say
 from shared.kafka.topics import WrongTopic
 from shared.ledger.database import UNAVAILABLE
@@ -21,8 +20,6 @@ from shared.ledger.migrate import SchemaError
 from shared.local.failures import LocalStackError
 from shared.settings.secrets import WrongSetting
 
-OF_THIS_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EBADF, errno.EMFILE}
-"""The errors of files, unlike those of connections. One that names a file is such an error too."""
 UNREACHABLE = (httpx.TransportError, KafkaError, *UNAVAILABLE)
 REFUSED = (WrongTopic, SchemaError, WrongSetting, asyncpg.PostgresError)
 
@@ -62,7 +59,7 @@ def _ending(error: Exception) -> tuple[ExitCode, str] | None:
             ending = ExitCode.USAGE, "not_text: an argument has characters that cannot be sent; use UTF-8"
         case httpx.InvalidURL():
             ending = ExitCode.USAGE, f"malformed_url: {error}"
-        case OSError() if error.filename or error.errno in OF_THIS_MACHINE:
+        case OSError() if is_of_a_file(error):
             ending = ExitCode.REFUSED, f"file_error: {error.filename or 'the output'}: {error.strerror}"
         case _ if isinstance(error, UNREACHABLE):
             ending = ExitCode.UNREACHABLE, f"connection failed: {error or type(error).__name__}"

@@ -23,7 +23,7 @@ from services.cli.code_input import parse_code_ref
 from services.cli.connections import Connections
 from services.cli.event_names import Kind, Name, names
 from services.cli.examples import examples
-from services.cli.failures import CommandFailed, ExitCode
+from services.cli.failures import CommandFailed, ExitCode, is_of_a_file
 from services.cli.ledgers import Ledger, open_ledger
 from services.cli.names import SERVICES, ServiceName
 from services.cli.output import AsJson, show
@@ -71,6 +71,8 @@ def export(
         with Bar("events") as bar, _writer(format_, to) as writer:
             asyncio.run(_export(ctx.obj, services, wanted, writer, bar))
     except OSError as error:
+        if not is_of_a_file(error):
+            raise
         # a full disk, or a folder that is missing or not writable; the partial file is already removed
         raise CommandFailed(ExitCode.REFUSED, f"not_written: {to}: {error.strerror or error}") from None
     answer = {"file": str(to), "format": format_, "events": writer.count, "bytes": to.stat().st_size}

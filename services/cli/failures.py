@@ -1,5 +1,6 @@
 """How a command fails: a stable exit code and one line for the person at the terminal."""
 
+import errno
 from collections.abc import Mapping
 from enum import IntEnum
 from typing import Any
@@ -24,6 +25,14 @@ EXIT_CODES = (
     "3 a service, ledger or Kafka is unreachable, 4 the local system did not start or a part of it stopped, "
     "5 an unexpected error (stderr names the file with its traceback), 141 the output was closed, as by head."
 )
+
+
+OF_FILES = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EBADF, errno.EMFILE}
+
+
+def is_of_a_file(error: OSError) -> bool:
+    """Whether the error is one of a file or disk of this machine, and not of a connection."""
+    return error.filename is not None or error.errno in OF_FILES
 
 
 class CommandFailed(Exception):

@@ -14,7 +14,7 @@ from services.cli.field_forms import FORMS
 from shared.ledger.database import Pool
 from shared.ledger.events import instant
 from tests.cli.conftest import Perennial
-from tests.cli.running import PERENNIAL
+from tests.cli.running import PERENNIAL, answer
 from tests.cli.test_help import LEAVES
 
 ISSUE = ("code", "issue", "--product", "antivirus")
@@ -48,6 +48,16 @@ async def test_a_refused_field_is_named_by_its_option_with_the_form_it_must_have
 async def test_every_refused_field_is_named_once(perennial: Perennial) -> None:
     refused = await perennial(*ISSUE, "--term", "1Y", "--seats", "0", "--region", "x", "--region", "y")
     assert [refused.stderr.count(option) for option in ("--term", "--seats", "--region")] == [1, 1, 1]
+
+
+async def test_a_history_is_shown_on_a_terminal_that_has_only_ascii(
+    perennial: Perennial, shell: dict[str, str]
+) -> None:
+    ref = json.loads((await perennial(*ISSUE, "--json")).stdout)["code_ref"]
+    assert (await perennial("code", "block", ref, "--reason", "Rückgabe …")).returncode == ExitCode.DONE
+    shown = await asyncio.to_thread(answer, {**shell, "PYTHONIOENCODING": "ascii"}, "code", "history", ref)
+    assert (shown.returncode, shown.stderr) == (ExitCode.DONE, "")
+    assert r"R\xfcckgabe \u2026" in shown.stdout
 
 
 @pytest.mark.parametrize(

@@ -108,6 +108,17 @@ def test_a_file_that_cannot_be_read_is_not_the_fault_of_a_service(environment: d
     assert (refused.returncode, refused.stderr) == (ExitCode.REFUSED, message)
 
 
+def test_a_ledger_that_cannot_be_reached_is_not_the_fault_of_the_file(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    shell = {**environment, "PERENNIAL_DEVICE_DATABASE_URL": "postgresql://device:x@127.0.0.1:9/device"}
+    (tmp_path / "out").mkdir()
+    refused = answer(shell, "log", "export", "--service", "device", "--to", str(tmp_path / "out" / "x"))
+    assert (refused.returncode, refused.stdout) == (ExitCode.UNREACHABLE, "")
+    assert refused.stderr.startswith("perennial: connection failed: ")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
 @pytest.mark.parametrize("record_id", ["device.commands:1", f"device.commands:1:{'9' * 30}", "nobody:1:1"])
 def test_what_is_not_the_id_of_a_parked_record_is_refused_before_the_ledger_is_asked(
     environment: dict[str, str], record_id: str
