@@ -89,9 +89,11 @@ def _errors_reported(data: Path) -> Iterator[None]:
         yield
     except (typer.TyperException, typer.Exit, typer.Abort):
         raise
-    except SystemExit as exit_:
+    except SystemExit as ended:
         # rich ends the program itself when nobody reads what it prints
-        raise typer.Exit(ExitCode.CLOSED_PIPE) if isinstance(exit_.__context__, BrokenPipeError) else exit_ from None
+        if isinstance(ended.__context__, BrokenPipeError):
+            raise typer.Exit(ExitCode.CLOSED_PIPE) from None
+        raise
     except Exception as error:  # noqa: BLE001 - no command ends in a traceback; the error is kept in a file
         # this module imports every library whose errors it knows; most commands need few of them
         raise import_module("services.cli.errors").report(error, data) from None
