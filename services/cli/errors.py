@@ -39,7 +39,7 @@ def report(error: Exception, data: Path) -> typer.Exit:
 
 def _drop_unwritten_output() -> None:
     """Give up what could not be printed: Python would try again at the end, fail, and say so."""
-    for stream in (sys.stdout, sys.stderr):
+    for stream in filter(None, (sys.stdout, sys.stderr)):  # one that the shell has closed is None
         try:
             stream.flush()
         except OSError:

@@ -97,6 +97,12 @@ def test_a_full_disk_below_the_output_is_told_in_its_own_words(
     assert (outcome.returncode, outcome.stderr) == (ExitCode.REFUSED, message)
 
 
+@pytest.mark.parametrize("closing", ["2>&-", "2>/dev/full"])
+def test_an_error_that_cannot_be_printed_is_still_in_the_exit_code(environment: dict[str, str], closing: str) -> None:
+    words = ["/bin/sh", "-c", f'"$@" {closing}', "sh", PERENNIAL, "consumer", "list"]
+    assert subprocess.run(words, env=environment, check=False).returncode == ExitCode.UNREACHABLE
+
+
 def words_in(folder: Path, words: tuple[str, ...]) -> list[str]:
     return [word.format(tmp=folder) for word in words]
 
