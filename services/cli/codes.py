@@ -15,7 +15,7 @@ from services.cli.new_file import new_file, write_rows
 from services.cli.operations import Ref
 from services.cli.output import AsJson, plural, say, show, show_rows
 from services.cli.times import DAY_INCLUDED, parse_time
-from shared.ledger.events import instant
+from shared.ledger.instants import instant
 from shared.messages import CodeKind
 
 app = typer.Typer(

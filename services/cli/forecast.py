@@ -9,9 +9,8 @@ from services.cli.api_client import ApiClient
 from services.cli.examples import examples
 from services.cli.histories import iter_pages
 from services.cli.output import AsJson, plural, say, show_rows
-from services.cli.times import parse_end_time
-from shared.ledger.instants import instant
 from services.cli.times import DAY_INCLUDED, parse_time
+from shared.ledger.instants import instant
 
 OUTCOMES = {"switches": "switches", "fails": "FAILS", "runs_on": "renewed instead"}
 

@@ -14,9 +14,8 @@ from services.cli.ledgers import CONSUMERS, open_ledger
 from services.cli.names import SERVICES, ServiceName
 from services.cli.output import AsJson, plural, say, show, show_rows
 from services.cli.sources import sources_of
-from shared.ledger.instants import instant
-from shared.operations.parked import ID_PATTERN
 from shared.kafka.parking import headers_of
+from shared.ledger.instants import instant
 from shared.operations import ID_PATTERN
 from shared.recovery.redrive import NotRedriven, ParkedRecord, discard_one, redrive_one
 

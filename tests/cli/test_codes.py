@@ -12,7 +12,7 @@ import pytest
 from services.cli.failures import ExitCode, RefusedByService
 from services.cli.field_forms import FORMS
 from shared.ledger.database import Pool
-from shared.ledger.events import instant
+from shared.ledger.instants import instant
 from tests.cli.conftest import Perennial
 from tests.cli.running import PERENNIAL, answer
 from tests.cli.test_help import LEAVES
