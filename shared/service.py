@@ -37,7 +37,8 @@ from shared.operations import Operations, ParkedMessages, Projections, Readings
 from shared.operations.metrics import ProcessMetrics, Reading, Survey, registry_of
 from shared.projector import Projection
 from shared.projector.inline import InlineProjection
-from shared.projector.live import OnFolded, live
+from shared.projector.live import live
+from shared.projector.projection import OnFolded
 from shared.proof.checkpoint_exporter import CheckpointExporter
 from shared.proof.latest_checkpoint import LatestCheckpoint
 from shared.recovery.recover import topic_ahead_of_ledger

@@ -29,8 +29,7 @@ from shared.messages import (
     Reason,
     RemovalRefused,
 )
-from shared.projector.live import FoldedEvent, OnFolded
-from shared.projector.projection import Projection, Row, view_of
+from shared.projector.projection import FoldedEvent, OnFolded, Projection, Row, view_of
 from shared.rules.decider import StateStruct, always
 from shared.watching.metrics import time_renewals
 

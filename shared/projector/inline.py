@@ -15,8 +15,7 @@ import asyncpg
 from shared.ledger.database import Connection, after_commit
 from shared.ledger.events import INSERT_EVENTS, MOVE_HEADS, Heads, NewEvent, RecordedEvent, append_columns, chain
 from shared.messages import decode
-from shared.projector.live import FoldedEvent, OnFolded
-from shared.projector.projection import Projection, Row
+from shared.projector.projection import FoldedEvent, OnFolded, Projection, Row
 from shared.projector.views import NotAView, upsert_statement
 from shared.rules.decider import StateStruct
 

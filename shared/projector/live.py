@@ -1,30 +1,16 @@
 """Keeps a projection up to date: folds each batch into the rows of its streams, in the transaction of its positions."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple
-from uuid import UUID
 
 from shared.kafka.cloudevents import read_event
 from shared.kafka.consumer import Handled, Source
 from shared.kafka.inbox import Accepted
 from shared.ledger.database import Connection
 from shared.messages import Event
-from shared.projector.projection import Projection, Row
+from shared.projector.projection import FoldedEvent, OnFolded, Projection, Row
 from shared.projector.views import load_states, save_rows
 from shared.rules.decider import StateStruct
-
-
-class FoldedEvent(NamedTuple):
-    """An event that is in a view: the stream it belongs to, and the request that caused it."""
-
-    stream_id: str
-    event: Event
-    correlation_id: UUID | None
-
-
-type OnFolded = Callable[[Sequence[FoldedEvent]], None]
-"""Called with the events of a batch once they are in the view and committed."""
 
 
 def live[View: StateStruct](

@@ -7,9 +7,10 @@ in it is pure: no clock, no randomness and no I/O may come in (R-119).
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
+from uuid import UUID
 
-from shared.messages import PARKING_EVENTS
+from shared.messages import PARKING_EVENTS, Event
 from shared.rules.decider import StateStruct
 
 type Row = tuple[Any, ...]
@@ -17,6 +18,18 @@ type Row = tuple[Any, ...]
 
 IGNORED_TYPES = frozenset(event.__name__ for event in PARKING_EVENTS)
 """Events about parked records: they belong to no device and no code."""
+
+
+class FoldedEvent(NamedTuple):
+    """An event that is in a view: the stream it belongs to, and the request that caused it."""
+
+    stream_id: str
+    event: Event
+    correlation_id: UUID | None
+
+
+type OnFolded = Callable[[Sequence[FoldedEvent]], None]
+"""Called with the events of a batch once they are in the view and committed."""
 
 
 class Fold[State](Protocol):

@@ -10,7 +10,7 @@ from services.device.projection import LICENSE_VIEW
 from shared.ledger.database import Pool, transaction
 from shared.ledger.events import NewEvent, append
 from shared.projector.inline import InlineProjection
-from shared.projector.live import FoldedEvent
+from shared.projector.projection import FoldedEvent
 from shared.projector.views import save_rows
 from tests.conftest import Database
 from tests.replay.seeded import WRITTEN, hear
