@@ -23,6 +23,7 @@ from shared.doors import sandbox
 from shared.doors.app import Check, new_app
 from shared.kafka import connection as kafka_connection
 from shared.kafka.consumer import Consumer, Source
+from shared.kafka.freshness import Freshness
 from shared.kafka.relay import Relay
 from shared.kafka.topics import WrongTopic, check_topics
 from shared.keys.signing import KeyRing, NoSigningKey
@@ -140,8 +141,8 @@ class Service:
         self.append = InlineProjection(projection, on_folded).append
         self.consume(live(projection, on_folded, gather_seconds=CATCH_UP_SECONDS, kept_inline=True))
 
-    def consume(self, source: Source[Any]) -> None:
-        """Add a consumer."""
+    def consume(self, source: Source[Any]) -> Freshness:
+        """Add a consumer, and return how fresh what it brings is."""
         consumer = Consumer(
             source,
             pool=self._derived_pool if source.derived else self.pool,
@@ -154,6 +155,7 @@ class Service:
         settings = self.settings
         consumer.subscribe(self._broker, worker=settings.worker, batch_records_max=settings.batch_records_max)
         self._consumers.append(consumer)
+        return Freshness(consumer, self.clock)
 
     def also(self, loop: Coroutine[Any, Any, None], *, wake: Callable[[], None] | None = None) -> None:
         """Add something that runs until the stop; `wake` is called when time or this worker's slices changed."""

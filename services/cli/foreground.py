@@ -35,15 +35,25 @@ def run[Answer](work: Coroutine[Any, Any, Answer]) -> Answer:
     Raised where the signal arrives, KeyboardInterrupt would end whichever task of the loop happens to run.
     """
 
+    stopped = False
+
     async def cancellable() -> Answer:
         loop, task = asyncio.get_running_loop(), asyncio.create_task(work)
-        with _at_first_signal(lambda: loop.call_soon_threadsafe(task.cancel)):
+
+        def stop() -> None:
+            nonlocal stopped
+            stopped = True
+            loop.call_soon_threadsafe(task.cancel)
+
+        with _at_first_signal(stop):
             return await task
 
     try:
         return asyncio.run(cancellable())
-    except asyncio.CancelledError:
-        raise KeyboardInterrupt from None
+    finally:
+        # however the work ended: it may have been done, and not every library heeds a cancellation
+        if stopped:
+            raise KeyboardInterrupt
 
 
 @contextmanager

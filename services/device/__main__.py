@@ -51,7 +51,8 @@ async def serve(settings: ServiceSettings) -> None:
             on_append=service.on_append,
             batch_max=settings.batch_records_max,
         )
-        service.consume(verdicts(handler, service.clock))
+        freshness = service.consume(verdicts(handler, service.clock))
+        service.also(freshness.run())
         service.consume(commands(handler, service.clock))
         service.also(queue.run())
         service.check(queue.problem)
@@ -68,6 +69,7 @@ async def serve(settings: ServiceSettings) -> None:
             pool=service.pool,
             clock=service.clock,
             watch=watch,
+            heard_until=freshness.as_of,
             sealing=Sealing(service.pool),
             enrollments=Throttle(per_minute=settings.enrollments_per_minute),
             keys=KeyRing.read(settings.signing_key_file) if settings.signing_key_file else None,

@@ -365,6 +365,11 @@ class Consumer[Message](ConsumerRebalanceListener):
         return max((now - self._handled_at.get(partition, moved_at) for partition in self._waiting()), default=0.0)
 
     @property
+    def joined(self) -> bool:
+        """Whether this worker has joined the consumer group."""
+        return self._joined
+
+    @property
     def moved_at(self) -> datetime:
         """When this worker handled a batch last, or took its partitions over."""
         return self._moved_at

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -42,6 +43,16 @@ def test_a_signal_that_arrives_in_another_task_ends_the_work_and_no_task_fails(n
     with pytest.raises(KeyboardInterrupt), interruptible():
         run(work())
     assert ends == ["CancelledError", "closed"]
+
+
+def test_a_signal_is_not_lost_if_the_work_does_not_heed_it() -> None:
+    async def work() -> None:
+        signal.raise_signal(signal.SIGTERM)
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+    with pytest.raises(KeyboardInterrupt), interruptible():
+        run(work())
 
 
 def test_work_that_ends_by_itself_gives_its_answer_and_the_handlers_back() -> None:

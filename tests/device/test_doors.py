@@ -122,11 +122,13 @@ async def device_service(device_pool: Pool, keys: KeyRing | None) -> AsyncIterat
     """Yield the doors of a service with these keys."""
     handler = CommandHandler(DECIDER, DeviceStore(), SANDBOX_OUTBOX)
     queue = CommandQueue(handler, pool=device_pool, on_append=nothing)
+    clock = Clock(sandbox=True)
     doors = Doors(
         queue=queue,
         pool=device_pool,
-        clock=Clock(sandbox=True),
+        clock=clock,
         watch=Watch(),
+        heard_until=clock.now,
         sealing=Sealing(device_pool),
         enrollments=Throttle(per_minute=ENROLLMENTS_PER_MINUTE),
         keys=keys,

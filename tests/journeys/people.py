@@ -193,7 +193,18 @@ class Time:
 
     def now(self) -> datetime:
         """Return the device service's time."""
-        return moment(expect(200, self._clocks[1].get("/v1/sandbox/clock"))["now"])
+        return self._of(self._clocks[1])
+
+    def earliest(self) -> datetime:
+        """Return the time of the service that is behind: their clocks are set one after the other."""
+        return min(map(self._of, self._clocks))
+
+    def latest(self) -> datetime:
+        """Return the time of the service that is ahead."""
+        return max(map(self._of, self._clocks))
+
+    def _of(self, clock: httpx.Client) -> datetime:
+        return moment(expect(200, clock.get("/v1/sandbox/clock"))["now"])
 
     def moves_to(self, when: datetime) -> None:
         """Let time pass until `when`."""

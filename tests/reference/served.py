@@ -41,6 +41,7 @@ def device_app() -> FastAPI:
         pool=NOT_CALLED,
         clock=NOT_CALLED,
         watch=NOT_CALLED,
+        heard_until=NOT_CALLED,
         sealing=NOT_CALLED,
         enrollments=NOT_CALLED,
         keys=None,

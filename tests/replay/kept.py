@@ -67,11 +67,13 @@ async def keep_codes(world: World, pool: Pool) -> None:
 async def device_doors(pool: Pool, now: datetime) -> AsyncIterator[Client]:
     """Yield a client of the device service's doors, at the time `now`."""
     queue = CommandQueue(CommandHandler(ON_DEVICES, DeviceStore(), DEVICES_OUT), pool=pool, on_append=nothing)
+    clock = Clock(ahead=now - machine_now(), sandbox=True)
     doors = DeviceDoors(
         queue=queue,
         pool=pool,
-        clock=Clock(ahead=now - machine_now(), sandbox=True),
+        clock=clock,
         watch=Watch(),
+        heard_until=clock.now,
         sealing=Sealing(pool),
         enrollments=Throttle(per_minute=60),
         keys=None,

@@ -37,12 +37,16 @@ EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doors:
-    """What the routes need, from the composition root. `issuer` names this service in what it signs."""
+    """What the routes need, from the composition root. `issuer` names this service in what it signs.
+
+    `heard_until` returns up to when this worker knows what the activation service said; None if it knows nothing yet.
+    """
 
     queue: CommandQueue[Command, Device]
     pool: Pool
     clock: Clock
     watch: Watch
+    heard_until: Callable[[], datetime | None]
     sealing: Sealing
     enrollments: Throttle
     keys: KeyRing | None

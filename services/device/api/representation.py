@@ -42,8 +42,9 @@ class Representation:
 async def representation_of(doors: Doors, device_id: DeviceId) -> Representation:
     """Return the device's license as shown now. Raises a 404 `Problem` if the device is not enrolled.
 
-    It is as of now if the view has every event of the device, else as of the view's last change. If there is no view
-    yet, it is as of the enrollment: until then, showing nothing was right.
+    It is as of the time up to which the activation service was heard, if the view has every event of the device, else
+    as of the view's last change. If there is no view yet, it is as of the enrollment: until then, showing nothing was
+    right.
     """
     rows = await doors.pool.fetch(VIEWS, device_id)
     if not rows:
@@ -51,7 +52,8 @@ async def representation_of(doors: Doors, device_id: DeviceId) -> Representation
     (row, *add_ons), now = rows, doors.clock.now()
     view = _view(row)
     current = row["view_version"] == row["version"]
-    as_of = now if current else view.changed_at or row["enrolled_at"]
+    known_at = view.changed_at or row["enrolled_at"]
+    as_of = doors.heard_until() or known_at if current else known_at
     answer = license_representation(view, device_id=device_id, now=now, as_of=as_of)
     answer["add_ons"] = [_add_on(each, now) for each in add_ons]
     return Representation(view, answer, _etag(row["view_version"] or 0, answer), current)
@@ -148,7 +150,7 @@ def _instant(moment: datetime | None) -> str | None:
 
 # the device itself, then its add-on products
 VIEWS = """
-select device_id, d.version, v.version as view_version, v.view, case when d.version is distinct from v.version
+select device_id, d.version, v.version as view_version, v.view, case when v.version is null
     then (select recorded_at from event where stream_id = d.device_id and event.version = 1) end as enrolled_at
 from device d left join license_view v using (device_id) where device_id = $1
 union all

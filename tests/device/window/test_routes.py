@@ -91,11 +91,13 @@ async def harness(device_pool: Pool, keys: KeyRing) -> AsyncIterator[Harness]:
 async def running(pool: Pool, keys: KeyRing | None) -> AsyncIterator[Harness]:
     handler = CommandHandler(DECIDER, DeviceStore(), SANDBOX_OUTBOX)
     queue, time, stopping = CommandQueue(handler, pool=pool, on_append=nothing), Time(), asyncio.Event()
+    clock = Clock(sandbox=True)
     doors = Doors(
         queue=queue,
         pool=pool,
-        clock=Clock(sandbox=True),
+        clock=clock,
         watch=Watch(),
+        heard_until=clock.now,
         sealing=Sealing(pool),
         enrollments=Throttle(per_minute=100),
         keys=keys,
