@@ -400,7 +400,7 @@ def activated(
         started_at=started or at,
         ends_at=ends,
         replaced_ref=replaced,
-        **more,
+        **{"starts_term": started is None, **more},
     )
 
 

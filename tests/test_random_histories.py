@@ -272,13 +272,20 @@ class TwoServices(RuleBasedStateMachine):
         named = getattr(event, "device_id", None)
         if named is None and not isinstance(event, ForHolders):
             return []
-        spreads = isinstance(event, ForHolders | LicenseActivated)
-        others = [
-            name
-            for name, state in self.devices.items()
-            if any(part is not None and part.code_ref == event.code_ref for part in (state.license, *state.slots))
-        ]
-        return sorted({*([named] if named else []), *(others if spreads else [])})
+        others: list[str] = []
+        if isinstance(event, ForHolders):
+            others = self.having(event.code_ref)
+        elif isinstance(event, LicenseActivated) and event.starts_term:
+            others = self.waiting_for_start(event.code_ref)
+        return sorted({*([named] if named else []), *others})
+
+    def having(self, code: str) -> list[str]:
+        parts = {name: (state.license, *state.slots) for name, state in self.devices.items()}
+        return [name for name, of in parts.items() if any(part and part.code_ref == code for part in of)]
+
+    def waiting_for_start(self, code: str) -> list[str]:
+        slots = {name: state.slots for name, state in self.devices.items()}
+        return [name for name, of in slots.items() if any((it.code_ref, it.started_at) == (code, None) for it in of)]
 
     @rule()
     def everything_arrives(self) -> None:
@@ -360,6 +367,15 @@ class TwoServices(RuleBasedStateMachine):
         """R-66, R-71, R-74, R-77."""
         starts = {(e.code_ref, e.started_at) for e in self.code_log if isinstance(e, LicenseActivated)}
         assert len(starts) == len({code_ref for code_ref, _ in starts})
+
+    @invariant()
+    def exactly_one_activation_of_a_code_says_that_it_starts_the_term(self) -> None:
+        """R-66, R-73: however many are dated alike."""
+        activated = [event for event in self.code_log if isinstance(event, LicenseActivated)]
+        first = {event.code_ref: event for event in reversed(activated)}
+        assert [event for event in activated if event.starts_term] == [
+            event for event in activated if first[event.code_ref] is event
+        ]
 
     @invariant()
     def no_device_has_two_terms_running(self) -> None:

@@ -161,7 +161,7 @@ def _said(  # noqa: PLR0911 - one sentence per verdict
             return f"The activation waits until {_moment(verdict.retry_at)}: {verdict.cause.replace('_', ' ')}."
         case CodeVerified():
             return "The code was good as a reserve."
-        case LicenseActivated() if verdict.activated_at == verdict.started_at:
+        case LicenseActivated() if verdict.may_start_term:
             return f"The first activation of the code, at {_moment(verdict.started_at)}, began its term."
         case LicenseActivated():
             return (

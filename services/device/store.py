@@ -61,10 +61,27 @@ async def devices_waiting(connection: Connection, code_refs: Sequence[CodeRef]) 
     return [(row["code_ref"], row["device_id"]) for row in rows]
 
 
+async def devices_waiting_for_start(
+    connection: Connection, code_refs: Sequence[CodeRef]
+) -> list[tuple[CodeRef, DeviceId]]:
+    """Return which devices have one of the codes in a slot and do not know yet that its term has started (R-73)."""
+    rows = await connection.fetch(WAITING_FOR_START, code_refs)
+    return [(row["code_ref"], row["device_id"]) for row in rows]
+
+
 WAITING = """
 select reserve_ref as code_ref, device_id from device where reserve_ref = any($1::text[])
 union
 select incoming_ref, device_id from device where incoming_ref = any($1::text[])
+order by device_id, code_ref
+"""
+
+WAITING_FOR_START = """
+select reserve_ref as code_ref, device_id from device
+where reserve_ref = any($1::text[]) and state #> '{reserve,started_at}' is null
+union
+select incoming_ref, device_id from device
+where incoming_ref = any($1::text[]) and state #> '{incoming,started_at}' is null
 order by device_id, code_ref
 """
 

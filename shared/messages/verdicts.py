@@ -55,7 +55,8 @@ class CodeRejected(Verdict):
 class LicenseActivated(Verdict):
     """The code is the device's license. `started_at` belongs to the code: its first activation anywhere (R-66).
 
-    For `grace_days` after the end the product goes on, though the license is over (R-65).
+    For `grace_days` after the end the product goes on, though the license is over (R-65). `starts_term` says whether
+    this is that first activation. Events of earlier releases do not say it.
     """
 
     last_group: LastGroup
@@ -70,6 +71,15 @@ class LicenseActivated(Verdict):
     grace_days: int = 0
     auto_renews: bool = False
     prior_ref: CodeRef | None = None
+    starts_term: bool | None = None
+
+    @property
+    def may_start_term(self) -> bool:
+        """Tell whether it started the code's term, as far as it says.
+
+        Of those that do not say it, each that was dated like the first one may have been it.
+        """
+        return self.activated_at == self.started_at if self.starts_term is None else self.starts_term
 
 
 class ActivationRefused(ForDevice):

@@ -141,6 +141,7 @@ def _of_both() -> tuple[Event, ...]:
             grace_days=7,
             auto_renews=True,
             prior_ref=PRIOR,
+            starts_term=False,
         ),
         ActivationRefused(**ANSWERED, reason="not_expired", trigger="manual", available_at=END, findings=FINDINGS),
         ActivationDelayed(**ANSWERED, trigger="retry", retry_at=END, cause="purchase_pending"),

@@ -44,6 +44,7 @@ FIELDS: Mapping[str, str] = {
     # times
     "activated_at": "When the device activated the code.",
     "started_at": "When the code's term began: its first activation on any device.",
+    "starts_term": "Whether this is the first activation of the code on any device; null in events of older releases.",
     "ends_at": "When the license ends.",
     "previous_ends_at": "When it would have ended otherwise.",
     "predicted_ends_at": "When the license will end if the code takes over as predicted.",

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from services.activation.decider import DECIDER, Activate, CodeEvent, commands_for, devices_of
-from shared.messages import Event
+from shared.messages import Event, LicenseActivated
 from tests.scenarios import (
     END,
     LATER,
@@ -285,6 +285,18 @@ def test_the_term_starts_once_for_all_devices_on_the_code() -> None:
     when = on(expired(reserve=B, ended=NOON), NOON)
     then = activated(B, at=NOON, started=START, ends=END, trigger="automatic", request=expiry(), replaced=A)
     scenario(DECIDER, given=given, when=when, then=[then, released(A, "switched")])
+
+
+def test_of_many_activations_at_one_instant_one_says_that_it_starts_the_term() -> None:
+    """R-66, R-71, R-73: the order of the log decides which, not the clock."""
+    history: list[CodeEvent] = [issued(B, seats=3)]
+    for device in (OTHER, D, "device-9"):
+        asked = added_at_once(B).but(device_id=device)
+        history += decided(DECIDER, history, on(asked, NOON))
+    first, *others = [event for event in history if isinstance(event, LicenseActivated)]
+    assert (first.device_id, first.starts_term) == (OTHER, True)
+    assert [event.starts_term for event in others] == [False, False]
+    assert {event.activated_at for event in (first, *others)} == {first.started_at}
 
 
 def test_if_two_attempts_overtake_each_other_the_log_decides_which_is_first() -> None:

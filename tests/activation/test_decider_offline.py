@@ -56,7 +56,7 @@ def test_a_code_that_was_started_by_then_keeps_its_start(started: datetime) -> N
     """R-66, R-67, R-77: nobody's term changes."""
     ends = started.replace(year=2029)
     given: list[CodeEvent] = [*CURRENT, issued(B, seats=2), activated(B, at=started, ends=ends, device=OTHER)]
-    then = OFFLINE.but(started_at=started, ends_at=ends)
+    then = OFFLINE.but(started_at=started, ends_at=ends, starts_term=False)
     scenario(DECIDER, given=given, when=REPORT, then=[then, released(A, "switched")])
 
 
@@ -70,7 +70,7 @@ def test_an_earlier_start_is_reported_with_the_devices_it_concerns() -> None:
         activated(B, at=started, ends=ends, device=OTHER),
         activated(B, at=BACK, started=started, ends=ends, device="device-9"),
     ]
-    then = OFFLINE.but(started_at=started, ends_at=ends)
+    then = OFFLINE.but(started_at=started, ends_at=ends, starts_term=False)
     late = told_late(B, at=THEN, started=started, affected=(OTHER, "device-9"))
     scenario(DECIDER, given=given, when=REPORT, then=[then, released(A, "switched"), late])
     before = state_after(DECIDER, given[2:])

@@ -17,6 +17,7 @@ from shared.ledger.command_handler import CommandHandler, Stored
 from shared.ledger.database import Connection
 from shared.messages import ACTIVATION_EVENTS, DEVICE_EVENTS, Event, HoldersEvent, LicenseActivated, decode
 from shared.rules.decider import fold
+from shared.watching.metrics import REGISTRY
 from tests.device import histories
 from tests.device.histories import HELD_UNTIL, STOP
 from tests.scenarios import (
@@ -53,9 +54,9 @@ async def keep(connection: Connection, history: Sequence[DeviceEvent], *devices:
         await DeviceStore().save(connection, {}, {device: Stored(len(told), fold(evolve, told, Device()))})
 
 
-async def told(connection: Connection, *events: Event) -> list[tuple[str, str]]:
-    """Let the consumer handle the events as one batch, and return what is recorded of which device."""
-    batch = [
+def batch_of(*events: Event) -> list[Accepted[Event]]:
+    """The events as one batch of records, all dated alike."""
+    return [
         Accepted(
             record(offset=number),
             Envelope(
@@ -73,7 +74,11 @@ async def told(connection: Connection, *events: Event) -> list[tuple[str, str]]:
         )
         for number, event in enumerate(events)
     ]
-    handled = await SOURCE.handle(connection, batch)
+
+
+async def told(connection: Connection, *events: Event) -> list[tuple[str, str]]:
+    """Let the consumer handle the events as one batch, and return what is recorded of which device."""
+    handled = await SOURCE.handle(connection, batch_of(*events))
     for fact in handled.events:
         assert getattr(decode(fact.type_name, 1, fact.data), "device_id", None) == fact.stream_id
     return [(fact.stream_id, fact.type_name) for fact in handled.events]
@@ -140,6 +145,57 @@ async def test_a_later_activation_concerns_no_other_device(connection: Connectio
     second = activated(B, at=LATER, started=NOON, ends=NEXT_END, device="second")
     assert isinstance(second, LicenseActivated)
     assert await told(connection, second) == [("second", "LicenseActivated")]
+
+
+FLEET = tuple(f"device-{number:04}" for number in range(1_200))
+"""As many devices on one code as once stopped a service."""
+
+
+async def fleet_waits(connection: Connection, *devices: str) -> None:
+    """Let the devices' first code be under way."""
+    stored = {
+        device: Stored(
+            2, fold(evolve, [event.but(device_id=device) for event in histories.UNLICENSED_ACTIVATING], Device())
+        )
+        for device in devices
+    }
+    await DeviceStore().save(connection, {}, stored)
+
+
+def decisions() -> float:
+    return REGISTRY.get_sample_value("perennial_decisions_total") or 0
+
+
+def fleet_activated(*, say_it: bool) -> list[Event]:
+    """Each device got the code in one batch, by one reading of the clock."""
+    first = activated(B, at=NOON, ends=NEXT_END, device=FLEET[0])
+    events = [first.but(device_id=device, starts_term=device == FLEET[0]) for device in FLEET]
+    return [event if say_it else event.but(starts_term=None) for event in events]
+
+
+@pytest.mark.parametrize("say_it", [True, False], ids=["says which is the first", "of an older release"])
+async def test_a_fleet_that_activates_one_code_at_one_instant_makes_two_decisions_per_device(
+    connection: Connection, say_it: bool
+) -> None:
+    """R-73, R-91: one activation starts the term, and is told to each device once."""
+    await fleet_waits(connection, *FLEET)
+    before = decisions()
+    facts = await told(connection, *fleet_activated(say_it=say_it))
+    assert decisions() - before == 2 * len(FLEET) - 1
+    assert sorted(device for device, kind in facts if kind == "LicenseActivated") == list(FLEET)
+    assert [device for device, kind in facts if kind == "PredictionChanged"] == list(FLEET[1:])
+
+
+@pytest.mark.parametrize("say_it", [True, False], ids=["says which is the first", "of an older release"])
+async def test_a_later_batch_does_not_tell_of_the_start_again(connection: Connection, say_it: bool) -> None:
+    """R-73, R-116."""
+    devices = FLEET[:10]
+    await fleet_waits(connection, *devices)
+    early, late = fleet_activated(say_it=say_it)[:5], fleet_activated(say_it=say_it)[5:10]
+    await told(connection, *early)
+    before = decisions()
+    assert await told(connection, *late) == [(device, "LicenseActivated") for device in devices[5:]]
+    assert decisions() - before == len(late)
 
 
 async def test_a_renewal_reaches_devices_with_the_code_as_license_or_in_a_slot(

@@ -121,7 +121,7 @@ class World:
 
     def _concerned(self, event: CodeEvent) -> Sequence[str]:
         named = [event.device_id] if isinstance(event, ForDevice) else []
-        starts = isinstance(event, LicenseActivated) and event.activated_at == event.started_at
+        starts = isinstance(event, LicenseActivated) and event.may_start_term
         if starts or isinstance(event, ForHolders):
             named += [name for name, state in self.devices.items() if event.code_ref in _codes_on(state)]
         return sorted(set(named))

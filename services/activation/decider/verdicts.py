@@ -109,6 +109,7 @@ def _activated(asked: Activate, case: Case) -> list[CodeEvent]:
         grace_days=code.grace_days,
         auto_renews=code.auto_renews,
         prior_ref=prior.code_ref if prior else None,
+        starts_term=code.started_at is None,
     )
     return [license_, *_released(license_), *_used(license_), *_reported_late(asked, code, license_)]
 

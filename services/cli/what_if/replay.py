@@ -213,7 +213,7 @@ class Replay:
     def _devices_concerned(self, event: CodeEvent) -> Iterable[DeviceId]:
         """Return the devices that an event may concern: the one it names, or all that have the code."""
         named = {event.device_id} if isinstance(event, ForDevice) and event.device_id in self.devices else set()
-        starts = isinstance(event, LicenseActivated) and event.activated_at == event.started_at
+        starts = isinstance(event, LicenseActivated) and event.may_start_term
         if event.code_ref is None or not (starts or isinstance(event, ForHolders)):
             return named
         return sorted(named | self._holding[event.code_ref])

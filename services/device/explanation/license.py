@@ -106,7 +106,8 @@ def term_answer(device: Device, life: Sequence[Told]) -> list[Answer]:
     if current is None or activated is None:
         return []
     started, here = current.started_at, current.activated_at
-    where = "on this device" if started == here else f"on another device; this one followed at {moment(here)}"
+    first_here = isinstance(activated.event, LicenseActivated) and activated.event.may_start_term
+    where = "on this device" if first_here else f"on another device; this one followed at {moment(here)}"
     moves = sum(isinstance(told.event, LicenseRenewed | LicenseShortened) for told in _about_license(life))
     moved = f" Purchases moved its end {moves} times since." if moves else ""
     return [

@@ -29,6 +29,7 @@ Name = Literal[
     "seats_exceeded",
     "seat_table_differs",
     "first_activation_changed",
+    "first_activation_mismarked",
     "first_activation_table_differs",
     "view_differs_from_topic",
     "view_differs_from_ledger",

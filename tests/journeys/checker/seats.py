@@ -37,6 +37,8 @@ class Seats:
         seats = self._seats.get(event.code_ref, 0)
         if len(holders) > seats:
             self._find("seats_exceeded", where, f"code {event.code_ref}: {len(holders)} devices on {seats} seats")
+        if event.starts_term not in (None, event.code_ref not in self._started):
+            self._find("first_activation_mismarked", where, f"code {event.code_ref}: starts_term={event.starts_term}")
         started = self._started.setdefault(event.code_ref, event.started_at)
         if event.started_at != started:
             self._find("first_activation_changed", where, f"code {event.code_ref}: {started} became {event.started_at}")
