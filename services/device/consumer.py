@@ -18,7 +18,7 @@ from services.device.decider import (
     ReportInstallation,
     ReportOfflineActivation,
 )
-from services.device.fan_out import devices_concerned
+from services.device.fan_out import ORDERS_MAX, devices_concerned, next_part
 from shared.kafka.cloudevents import Envelope, read_event
 from shared.kafka.commands import caused_by, external_commands
 from shared.kafka.consumer import Handled, Source
@@ -67,11 +67,14 @@ FLEET_COMMANDS: tuple[type[Command], ...] = (
 type Handler = CommandHandler[Command, Device]
 
 
-def verdicts(handler: Handler, clock: Clock) -> Source[Event]:
-    """Return the consumer of the activation service's events. A verdict keeps its date (R-76)."""
+def verdicts(handler: Handler, clock: Clock, *, orders_max: int = ORDERS_MAX) -> Source[Event]:
+    """Return the consumer of the activation service's events. A verdict keeps its date (R-76).
+
+    A transaction makes up to `orders_max` decisions, however many devices a record concerns.
+    """
 
     async def handle(connection: Connection, accepted: Sequence[Accepted[Event]]) -> Handled:
-        concerned = await devices_concerned(connection, accepted)
+        concerned, unfinished = await next_part(connection, await devices_concerned(connection, accepted), orders_max)
         now = clock.now()
         commands: list[CommandMessage[Command]] = [
             CommandMessage(
@@ -83,7 +86,7 @@ def verdicts(handler: Handler, clock: Clock) -> Source[Event]:
             for entry, devices in concerned
             for device_id in devices
         ]
-        return Handled(events=(await handler.decide(connection, commands)).events)
+        return Handled(events=(await handler.decide(connection, commands)).events, unfinished=unfinished)
 
     return Source(
         name="device.verdicts",

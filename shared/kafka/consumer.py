@@ -54,15 +54,29 @@ RECLAIM_SECONDS = 4.0
 RECORD_BYTES_MAX = 1_048_576
 
 
+class BatchTooLarge(Exception):
+    """The batch causes more than one transaction should do. `last` is the last record that still fits."""
+
+    def __init__(self, last: Record) -> None:
+        super().__init__(f"only what comes up to offset {last.offset} fits one transaction")
+        self.last = last
+
+
 @dataclass(slots=True)
 class Handled:
-    """What a batch came to: events to append, and messages that had to be set aside after all."""
+    """What a batch came to: events to append, and messages that had to be set aside after all.
+
+    `unfinished` says that one record of a ledger causes more than one transaction should do: this was a part of it,
+    and the record is to be handled again for the next.
+    """
 
     events: Sequence[NewEvent] = ()
     parked: Sequence[Parked] = ()
+    unfinished: bool = False
 
 
 type Handle[Message] = Callable[[Connection, Sequence[Accepted[Message]]], Awaitable[Handled]]
+"""Handles a batch. Raises `BatchTooLarge` to be called again with fewer records, in another transaction."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,6 +264,9 @@ class Consumer[Message](ConsumerRebalanceListener):
             try:
                 with spans_end_here():
                     return await self._handle(records)
+            except BatchTooLarge as error:
+                logger.info("%s: %s", self.source.name, error)
+                records = self._up_to(error.last, records)
             except NotOwned as error:
                 logger.info("%s: %s", self.source.name, error)
                 self._owned.disown(error.partitions)
@@ -275,12 +292,20 @@ class Consumer[Message](ConsumerRebalanceListener):
                 logger.exception("%s: unexpected, this worker stops; the log will replay", self.source.name)
                 return self._on_failure(error)
 
+    def _up_to(self, last: Record, records: Sequence[Record]) -> Sequence[Record]:
+        """Return the records up to `last`, and read the others again after them."""
+        count = next(number for number, record in enumerate(records, start=1) if record is last)
+        self._read_from(self._owned.rewind(records[count:]))
+        return records[:count]
+
     # --- the database's side -------------------------------------------------------------
 
     async def _handle(self, records: Sequence[Record]) -> None:
         async with transaction(self._pool) as connection:
             sifted, checkpoint = await self._sift(connection, records)
             handled = await self.source.handle(connection, sifted.accepted)
+            if handled.unfinished:
+                sifted, checkpoint = Sifted(), Checkpoint()  # the batch is not handled yet
             now = self._clock.now()
             cause = Cause(at=now, recorded_at=now, correlation_id=new_id())
             parked = [*sifted.parked, *handled.parked]
@@ -289,7 +314,7 @@ class Consumer[Message](ConsumerRebalanceListener):
             slices = {event.slice_number for event in events}
             heads = await self._progress.move(connection, checkpoint, sifted, append_to=slices)
             await self._append(connection, events, heads=heads)
-        self._accepted_something = bool(sifted.accepted)
+        self._accepted_something = bool(sifted.accepted) or handled.unfinished
         self._owned.note_committed(checkpoint.offsets)
         self.batches += 1
         self.records += len(records)
@@ -300,6 +325,8 @@ class Consumer[Message](ConsumerRebalanceListener):
         self.source.committed(sifted.accepted)
         if events:
             self._on_append()
+        if handled.unfinished:
+            self._read_from(self._owned.rewind(records))
         await self._go_back(sifted)
 
     async def _sift(self, connection: Connection, records: Sequence[Record]) -> tuple[Sifted[Message], Checkpoint]:

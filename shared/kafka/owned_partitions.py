@@ -54,6 +54,7 @@ class OwnedPartitions:
         for record in records:
             if record.partition in self.epochs:
                 first.setdefault(record.partition, record.offset)
+            self._sought_back_to.pop(record.partition, None)
         self.next_offsets.update(first)
         return first
 

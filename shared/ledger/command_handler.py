@@ -4,6 +4,7 @@ The same path serves one command of a door and hundreds of a consumer. It runs i
 the append to the caller, because the slice heads are locked last. No rule and no transport may come in here.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
@@ -18,6 +19,10 @@ from shared.rules.decider import Decider, Refused
 
 DECISIONS = Counter("perennial_decisions", "Orders decided, refusals included", registry=None)
 """Exported by the registry of `shared.watching.metrics`."""
+
+
+DECISIONS_AT_ONCE = 100
+"""After so many the event loop gets its turn: heartbeats and doors do not wait for a whole batch."""
 
 
 class Stored[State](NamedTuple):
@@ -88,10 +93,12 @@ class CommandHandler[Command, State]:
         before = await self.store.load(connection, commands, stream_ids)
         after = dict(before)
         decided = Decided()
-        for message in messages:
+        for number, message in enumerate(messages, start=1):
             outcome = self._decide_one(message, after)
             decided.outcomes.append(outcome)
             decided.events += self._record(outcome.events, message.cause, after)
+            if number % DECISIONS_AT_ONCE == 0:
+                await asyncio.sleep(0)
         changed = {stream: stored for stream, stored in after.items() if stored is not before.get(stream)}
         if changed:
             await self.store.save(connection, before, changed)

@@ -128,13 +128,23 @@ async def _redrive(
     if not await _came_again(connection, source, row["reason"], record):
         accepted = _accept(source, record)
         await _note_first_time(connection, source, row["reason"], accepted.envelope)
-        handled = await source.handle(connection, [accepted])
-        for again in handled.parked:
-            raise NotRedriven(again.reason, f"refused again: {again.detail}")
-        events = list(handled.events)
+        events = await _handled(connection, source, accepted)
     mark = await mark_redriven(connection, source.name, record, parked.ordinal, outbox=outbox, cause=cause)
     await append(connection, [*events, mark])
     return [*events, mark]
+
+
+async def _handled(connection: Connection, source: Source[Any], accepted: Accepted[Any]) -> list[NewEvent]:
+    """Handle the record to its end, however many parts that has. Raises `NotRedriven`."""
+    events: list[NewEvent] = []
+    unfinished = True
+    while unfinished:
+        handled = await source.handle(connection, [accepted])
+        for again in handled.parked:
+            raise NotRedriven(again.reason, f"refused again: {again.detail}")
+        events += handled.events
+        unfinished = handled.unfinished
+    return events
 
 
 async def _locked(connection: Connection, parked: ParkedRecord) -> asyncpg.Record:

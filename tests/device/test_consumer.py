@@ -11,6 +11,7 @@ from services.device.decider import DECIDER, Command, Device, DeviceEvent, evolv
 from services.device.outbox import OUTBOX
 from services.device.store import DeviceStore
 from shared.kafka.cloudevents import Envelope
+from shared.kafka.consumer import BatchTooLarge, Handled
 from shared.kafka.inbox import Accepted
 from shared.ledger.clock import Clock
 from shared.ledger.command_handler import CommandHandler, Stored
@@ -44,7 +45,7 @@ from tests.shared.records import record
 
 HANDLER: CommandHandler[Command, Device] = CommandHandler(DECIDER, DeviceStore(), OUTBOX)
 CLOCK = Clock(sandbox=False)
-SOURCE = verdicts(HANDLER, CLOCK)
+SOURCE = verdicts(HANDLER, CLOCK, orders_max=3_000)
 
 
 async def keep(connection: Connection, history: Sequence[DeviceEvent], *devices: str) -> None:
@@ -79,6 +80,11 @@ def batch_of(*events: Event) -> list[Accepted[Event]]:
 async def told(connection: Connection, *events: Event) -> list[tuple[str, str]]:
     """Let the consumer handle the events as one batch, and return what is recorded of which device."""
     handled = await SOURCE.handle(connection, batch_of(*events))
+    assert not handled.unfinished
+    return facts_of(handled)
+
+
+def facts_of(handled: Handled) -> list[tuple[str, str]]:
     for fact in handled.events:
         assert getattr(decode(fact.type_name, 1, fact.data), "device_id", None) == fact.stream_id
     return [(fact.stream_id, fact.type_name) for fact in handled.events]
@@ -196,6 +202,49 @@ async def test_a_later_batch_does_not_tell_of_the_start_again(connection: Connec
     before = decisions()
     assert await told(connection, *late) == [(device, "LicenseActivated") for device in devices[5:]]
     assert decisions() - before == len(late)
+
+
+@pytest.mark.parametrize(("orders_max", "fitting"), [(3, 1), (5, 1), (6, 2), (8, 2)])
+async def test_a_batch_that_causes_too_many_decisions_is_cut_where_they_still_fit(
+    connection: Connection, orders_max: int, fitting: int
+) -> None:
+    """R-91: work per transaction is bounded in orders, not in records."""
+    await keep(connection, histories.ACTIVE, "a", "b", "c")
+    batch = batch_of(renewed(A), blocked(A, stops=STOP), unblocked(A))
+    with pytest.raises(BatchTooLarge) as cut:
+        await verdicts(HANDLER, CLOCK, orders_max=orders_max).handle(connection, batch)
+    assert cut.value.last is batch[fitting - 1].record
+
+
+async def test_one_event_for_too_many_devices_is_told_in_parts_to_each_of_them_once(connection: Connection) -> None:
+    """R-91, R-116: whatever number of devices hold the code."""
+    source, batch = verdicts(HANDLER, CLOCK, orders_max=2), batch_of(renewed(A))
+    await keep(connection, histories.ACTIVE, "a", "b", "c", "d", "e")
+    before, parts = decisions(), []
+    unfinished = True
+    while unfinished:
+        handled = await source.handle(connection, batch)
+        parts.append([device for device, _ in facts_of(handled)])
+        unfinished = handled.unfinished
+    assert parts == [["a", "b"], ["c", "d"], ["e"]]
+    assert decisions() - before == 5
+    assert await connection.fetchval("select count(*) from fan_out") == 0
+
+
+async def test_a_start_that_is_told_in_parts_reaches_each_device_that_waits(connection: Connection) -> None:
+    """R-73: those told already know it, and are not among those that wait any more."""
+    source = verdicts(HANDLER, CLOCK, orders_max=2)
+    await fleet_waits(connection, "a", "b", "c", "d", "e")
+    batch = batch_of(activated(B, at=NOON, ends=NEXT_END, device="c"))
+    before, facts = decisions(), []
+    unfinished = True
+    while unfinished:
+        handled = await source.handle(connection, batch)
+        facts += facts_of(handled)
+        unfinished = handled.unfinished
+    assert facts == [(device, "LicenseActivated" if device == "c" else "PredictionChanged") for device in "abcde"]
+    assert decisions() - before == len(facts)
+    assert await connection.fetchval("select count(*) from fan_out") == 0
 
 
 async def test_a_renewal_reaches_devices_with_the_code_as_license_or_in_a_slot(
