@@ -8,8 +8,8 @@ import pytest
 
 from services.activation import decider as activation
 from services.device.consumer import verdicts
+from services.device.consumer.fan_out import ORDERS_MAX
 from services.device.decider import DECIDER, AddCode, Command, Device, EnrollDevice, License
-from services.device.fan_out import ORDERS_MAX
 from services.device.outbox import OUTBOX
 from services.device.store import DeviceStore
 from shared.kafka.consumer import Consumer

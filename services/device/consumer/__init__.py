@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
+from services.device.consumer.fan_out import ORDERS_MAX, devices_concerned, next_part
 from services.device.decider import (
     Activate,
     AddCode,
@@ -18,7 +19,6 @@ from services.device.decider import (
     ReportInstallation,
     ReportOfflineActivation,
 )
-from services.device.fan_out import ORDERS_MAX, devices_concerned, next_part
 from shared.kafka.cloudevents import Envelope, read_event
 from shared.kafka.commands import caused_by, external_commands
 from shared.kafka.consumer import Handled, Source
