@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 
+import httpx
 import pytest
 from dateutil.relativedelta import relativedelta
 
@@ -11,10 +12,24 @@ from services.cli.system import System
 from shared.kafka.parking import stream_of
 from shared.ledger.identity import new_id
 from tests.journeys.logs import COMMANDS, PURCHASES, Place, Tool, parked, query, send
-from tests.journeys.people import PRODUCT, REGION, OwnedDevice, Time, Vendor, end_of_license, reserve_is, runs_on
+from tests.journeys.people import (
+    PRODUCT,
+    REGION,
+    OwnedDevice,
+    Time,
+    Vendor,
+    end_of_license,
+    moment,
+    reserve_is,
+    runs_on,
+)
 from tests.journeys.waiting import until
 
 ORDERS_AT_ONCE = 300
+FLEET = 1_200
+FLEET_SECONDS = 90.0
+MEANWHILE = 100
+"""So many decisions may be about something else."""
 YEAR = relativedelta(years=1)
 
 type NewDevice = Callable[[], OwnedDevice]
@@ -178,3 +193,37 @@ def test_three_hundred_orders_in_one_go_are_decided_in_their_order(
         until(device.event_names, lambda names: len(names) == 1 + ORDERS_AT_ONCE // 3)
         numbers = [int(event["data"]["code_ref"], 16) for event in device.history()[1:]]
         assert numbers == list(range(first, ORDERS_AT_ONCE, 3))
+
+
+def decisions(system: System) -> float:
+    """Return how much the device service has decided since it started."""
+    lines = httpx.get(f"{system.worker('device').url}/metrics", trust_env=False).text.splitlines()
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith("perennial_decisions_total"))
+
+
+def test_a_whole_fleet_gets_one_code_by_messages_and_the_service_stays_ready(
+    system: System, vendor: Vendor, fleet: Tool
+) -> None:
+    """R-73, R-89, R-91: then the code is renewed and blocked for all; the work grows with the devices alone."""
+    code, prefix, began = vendor.issue(seats=2 * FLEET), f"whole-{new_id()}", decisions(system)
+    ids = [f"{prefix}-{number:04}" for number in range(FLEET)]
+    enroll = [fleet.order("EnrollDevice", device_id=each, product=PRODUCT, region=REGION) for each in ids]
+    told = {"code_ref": code.ref, "last_group": code.last_group}
+    send(system, COMMANDS, enroll + [fleet.order("AddCode", device_id=each, **told) for each in ids])
+
+    def seen(what: str) -> int:
+        assert system.worker("device").ready()
+        sql = f"select count(*) as seen from device where license_ref = $1 and {what}"
+        return int(query(system, "device", sql, code.ref)[0]["seen"])
+
+    until(lambda: seen("true"), lambda count: count == FLEET, seconds=FLEET_SECONDS)
+    vendor.sell_renewal(code, "for all")
+    vendor.block(code)
+    until(
+        lambda: seen("state #> '{license,stops_at}' is not null"), lambda count: count == FLEET, seconds=FLEET_SECONDS
+    )
+    ends = "select distinct state #>> '{license,ends_at}' as ends from device where license_ref = $1"
+    [row] = query(system, "device", ends, code.ref)
+    assert moment(row["ends"]) == moment(vendor.code(code)["ends_at"])
+    # enrolled, added, activated; the start, the renewal and the block
+    assert decisions(system) - began <= 6 * FLEET + MEANWHILE
