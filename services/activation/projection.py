@@ -5,6 +5,7 @@ The folds are pure. Each projection is one value that the live consumer, a rebui
 """
 
 from datetime import datetime
+from operator import attrgetter
 
 from services.activation.decider import NOBODY, Code, CodeEvent, evolve
 from services.activation.store import row_of
@@ -16,6 +17,7 @@ from shared.rules.decider import StateStruct, always
 TOPIC = "activation.events.v1"
 LAST_EVENTS_MAX = 10
 PROMISED_MAX = 100
+DEVICE_ID = attrgetter("device_id")
 
 
 class Holder(StateStruct, frozen=True):
@@ -57,34 +59,35 @@ def project(view: CodeView, event: CodeEvent, /, *, occurred_at: datetime, recor
         device_id=getattr(event, "device_id", None),
         reason=getattr(event, "reason", None),
     )
+    held = _seat_held(view, event)
     return view.but(
-        code=_code(view, event),
-        holders=_holders(view, event),
+        code=_code(view.code, event, held),
+        holders=_holders(view.holders, event, held),
         promised=_promised(view, event),
         last_events=(*view.last_events, last)[-LAST_EVENTS_MAX:],
         changed_at=recorded_at,
     )
 
 
-def _code(view: CodeView, event: CodeEvent) -> Code:
+def _seat_held(view: CodeView, event: CodeEvent) -> frozenset[DeviceId]:
+    """Return the event's device if it holds a seat: of thousands of holders, no other matters to a seat."""
+    if not isinstance(event, LicenseActivated | SeatReleased) or event.device_id not in map(DEVICE_ID, view.holders):
+        return NOBODY
+    return frozenset({event.device_id})
+
+
+def _code(code: Code, event: CodeEvent, held: frozenset[DeviceId]) -> Code:
     # the rules need the holders to count seats, and the view keeps them beside the code
-    holders = frozenset(holder.device_id for holder in view.holders)
-    return evolve(view.code.but(holders=holders), event).but(holders=NOBODY)
+    return evolve(code.but(holders=held), event).but(holders=NOBODY)
 
 
-def _holders(view: CodeView, event: CodeEvent) -> tuple[Holder, ...]:
+def _holders(holders: tuple[Holder, ...], event: CodeEvent, held: frozenset[DeviceId]) -> tuple[Holder, ...]:
+    others = tuple(holder for holder in holders if holder.device_id not in held) if held else holders
     match event:
         case LicenseActivated():
-            holder = Holder(device_id=event.device_id, activated_at=event.activated_at, ends_at=event.ends_at)
-            return (*_without(view.holders, event.device_id), holder)
-        case SeatReleased():
-            return _without(view.holders, event.device_id)
+            return (*others, Holder(device_id=event.device_id, activated_at=event.activated_at, ends_at=event.ends_at))
         case _:
-            return view.holders
-
-
-def _without(holders: tuple[Holder, ...], device_id: DeviceId) -> tuple[Holder, ...]:
-    return tuple(holder for holder in holders if holder.device_id != device_id)
+            return others
 
 
 def _promised(view: CodeView, event: CodeEvent) -> tuple[DeviceId, ...]:

@@ -1,5 +1,6 @@
 """Keeps a projection up to date: folds each batch into the rows of its streams, in the transaction of its positions."""
 
+import asyncio
 from collections.abc import Sequence
 from functools import partial
 
@@ -11,6 +12,9 @@ from shared.messages import Event
 from shared.projector.projection import FoldedEvent, OnFolded, Projection, Row
 from shared.projector.views import load_states, save_rows
 from shared.rules.decider import StateStruct
+
+FOLDED_AT_ONCE = 100
+"""After so many the event loop gets its turn: the row of a code with thousands of seats takes its time."""
 
 
 def live[View: StateStruct](
@@ -47,11 +51,13 @@ async def fold_batch[View: StateStruct](
     if not streams:
         return Handled()
     states = await load_states(connection, projection, streams)
-    for entry in accepted:
+    for number, entry in enumerate(accepted, start=1):
         envelope = entry.envelope
         version, view = states.get(envelope.subject, (0, projection.initial))
         view = projection.fold(view, entry.message, occurred_at=envelope.occurred_at, recorded_at=envelope.recorded_at)
         states[envelope.subject] = (version + 1, view)
+        if number % FOLDED_AT_ONCE == 0:
+            await asyncio.sleep(0)
     rows: list[Row] = [row for stream in streams for row in projection.rows(stream, *states[stream])]
     await save_rows(connection, projection, rows)
     return Handled()
