@@ -10,6 +10,7 @@ import pytest
 from services.activation.api.forecast import CONTENDERS, PAGE
 from services.activation.decider import BlockCode, RecordPurchase
 from services.activation.forecast import FORECAST, Switchover
+from services.activation.forecast.simulation import RIVALS_MAX
 from services.device import decider as device
 from shared.ledger.database import Pool
 from shared.ledger.instants import instant
@@ -124,6 +125,24 @@ async def test_a_collision_on_the_last_seat_names_who_comes_first(doors: Client,
     assert (second["device_id"], second["outcome"], second["reason"]) == ("device-1", "fails", "seats_exhausted")
     assert second["rivals"] == ["device-2"]
     assert "one more seat" in second["change"]
+
+
+async def test_of_many_who_come_first_only_some_are_named(doors: Client, activation_pool: Pool) -> None:
+    """R-47, R-85: else each of thousands without a seat would name thousands who have one."""
+    world = World(travel=timedelta(0), slowness=timedelta(0))
+    seats = RIVALS_MAX + 2
+    world.issue(BEGIN, CODES[2], term="P1Y", seats=seats)
+    for number in range(1, seats + 3):
+        world.issue(BEGIN, own(number), term="P2M")
+        world.enroll(BEGIN, f"device-{number:02}")
+        world.add(BEGIN + HOUR, f"device-{number:02}", own(number))
+        world.add(BEGIN + DAY, f"device-{number:02}", CODES[2])
+    world.run(NOW)
+    await keep_codes(world, activation_pool)
+    switches = await pages(doors, limit=500)
+    assert [switch.get("rivals") for switch in switches[:seats]] == [None] * seats
+    first = [f"device-{number:02}" for number in range(1, RIVALS_MAX + 1)]
+    assert [switch["rivals"] for switch in switches[seats:]] == [first, first]
 
 
 async def test_a_purchase_that_is_announced_holds_the_switch_it_foresees(doors: Client, activation_pool: Pool) -> None:

@@ -1,5 +1,6 @@
 """HTTP out: which devices will switch to their reserve, when, and which switches will fail. Translates only."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any
@@ -19,7 +20,6 @@ from shared.ledger.instants import instant
 from shared.messages import CodeRef, DeviceId, Vendor
 from shared.rules.policy import Policy
 
-RIVALS_MAX = 20
 CONTENDERS_MAX = 20_000
 """How many devices waiting with one of a page's codes are considered; a page with more of them is refused."""
 
@@ -90,7 +90,8 @@ async def _foreseen(
         )
     contenders = [Switchover.from_json(row["view"]) for row in rows]
     codes = await codes_of(connection, contenders)
-    foreseen = simulate_switches(contenders, codes, policy, now=now)
+    # in a thread: thousands of decisions in a row would keep heartbeats and other requests waiting
+    foreseen = await asyncio.to_thread(simulate_switches, contenders, codes, policy, now=now)
     own = {row.device_id for row in contenders if vendor in (None, row.vendor)}
     return {name: one for name, one in foreseen.items() if name in own}
 
@@ -135,7 +136,7 @@ def _switch(one: SwitchForecast) -> dict[str, Any]:
         "ends_at": instant(one.ends_at) if one.ends_at else None,
         "hold": one.hold,
         "held_until": instant(one.held_until) if one.held_until else None,
-        "rivals": list(one.rivals[:RIVALS_MAX]),
+        "rivals": list(one.rivals),
     }
     return {name: value for name, value in switch.items() if value not in (None, [])}
 

@@ -3,6 +3,7 @@
 A preview carries the version of its code: if the code has changed since, nothing is done and a new preview is shown.
 """
 
+import asyncio
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
@@ -92,7 +93,8 @@ async def _render_preview(
     """Render what the action would do now, with the form to confirm it."""
     current, action = await _code(console, code_ref), _action(console, kind, code_ref, fields, "")
     scope = await action_scope_of(console.doors.pool, action)
-    result = preview(action, scope.snapshot, console.doors.policy)
+    # in a thread: thousands of switches are foreseen
+    result = await asyncio.to_thread(preview, action, scope.snapshot, console.doors.policy)
     about = {name: fields[name] for name in kind.fields if fields.get(name)}
     return console.render(
         "action.html",

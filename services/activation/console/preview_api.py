@@ -1,5 +1,6 @@
 """Comes in: the HTTP API to preview an operator's action. Translates; nothing is recorded."""
 
+import asyncio
 from typing import Any, Literal
 
 from fastapi import APIRouter, Depends
@@ -40,7 +41,8 @@ def preview_door(doors: Doors) -> APIRouter:
         if await code_of(doors.pool, code_ref) is None:
             raise Problem(404, "unknown_code", "no such code was issued")
         scope = await action_scope_of(doors.pool, action)
-        result = preview(action, scope.snapshot, doors.policy)
+        # in a thread: thousands of switches are foreseen
+        result = await asyncio.to_thread(preview, action, scope.snapshot, doors.policy)
         return {
             "as_of": instant(scope.snapshot.now),
             "refused": result.refused,

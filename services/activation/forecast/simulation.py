@@ -32,6 +32,8 @@ from shared.rules.policy import Policy
 
 ATTEMPTS_MAX = 5
 """A hold ends at a known time: more attempts than this would be a bug in a rule."""
+RIVALS_MAX = 20
+"""Each of thousands of devices that find no seat names so many that took one."""
 SIMULATED_REQUEST = UUID(int=0)
 
 
@@ -40,7 +42,8 @@ class SwitchForecast:
     """The outcome of one device's switch at `switch_at`, if nothing changes.
 
     An announced purchase or a renewal that is due (`hold`) delays it until `held_until`. `ends_at` is the end of the
-    new license. `rivals` are the devices that took the seats before it. `runs_on`: the license was renewed meanwhile.
+    new license. `rivals` are the first devices that took the seats before it. `runs_on`: the license was renewed
+    meanwhile.
     """
 
     row: Switchover
@@ -132,7 +135,7 @@ def _outcome_of(
         case ActivationRefused(reason="stale" | "not_expired") | ActivationDelayed():
             return SwitchForecast(outcome="runs_on", **common)
         case ActivationRefused() | CodeRejected():
-            rivals = seated[event.code_ref or ""] if event.reason == "seats_exhausted" else ()
+            rivals = seated[event.code_ref or ""][:RIVALS_MAX] if event.reason == "seats_exhausted" else ()
             return SwitchForecast(
                 outcome="fails", reason=event.reason, findings=event.findings, rivals=tuple(rivals), **common
             )
