@@ -5,9 +5,10 @@ must come out as before, so nothing is accepted that the ledger did not write. T
 in the same transaction. No rule may come in here.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import get_args
 from uuid import UUID
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -19,11 +20,13 @@ from shared.ledger.command_handler import CommandHandler, Stored
 from shared.ledger.database import Connection, Pool, transaction
 from shared.ledger.events import NewEvent, append
 from shared.ledger.identity import uuid_or_none
-from shared.messages import PARKING_EVENTS, decode
+from shared.messages import PARKING_EVENTS, HoldersEvent, decode
 
 RECORDS_MAX = 1_000
 FETCH_MS = 500
 NOT_FOLDED = frozenset(event.__name__ for event in PARKING_EVENTS)
+TOLD_TO_MANY = frozenset(event.__name__ for event in get_args(HoldersEvent.__value__))
+"""The events about a whole code: large fleets are told in several transactions, and who was told stays as it is."""
 
 type States[State] = Mapping[str, Stored[State]]
 type Complete[State] = Callable[[Connection, States[State]], Awaitable[States[State]]]
@@ -99,17 +102,37 @@ async def recover[Command, State](
 async def _advance_consumer(
     connection: Connection, consumer: str, batches: AsyncIterator[Sequence[Record]], causes: Collection[UUID]
 ) -> None:
-    """Advance a consumer of another ledger to the last event that it handled: each slice is handled in order."""
+    """Advance a consumer of another ledger to the last event that it handled: each slice is handled in order.
+
+    If that event is about a whole code, perhaps only some of the devices were told: it is handled again.
+    """
     reached: dict[int, SlicePosition] = {}
+    last: dict[int, SlicePosition] = {}
     async for records in batches:
-        for record in records:
-            texts = header_texts(record.headers)
-            if uuid_or_none(texts.get("ce_id", "")) in causes:
-                place = read_position(texts, record.key)
+        for texts, place in _placed(records):
+            before = last.get(place.slice_number)
+            if before is not None and place.position <= before.position:
+                continue  # a record that was sent twice
+            last[place.slice_number] = place
+            if uuid_or_none(texts.get("ce_id", "")) not in causes:
+                continue
+            if texts.get("ce_type") not in TOLD_TO_MANY:
                 reached[place.slice_number] = place
+            elif before is not None:
+                reached[place.slice_number] = before
     places = [reached[number] for number in sorted(reached)]
     numbers, positions = [place.slice_number for place in places], [place.position for place in places]
     await connection.execute(ADVANCE, consumer, numbers, positions, [place.hash for place in places])
+
+
+def _placed(records: Iterable[Record]) -> Iterator[tuple[Mapping[str, str], SlicePosition]]:
+    """Yield the headers and the position of each record that has one."""
+    for record in records:
+        texts = _texts(record)
+        try:
+            yield texts, read_position(texts, record.key)
+        except UnreadableEnvelope:
+            continue  # its consumer parks it
 
 
 async def _mark_handled(
