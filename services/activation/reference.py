@@ -11,7 +11,7 @@ AT, END = "2026-03-01T12:00:00.250Z", "2027-03-01T12:00:00.250Z"
 ORDER = "order-2026/77"
 UNKNOWN = {404: ("unknown_code",)}
 OTHER_TIME = {404: ("unknown_code",), 422: ("in_the_future", "before_first_event"), 503: ("newer_log",)}
-ORDERED = {404: ("unknown_code",), 503: ("ledger_unavailable",)}
+ORDERED = {404: ("unknown_code",), 503: ("ledger_unavailable", "too_busy")}
 SHOWN = {
     "code_ref": CODE,
     "last_group": GROUP,
@@ -46,7 +46,11 @@ CODES: Routes = {
         who="seller",
         body={"product": "antivirus", "term": "P1Y", "seats": 3, "count": 1},
         answer={"codes": [{"code_ref": CODE, "last_group": GROUP, "code": "7H3KP-M2W9D-QXR4T-7QX2M"}]},
-        problems={403: ("not_your_vendor",), 409: ("not_a_subscription",), 503: ("ledger_unavailable",)},
+        problems={
+            403: ("not_your_vendor",),
+            409: ("not_a_subscription", "sealed_for_another_key"),
+            503: ("ledger_unavailable", "too_busy"),
+        },
     ),
     "GET /v1/codes": RouteDocs(who="seller", answer={"as_of": AT, "codes": [SHOWN], "next": None}),
     "GET /v1/codes/{code_ref}": RouteDocs(
@@ -123,7 +127,7 @@ CODES: Routes = {
     "DELETE /v1/codes/{code_ref}/devices/{device_id}": RouteDocs(
         who="seller",
         answer=_accepted("SeatReleased", next="add the code on the other device"),
-        problems={404: ("unknown_code", "not_a_holder"), 503: ("ledger_unavailable",)},
+        problems={404: ("unknown_code", "not_a_holder"), 503: ("ledger_unavailable", "too_busy")},
     ),
 }
 PURCHASES: Routes = {

@@ -33,14 +33,22 @@ class ApiClient:
         return self._connections.urls[service] + path
 
     def call(
-        self, service: ServiceName, method: str, path: str, *, token: str | None = None, **request: Any
+        self,
+        service: ServiceName,
+        method: str,
+        path: str,
+        *,
+        token: str | None = None,
+        idempotency_key: str | None = None,
+        **request: Any,
     ) -> dict[str, Any]:
         """Send a request, with `token` or else as the operator, and return the JSON response.
 
         Raises `RefusedByService` for an error response and `httpx.TransportError` when the service is unreachable.
         """
-        authorization = {"Authorization": f"Bearer {token or self._connections.key()}"}
-        response = self._client.request(method, self.url(service, path), headers=authorization, **request)
+        headers = {"Authorization": f"Bearer {token or self._connections.key()}"}
+        headers |= {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+        response = self._client.request(method, self.url(service, path), headers=headers, **request)
         if response.is_error:
             raise RefusedByService(_problem(response))
         try:

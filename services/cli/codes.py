@@ -1,8 +1,12 @@
 """`perennial code`: activation codes, through the activation service's API."""
 
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+from time import sleep
 from typing import Annotated, Any
 
+import httpx
 import typer
 
 from services.cli import operations
@@ -15,8 +19,12 @@ from services.cli.new_file import new_file, write_rows
 from services.cli.operations import Ref
 from services.cli.output import AsJson, plural, say, show, show_rows
 from services.cli.times import DAY_INCLUDED, parse_time
+from shared.ledger.identity import new_id
 from shared.ledger.instants import instant
 from shared.messages import CodeKind
+
+WAITS_SECONDS = (0.2, 1.0)
+"""How long to wait before each further attempt to get the codes of a lost answer."""
 
 app = typer.Typer(
     no_args_is_help=True, help="Issue, find, show, block and refund activation codes, and release their seats."
@@ -58,13 +66,28 @@ def issue(
     if activate_by:
         wanted["activate_by"] = instant(parse_time(activate_by, option="--activate-by", day="last"))
     with ApiClient(ctx.obj) as api, new_file(to) as file:
-        issued = api.call("activation", "POST", "/v1/codes", json=wanted)["codes"]
+        issued = _issued(api, wanted)
         unwritten = write_rows(file, issued)
     show_rows(issued, ("code", "code_ref"), as_json=as_json)
     say(f"{plural(len(issued), 'code')} issued; keep them, because whole codes are never shown again")
     if unwritten:
         message = f"not_written: {to} is incomplete: {unwritten}; keep what was printed"
         raise CommandFailed(ExitCode.REFUSED, message)
+
+
+def _issued(api: ApiClient, wanted: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
+    """Issue codes and return them. After a lost answer the same key gets the same codes (R-140)."""
+    key = str(new_id())
+    for wait_seconds in WAITS_SECONDS:
+        with suppress(httpx.TransportError):
+            return _issue(api, wanted, key)
+        sleep(wait_seconds)
+    return _issue(api, wanted, key)
+
+
+def _issue(api: ApiClient, wanted: Mapping[str, Any], key: str) -> Sequence[dict[str, Any]]:
+    codes: list[dict[str, Any]] = api.call("activation", "POST", "/v1/codes", json=wanted, idempotency_key=key)["codes"]
+    return codes
 
 
 @app.command("show", epilog=examples("perennial code show - < code.txt", "perennial code show 6f0c… --at 2027-03-12"))

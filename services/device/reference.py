@@ -60,7 +60,7 @@ ENROLLMENT: Routes = {
         who="anybody",
         body={"product": "antivirus", "region": "DE", "product_version": "21.3"},
         answer={"device_id": DEVICE, "token": "shown-once-stored-as-a-hash"},
-        problems={429: ("too_many_enrollments",), 503: ("ledger_unavailable",)},
+        problems={429: ("too_many_enrollments",), 503: ("ledger_unavailable", "too_busy")},
     ),
     "POST /v1/devices/{device_id}/products": RouteDocs(
         who="device", body={"product": "password-safe"}, answer={"device_id": DEVICE}, problems=UNKNOWN
@@ -85,18 +85,18 @@ LICENSES: Routes = {
             404: ("unknown_device",),
             409: ("reserve_exists", "same_as_current", "activation_running"),
             429: ("throttled",),
-            503: ("ledger_unavailable",),
+            503: ("ledger_unavailable", "too_busy"),
         },
     ),
     "DELETE /v1/devices/{device_id}/codes/reserve": RouteDocs(
         who="device",
         answer=_accepted("CodeRemoved"),
-        problems={**UNKNOWN, 409: ("no_reserve", "activation_running"), 503: ("ledger_unavailable",)},
+        problems={**UNKNOWN, 409: ("no_reserve", "activation_running"), 503: ("ledger_unavailable", "too_busy")},
     ),
     "DELETE /v1/devices/{device_id}/license": RouteDocs(
         who="device",
         answer=_accepted("LicenseRemoved"),
-        problems={**UNKNOWN, 409: ("no_license", "activation_running"), 503: ("ledger_unavailable",)},
+        problems={**UNKNOWN, 409: ("no_license", "activation_running"), 503: ("ledger_unavailable", "too_busy")},
     ),
     "POST /v1/devices/{device_id}/activate-now": RouteDocs(
         who="device",
@@ -106,7 +106,7 @@ LICENSES: Routes = {
             **UNKNOWN,
             409: ("not_expired", "no_reserve", "stale", "already_activated", "activation_running"),
             429: ("throttled",),
-            503: ("ledger_unavailable",),
+            503: ("ledger_unavailable", "too_busy"),
         },
     ),
     "GET /v1/devices/{device_id}/license": RouteDocs(who="device", answer=LICENSE, problems=OTHER_TIME),
@@ -150,7 +150,7 @@ REPORTS: Routes = {
         who="device",
         body={"product": "antivirus", "product_version": "22.0"},
         answer=_accepted("InstallationChanged"),
-        problems={**UNKNOWN, 503: ("ledger_unavailable",)},
+        problems={**UNKNOWN, 503: ("ledger_unavailable", "too_busy")},
     ),
     "POST /v1/devices/{device_id}/offline-activations": RouteDocs(
         who="device",
@@ -160,7 +160,7 @@ REPORTS: Routes = {
             400: ("malformed",),
             **UNKNOWN,
             409: ("already_activated", "not_expired", "reserve_exists", "date_out_of_range"),
-            503: ("ledger_unavailable",),
+            503: ("ledger_unavailable", "too_busy"),
         },
     ),
     "POST /v1/devices/{device_id}/deactivations": RouteDocs(
@@ -179,7 +179,7 @@ REPORTS: Routes = {
         body={"sequence": 12, "nonce": "n0nce-made-up", "device_time": AT},
         answer={"iss": "/perennial/device", "sub": DEVICE, "nonce": "n0nce-made-up", "sequence": 12, **LICENSE}
         | {"statement": JWS},
-        problems={**UNKNOWN, 503: ("no_signing_key", "ledger_unavailable")},
+        problems={**UNKNOWN, 503: ("no_signing_key", "ledger_unavailable", "too_busy")},
     ),
 }
 FLEETS: Routes = {
@@ -191,7 +191,7 @@ FLEETS: Routes = {
             "counts": {"accepted": 1, "refused": 0, "unknown_device": 0, "not_taken": 0},
             "results": [{"device_id": DEVICE, "result": "accepted", "reason": None}],
         },
-        problems={400: ("malformed",), 503: ("ledger_unavailable",)},
+        problems={400: ("malformed",), 503: ("ledger_unavailable", "too_busy")},
     ),
     "GET /v1/fleet/requests/{request_id}": RouteDocs(
         who="operator",

@@ -37,8 +37,7 @@ REFUSED_STATUS: Mapping[str, int] = {
 
 async def submit_command[Command, State](
     queue: CommandQueue[Command, State],
-    command: Command,
-    *,
+    *commands: Command,
     now: datetime,
     scope: str,
     key: str | None,
@@ -47,11 +46,14 @@ async def submit_command[Command, State](
     expected_version: int | None = None,
     in_transaction: Callable[[Connection], Awaitable[None]] | None = None,
 ) -> Answer:
-    """Submit a command and return its committed answer. Without a key every request is a command of its own."""
+    """Submit a command, or several that are one decision, and return the committed answer.
+
+    Without a key every request is a decision of its own.
+    """
     correlation_id = new_id()
     cause = Cause(at=now, recorded_at=now, correlation_id=correlation_id, traceparent=traceparent())
     pending = PendingCommand(
-        message=CommandMessage(command, cause, unchanged_since(expected_version)),
+        messages=[CommandMessage(command, cause, unchanged_since(expected_version)) for command in commands],
         scope=scope,
         # hashed: a client may choose a key that must not be stored, such as the code itself (R-112)
         key=hash_of(key).hex() if key else f"once:{correlation_id}",

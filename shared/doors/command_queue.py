@@ -2,7 +2,8 @@
 
 While one transaction runs, the next commands gather. Under load one commit serves many; a lone command does not wait.
 The answer is stored under the command's idempotency key in the same transaction. So a retry, whether ours after a
-commit of unknown outcome or the client's, gets the same answer and has no second effect (R-09).
+commit of unknown outcome or the client's, gets the same answer and has no second effect (R-09). A request of many
+commands waits and is decided as one: all of them or none, under one key and with one answer (R-140).
 """
 
 import asyncio
@@ -15,12 +16,15 @@ from shared.doors.idempotency import Answer, KeyReused, ScopedKey, StoredAnswer,
 from shared.ledger.command_handler import CommandHandler, CommandMessage, Outcome
 from shared.ledger.database import CONFLICT, UNAVAILABLE, Connection, Pool, transaction
 from shared.ledger.events import Append, append
+from shared.ledger.outbox import Cause
 from shared.watching.traces import trace_id_of
 
 logger = logging.getLogger(__name__)
 
 BATCH_MAX = 200
+"""How many commands close a batch. A request is never split, so the last one may exceed it."""
 WAITING_MAX = 2_000
+"""How many commands may wait. A request whose commands do not fit is turned away before anything is recorded."""
 ATTEMPTS_MAX = 8
 RETRY_SECONDS = 0.25
 DEADLINE_SECONDS = 10.0
@@ -32,25 +36,39 @@ class LedgerUnavailable(Exception):
     """The ledger did not confirm the command in time. It may have been committed: a retry with the same key tells."""
 
 
+class TooBusy(Exception):
+    """Too many commands wait. Nothing was recorded."""
+
+
+class PartlyRefused(Exception):
+    """Some commands of one request were refused and others were not: none of them is recorded."""
+
+
 class StaleRead(Exception):
     """Data that a command was built from has changed since. Raised by `in_transaction`; the caller builds it again."""
 
 
 @dataclass(slots=True, kw_only=True)
 class PendingCommand[Command]:
-    """A command that waits in the queue.
+    """A request that waits in the queue: one command, or several that are recorded together or not at all.
 
-    `in_transaction` runs in the same transaction if the command is not refused; `to_answer` turns the outcome into an
+    `in_transaction` runs in the same transaction if the request is not refused; `to_answer` turns the outcome into an
     answer.
     """
 
-    message: CommandMessage[Command]
+    messages: Sequence[CommandMessage[Command]]
     scope: str
     key: str
     request_hash: bytes
     to_answer: Callable[[Outcome], Answer]
     in_transaction: Callable[[Connection], Awaitable[None]] | None = None
     answered: asyncio.Future[Answer] = field(default_factory=asyncio.Future)
+    is_taken: bool = False
+
+    @property
+    def cause(self) -> Cause:
+        """The cause that all its commands share."""
+        return self.messages[0].cause
 
     @property
     def scoped_key(self) -> ScopedKey:
@@ -73,7 +91,8 @@ class CommandQueue[Command, State]:
         self._pool = pool
         self._append = append
         self._on_append = on_append
-        self._waiting: asyncio.Queue[PendingCommand[Command]] = asyncio.Queue(WAITING_MAX)
+        self._waiting: asyncio.Queue[PendingCommand[Command]] = asyncio.Queue()
+        self._commands_waiting = 0
         self._failed_at: float | None = None
         self._why = ""
 
@@ -84,22 +103,33 @@ class CommandQueue[Command, State]:
         return f"the ledger accepts no commands: {self._why}"
 
     async def submit(self, pending: PendingCommand[Command]) -> Answer:
-        """Return the answer, committed. Raises `LedgerUnavailable` or `KeyReused`."""
+        """Return the answer, committed. Raises `TooBusy`, `LedgerUnavailable` or `KeyReused`."""
+        if self._commands_waiting + len(pending.messages) > WAITING_MAX:
+            raise TooBusy
+        self._commands_waiting += len(pending.messages)
+        self._waiting.put_nowait(pending)
         try:
-            self._waiting.put_nowait(pending)
             async with asyncio.timeout(DEADLINE_SECONDS):
                 return await pending.answered
-        except (asyncio.QueueFull, TimeoutError):
-            raise LedgerUnavailable from None
+        except TimeoutError:
+            # whatever still waits in the queue is dropped, so it is certain that nothing was recorded
+            raise LedgerUnavailable if pending.is_taken or self.problem() else TooBusy from None
 
     async def run(self) -> None:
         """Serve commands until cancelled."""
         while True:
-            batch = [await self._waiting.get()]
-            while len(batch) < BATCH_MAX and not self._waiting.empty():
-                batch.append(self._waiting.get_nowait())
-            # a client that gave up must not cause an effect that it never learns of
-            await self._serve([pending for pending in batch if not pending.answered.done()])
+            batch = self._taken(await self._waiting.get())
+            while sum(len(pending.messages) for pending in batch) < BATCH_MAX and not self._waiting.empty():
+                batch += self._taken(self._waiting.get_nowait())
+            await self._serve(batch)
+
+    def _taken(self, pending: PendingCommand[Command]) -> list[PendingCommand[Command]]:
+        """Return the request; nothing if its client gave up: it must not cause an effect that it never learns of."""
+        self._commands_waiting -= len(pending.messages)
+        if pending.answered.done():
+            return []
+        pending.is_taken = True
+        return [pending]
 
     async def _serve(self, batch: Sequence[PendingCommand[Command]]) -> None:
         for attempt in range(1, ATTEMPTS_MAX + 1):
@@ -120,7 +150,7 @@ class CommandQueue[Command, State]:
         if len(batch) == 1 and isinstance(error, StaleRead):
             return _fail(batch, error)
         if len(batch) == 1:
-            cause = batch[0].message.cause
+            cause = batch[0].cause
             extra = {"correlation_id": cause.correlation_id, "trace_id": trace_id_of(cause.traceparent)}
             logger.error("command queue: unexpected", exc_info=error, extra=extra)
             return _fail(batch, error)
@@ -132,15 +162,17 @@ class CommandQueue[Command, State]:
         async with transaction(self._pool) as connection:
             answers = await stored_answers(connection, [pending.scoped_key for pending in batch])
             fresh = _first_of_each_key([pending for pending in batch if pending.scoped_key not in answers])
-            decided = await self._handler.decide(connection, [pending.message for pending in fresh])
-            for pending, outcome in zip(fresh, decided.outcomes, strict=True):
+            decided = await self._handler.decide(connection, [each for pending in fresh for each in pending.messages])
+            outcomes = iter(decided.outcomes)
+            for pending in fresh:
+                outcome = _one_outcome([next(outcomes) for _ in pending.messages])
                 if pending.in_transaction and not outcome.refused:
                     await pending.in_transaction(connection)
                 answers[pending.scoped_key] = StoredAnswer(pending.request_hash, pending.to_answer(outcome))
             # two workers may get the same key: the loser of this insert decides again and finds the answer
             await store_answers(
                 connection,
-                [(each.scoped_key, answers[each.scoped_key], each.message.cause.recorded_at) for each in fresh],
+                [(each.scoped_key, answers[each.scoped_key], each.cause.recorded_at) for each in fresh],
             )
             await self._append(connection, decided.events)
         self._failed_at = None
@@ -148,6 +180,16 @@ class CommandQueue[Command, State]:
             self._on_append()
         for pending in batch:
             _resolve(pending, answers[pending.scoped_key])
+
+
+def _one_outcome(outcomes: Sequence[Outcome]) -> Outcome:
+    """Return the outcome of a request: its refusal, or all its events. Raises `PartlyRefused`."""
+    refused = [outcome for outcome in outcomes if outcome.refused]
+    if not refused:
+        return Outcome([event for outcome in outcomes for event in outcome.events])
+    if len(refused) < len(outcomes):
+        raise PartlyRefused
+    return refused[0]
 
 
 def _first_of_each_key[Command](batch: Sequence[PendingCommand[Command]]) -> list[PendingCommand[Command]]:

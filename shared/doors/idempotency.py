@@ -54,7 +54,8 @@ IdempotencyKey = Annotated[str | None, Depends(sent_key)]
 def request_hash(request: Request, body: BaseModel | None) -> bytes:
     """Return a hash that tells apart different requests under the same idempotency key."""
     payload = body.model_dump_json() if body else ""
-    return hash_of(f"{request.method} {request.url.path}\n{payload}")
+    query = f"?{request.url.query}" if request.url.query else ""
+    return hash_of(f"{request.method} {request.url.path}{query}\n{payload}")
 
 
 async def stored_answers(connection: Connection, keys: Sequence[ScopedKey]) -> dict[ScopedKey, StoredAnswer]:

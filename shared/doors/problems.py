@@ -8,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from shared.doors.command_queue import LedgerUnavailable
+from shared.doors.command_queue import LedgerUnavailable, TooBusy
 from shared.doors.idempotency import KeyReused
 from shared.ledger.clock import ClockRefused
 from shared.ledger.database import UNAVAILABLE
@@ -55,6 +55,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(KeyReused, _key_reused)
     app.add_exception_handler(ClockRefused, _clock_refused)
+    app.add_exception_handler(TooBusy, _too_busy)
     for unavailable in (LedgerUnavailable, *UNAVAILABLE):
         app.add_exception_handler(unavailable, _unavailable)
 
@@ -87,6 +88,15 @@ async def _key_reused(_: Request, __: Any) -> JSONResponse:
 
 async def _clock_refused(_: Request, error: Any) -> JSONResponse:
     return problem_response(409, error.code, error.detail)
+
+
+async def _too_busy(_: Request, __: Any) -> JSONResponse:
+    return problem_response(
+        503,
+        "too_busy",
+        "too many requests are waiting, so nothing was recorded; repeat the request later",
+        headers={"Retry-After": "1"},
+    )
 
 
 async def _unavailable(_: Request, __: Any) -> JSONResponse:

@@ -34,6 +34,12 @@ REQUESTS = (
         what_to_do="Read it again, and repeat the request if it is still needed.",
     ),
     ExplainedProblem(
+        word="sealed_for_another_key",
+        meaning="The codes were issued to another credential, and only that credential can read them again.",
+        what_to_do="Use that credential, or block the codes that the problem names and issue new ones.",
+        rules=("R-09", "R-112", "R-140"),
+    ),
+    ExplainedProblem(
         word="idempotency_key_reused",
         meaning="The Idempotency-Key has already been used for another request.",
         what_to_do="Use a new key for a new request.",
@@ -203,6 +209,12 @@ SERVICE = (
         meaning="The service's database does not respond, and the request may or may not have been carried out.",
         what_to_do="Repeat the request with the same Idempotency-Key: it is done at most once.",
         rules=("R-09", "R-120"),
+    ),
+    ExplainedProblem(
+        word="too_busy",
+        meaning="More requests are waiting than the service accepts, and nothing was recorded.",
+        what_to_do="Wait as long as Retry-After says, then repeat the request.",
+        rules=("R-120", "R-140"),
     ),
     ExplainedProblem(
         word="not_ready",

@@ -1,5 +1,6 @@
 """The activation service's HTTP API on a real ledger: what requests cause, and for whom a code exists."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -17,6 +18,7 @@ from shared.ledger.database import Pool, transaction
 from shared.ledger.events import append
 from shared.ledger.identity import new_id
 from shared.ledger.outbox import Cause
+from shared.rules.codes import read_code
 from tests.at_the_door import OPERATOR, OPERATOR_KEY_HASH, Client, Headers, nothing, served, told
 
 PAID = {"product": "antivirus", "term": "P1Y"}
@@ -129,6 +131,86 @@ async def test_a_guessed_code_that_was_never_issued_exists_for_nobody(door: Clie
     for credential in (OPERATOR, await a_vendor(door, "default")):
         assert told(404, await door.get(f"/v1/codes/{guess}", headers=credential))["code"] == "unknown_code"
     assert [event["type"] for event in await events(door, guess)] == ["CodeRejected"] * 2
+
+
+# --- many codes at once ------------------------------------------------------------------------
+
+
+async def codes_in(pool: Pool) -> int:
+    """Return how many codes the ledger says were issued."""
+    count: int = await pool.fetchval("select count(*) from event where type = 'CodeIssued'")
+    return count
+
+
+async def test_a_key_stands_for_the_number_of_codes_too(door: Client, activation_pool: Pool) -> None:
+    """R-09, R-140: a reused key issues nothing."""
+    keyed = {**OPERATOR, "Idempotency-Key": "order-1"}
+    first = told(201, await door.post("/v1/codes", json={**PAID, "count": 2}, headers=keyed))
+    for other in ({**PAID, "count": 5}, {**PAID, "count": 2, "seats": 2}, {**PAID, "count": 1}):
+        response = await door.post("/v1/codes", json=other, headers=keyed)
+        assert told(422, response)["code"] == "idempotency_key_reused"
+    assert (len(first["codes"]), await codes_in(activation_pool)) == (2, 2)
+
+
+async def test_codes_of_a_lost_answer_are_told_again(door: Client, activation_pool: Pool) -> None:
+    """R-09, R-140: whoever repeats the request gets the same codes, and gets no more of them."""
+    keyed = {**OPERATOR, "Idempotency-Key": "order-1"}
+    answers = [await door.post("/v1/codes", json={**PAID, "count": 3}, headers=keyed) for _ in range(2)]
+    assert [told(201, answer) for answer in answers] == [answers[0].json()] * 2
+    assert ["idempotent-replay" in answer.headers for answer in answers] == [False, True]
+    assert await codes_in(activation_pool) == 3
+
+
+async def test_two_requests_at_once_under_one_key_get_the_same_codes(door: Client, activation_pool: Pool) -> None:
+    """R-09, R-140: each code belongs to its reference, whichever request was decided."""
+    keyed = {**OPERATOR, "Idempotency-Key": "order-1"}
+    requests = [door.post("/v1/codes", json={**PAID, "count": 2}, headers=keyed) for _ in range(6)]
+    answers = [told(201, answer) for answer in await asyncio.gather(*requests)]
+    assert answers == [answers[0]] * 6
+    assert all(read_code(code["code"]).ref == code["code_ref"] for code in answers[0]["codes"])
+    assert await codes_in(activation_pool) == 2
+
+
+async def test_codes_are_told_again_only_to_the_credential_that_issued_them(door: Client) -> None:
+    """R-112, R-140: not even to another key of the same vendor, which learns what was issued."""
+    one, other = [{**await a_vendor(door, "acme"), "Idempotency-Key": "1"} for _ in range(2)]
+    issued_code = await issued(door, one)
+    response = await door.post("/v1/codes", json=PAID, headers=other)
+    assert told(409, response)["code"] == "sealed_for_another_key"
+    assert response.json()["codes"] == [{name: issued_code[name] for name in ("code_ref", "last_group")}]
+
+
+async def test_no_table_keeps_a_whole_code(door: Client, activation_pool: Pool) -> None:
+    """R-112, R-140: with or without an Idempotency-Key."""
+    codes = [await issued(door, headers) for headers in (OPERATOR, {**OPERATOR, "Idempotency-Key": "order-1"})]
+    kept = "".join([await everything_in(activation_pool, table) for table in await tables(activation_pool)])
+    assert all(code["code_ref"] in kept for code in codes)
+    for code in codes:
+        for written in (code["code"], code["code"].replace("-", "")):
+            assert written not in kept
+            assert written.encode().hex() not in kept
+
+
+async def tables(pool: Pool) -> list[str]:
+    """Return the names of all tables of the service."""
+    return [
+        row["name"] for row in await pool.fetch("select tablename as name from pg_tables where schemaname = 'public'")
+    ]
+
+
+async def everything_in(pool: Pool, table: str) -> str:
+    """Return all rows of a table as text, bytes in hexadecimal."""
+    return "".join(row["kept"] for row in await pool.fetch(f"select t::text as kept from {table} t"))
+
+
+async def test_too_many_codes_at_once_are_turned_away_before_any_is_issued(door: Client, activation_pool: Pool) -> None:
+    """R-140: every code that was issued was shown, and who was turned away was told so and can try again."""
+    requests = [door.post("/v1/codes", json={**PAID, "count": 1_000}, headers=OPERATOR) for _ in range(8)]
+    answers = await asyncio.gather(*requests)
+    shown = [code["code"] for answer in answers if answer.status_code == 201 for code in answer.json()["codes"]]
+    turned_away = [answer for answer in answers if answer.status_code != 201]
+    assert {(told(503, answer)["code"], answer.headers["retry-after"]) for answer in turned_away} <= {("too_busy", "1")}
+    assert await codes_in(activation_pool) == len(set(shown)) == 1_000 * (8 - len(turned_away)) > 0
 
 
 # --- purchases -------------------------------------------------------------------------------

@@ -265,7 +265,7 @@ class AnswersBeforeTheCommit(CommandQueue[Command, Device]):
     @override
     async def _decide(self, batch: Sequence[PendingCommand[Command]]) -> None:
         async with transaction(self._pool) as connection:
-            decided = await self._handler.decide(connection, [pending.message for pending in batch])
+            decided = await self._handler.decide(connection, [pending.messages[0] for pending in batch])
             for pending, outcome in zip(batch, decided.outcomes, strict=True):
                 pending.answered.set_result(pending.to_answer(outcome))
             await append(connection, decided.events)
@@ -283,12 +283,14 @@ async def test_an_answer_before_the_commit_is_found(scene: Scene) -> None:
         serving = asyncio.create_task(queue.run())
         now = machine_now().replace(year=2090)
         pending: PendingCommand[Command] = PendingCommand(
-            message=CommandMessage(
-                AddCode(
-                    device_id=device_id, code_ref=code.ref, last_group=code.last_group, at=now, request_id=new_id()
-                ),
-                Cause(at=now, recorded_at=now, correlation_id=new_id()),
-            ),
+            messages=[
+                CommandMessage(
+                    AddCode(
+                        device_id=device_id, code_ref=code.ref, last_group=code.last_group, at=now, request_id=new_id()
+                    ),
+                    Cause(at=now, recorded_at=now, correlation_id=new_id()),
+                )
+            ],
             scope="test",
             key="test",
             request_hash=b"",

@@ -156,6 +156,9 @@ CHAPTERS: Mapping[str, Mapping[str, str]] = {
         "R-127": "History is never given up, and its hash chain never breaks.",
         "R-128": "The event topics are never compacted.",
     },
+    "M. The doors": {
+        "R-140": "An issue of many codes is one decision: all or none, and none that nobody could read.",
+    },
 }
 
 RULES: Mapping[str, str] = {number: rule for chapter in CHAPTERS.values() for number, rule in chapter.items()}

@@ -1,8 +1,9 @@
 """HTTP in: codes are issued. The only route that ever returns a full code."""
 
-import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
@@ -10,8 +11,10 @@ from fastapi.responses import JSONResponse
 from pydantic import AfterValidator, Field
 
 from services.activation.api.doors import Doors, scope_of, vendor_of
+from services.activation.api.sealed_codes import SealedForAnother, answer_key, open_codes, seal_codes
 from services.activation.decider import IssueCode
 from shared.doors.answers import problem_for, respond, submit_command
+from shared.doors.credentials import Bearer
 from shared.doors.fields import Body, Moment
 from shared.doors.idempotency import Answer, IdempotencyKey, request_hash
 from shared.doors.problems import Problem
@@ -19,6 +22,7 @@ from shared.keys.crypto_shredding import TooLong
 from shared.ledger.code_generator import new_code
 from shared.ledger.database import Connection
 from shared.messages import CodeKind, Edition, Feature, Product, ProductVersion, Region, Sealed, Term, Vendor
+from shared.rules.codes import Code
 
 CODES_MAX = 1_000
 CREATED = 201
@@ -70,16 +74,32 @@ def add_issuing(router: APIRouter, doors: Doors) -> None:
     """Add the route."""
 
     @router.post("/codes", status_code=201, tags=["codes"])
-    async def issue(request: Request, body: Issue, key: IdempotencyKey) -> JSONResponse:
-        """Issue codes. The full codes are returned once: a repeated request gets only their references."""
+    async def issue(request: Request, body: Issue, key: IdempotencyKey, credential: Bearer) -> JSONResponse:
+        """Issue codes: all of them or none. Only their issuer reads them again, with the same Idempotency-Key.
+
+        Without an Idempotency-Key, the codes of an answer that is lost on its way can never be read.
+        """
+        codes, secret = [new_code() for _ in range(body.count)], answer_key(credential, key)
         vendor = _vendor(request, body)
-        terms = body.model_dump(exclude={"count", "customer", "vendor"}) | {"vendor": vendor}
-        terms["sealed_customer"] = await _sealed(doors, vendor, body.customer)
-        numbers = range(body.count)
-        issued = await asyncio.gather(*(_issue_one(doors, request, body, terms, key, number) for number in numbers))
-        if refused := next((answer for answer in issued if answer.status != CREATED), None):
-            return respond(refused)  # the terms are the same for all
-        return JSONResponse({"codes": [answer.body for answer in issued]}, CREATED)
+        commands = _commands(body, codes, vendor, await _sealed(doors, vendor, body.customer), doors.clock.now())
+
+        async def remember_customer(connection: Connection) -> None:
+            if body.customer:
+                await connection.execute(REMEMBER, vendor, body.customer.subject, [code.ref for code in codes])
+
+        answer = await submit_command(
+            doors.queue,
+            *commands,
+            now=commands[0].at,
+            scope=scope_of(request),
+            key=key,
+            request_hash=request_hash(request, body),
+            to_answer=lambda outcome: (
+                problem_for(outcome.refused) if outcome.refused else Answer(CREATED, _stored(codes, secret))
+            ),
+            in_transaction=remember_customer,
+        )
+        return respond(answer if answer.status != CREATED else _readable(answer, secret))
 
 
 def subject_of(vendor: Vendor, subject: str) -> str:
@@ -104,33 +124,29 @@ async def _sealed(doors: Doors, vendor: Vendor, customer: Customer | None) -> Se
         raise Problem(422, "invalid_fields", f"customer: {error}") from None
 
 
-async def _issue_one(
-    doors: Doors, request: Request, body: Issue, terms: Mapping[str, Any], key: str | None, number: int
-) -> Answer:
-    code, now = new_code(), doors.clock.now()
-    command = IssueCode(code_ref=code.ref, last_group=code.last_group, at=now, **terms)
-
-    async def remember_customer(connection: Connection) -> None:
-        if body.customer:
-            await connection.execute(REMEMBER, command.vendor, body.customer.subject, command.code_ref)
-
-    answer = await submit_command(
-        doors.queue,
-        command,
-        now=now,
-        scope=scope_of(request),
-        key=f"{key}/{number}" if key else None,
-        request_hash=request_hash(request, body),
-        to_answer=lambda outcome: (
-            problem_for(outcome.refused)
-            if outcome.refused
-            else Answer(CREATED, {"code_ref": code.ref, "last_group": code.last_group})
-        ),
-        in_transaction=remember_customer,
-    )
-    if answer.repeated or answer.status != CREATED:
-        return answer
-    return Answer(CREATED, {**answer.body, "code": code.reveal()})
+def _commands(
+    body: Issue, codes: Sequence[Code], vendor: Vendor, sealed_customer: Sealed | None, now: datetime
+) -> list[IssueCode]:
+    terms = body.model_dump(exclude={"count", "customer", "vendor"})
+    terms |= {"vendor": vendor, "sealed_customer": sealed_customer, "at": now}
+    return [IssueCode(code_ref=code.ref, last_group=code.last_group, **terms) for code in codes]
 
 
-REMEMBER = "insert into code_customer (vendor, subject, code_ref) values ($1, $2, $3)"
+def _stored(codes: Sequence[Code], secret: bytes) -> dict[str, Any]:
+    """Return the answer in the form that is stored: no whole code in clear."""
+    shown = [{"code_ref": code.ref, "last_group": code.last_group} for code in codes]
+    return {"codes": shown, "sealed": seal_codes(codes, secret)}
+
+
+def _readable(answer: Answer, secret: bytes) -> Answer:
+    """Return the answer with the whole codes. A request may get the answer of another one with the same key."""
+    shown = answer.body["codes"]
+    try:
+        codes = open_codes(answer.body["sealed"], secret)
+    except SealedForAnother:
+        raise Problem(409, "sealed_for_another_key", "another credential issued these codes", codes=shown) from None
+    readable = [{**each, "code": code} for each, code in zip(shown, codes, strict=True)]
+    return replace(answer, body={"codes": readable})
+
+
+REMEMBER = "insert into code_customer (vendor, subject, code_ref) select $1, $2, unnest($3::text[])"

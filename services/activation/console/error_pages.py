@@ -12,7 +12,7 @@ from services.activation.console.console import PAGES, Console
 from services.activation.console.event_sentences import detail_sentence
 from services.activation.console.login import login_page, safe_path
 from services.activation.console.sessions import NotLoggedIn
-from shared.doors.command_queue import LedgerUnavailable
+from shared.doors.command_queue import LedgerUnavailable, TooBusy
 from shared.doors.idempotency import KeyReused
 from shared.doors.problems import Problem
 from shared.ledger.database import UNAVAILABLE
@@ -86,7 +86,7 @@ def _page_for(error: Exception) -> ErrorPage:  # noqa: PLR0911 - one line per fa
             return ErrorPage(
                 error.status, "This cannot be shown", detail_sentence(error.detail), "Go back and change your request."
             )
-        case LedgerUnavailable():
+        case LedgerUnavailable() | TooBusy():
             return NO_ANSWER
         case _ if isinstance(error, UNAVAILABLE):
             return NO_ANSWER

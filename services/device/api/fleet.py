@@ -12,7 +12,8 @@ from pydantic import Field
 from services.device.api.commands import TypedCode
 from services.device.api.doors import Doors, typed_code
 from services.device.decider import AddCode
-from shared.doors.command_queue import LedgerUnavailable
+from shared.doors.answers import problem_answer
+from shared.doors.command_queue import LedgerUnavailable, TooBusy
 from shared.doors.credentials import operator_check
 from shared.doors.fields import Body
 from shared.doors.idempotency import Answer, IdempotencyKey, KeyReused, request_hash
@@ -27,8 +28,10 @@ BODY_BYTES_MAX = 1_000_000
 """Room for `DEVICES_MAX` ids of the maximum length."""
 AT_ONCE_MAX = 400
 """How many commands are submitted at a time: one batch being committed, the next one gathering."""
-RESULTS = {202: "accepted", 404: "unknown_device"}
+RESULTS = {202: "accepted", 404: "unknown_device", 503: "not_taken"}
 """By the status of a device's answer. Every other status is a refusal with its reason."""
+AWAY = problem_answer(503, "ledger_unavailable", "the ledger did not confirm the command")
+BUSY = problem_answer(503, "too_busy", "too many requests are waiting")
 
 
 class FleetCode(Body):
@@ -85,10 +88,11 @@ async def _submit_all(
     doors: Doors, request_id: UUID, code: Code, wanted: FleetCodeByReference
 ) -> Mapping[DeviceId, tuple[str, str | None]]:
     """Return the result and the reason of each device, in the order of the request."""
-    waiting, answers = iter(wanted.device_ids), dict[DeviceId, Answer | None]()
+    waiting, answers = iter(wanted.device_ids), dict[DeviceId, Answer]()
     workers = (_submit_next(doors, request_id, code, wanted, waiting, answers) for _ in range(AT_ONCE_MAX))
     await asyncio.gather(*workers)
-    return {device_id: _result(answers.get(device_id)) for device_id in wanted.device_ids}
+    untried = BUSY if BUSY in answers.values() else AWAY
+    return {device_id: _result(answers.get(device_id, untried)) for device_id in wanted.device_ids}
 
 
 async def _submit_next(
@@ -97,9 +101,9 @@ async def _submit_next(
     code: Code,
     wanted: FleetCodeByReference,
     waiting: Iterator[DeviceId],
-    answers: dict[DeviceId, Answer | None],
+    answers: dict[DeviceId, Answer],
 ) -> None:
-    """Submit one device's command after the other, until none is left or the ledger is unavailable."""
+    """Submit one device's command after the other, until none is left or the service takes no more."""
     for device_id in waiting:
         command_id = command_id_of(request_id, device_id)
         command = AddCode(
@@ -112,7 +116,8 @@ async def _submit_next(
         )
         try:
             answers[device_id] = await doors.submit(command, key=f"fleet/{command_id}", request_hash=command_id.bytes)
-        except LedgerUnavailable:
+        except (LedgerUnavailable, TooBusy) as error:
+            answers[device_id] = BUSY if isinstance(error, TooBusy) else AWAY
             return
 
 
@@ -121,9 +126,7 @@ def command_id_of(request_id: UUID, device_id: DeviceId) -> UUID:
     return uuid5(request_id, device_id)
 
 
-def _result(answer: Answer | None) -> tuple[str, str | None]:
-    if answer is None:
-        return "not_taken", "ledger_unavailable"
+def _result(answer: Answer) -> tuple[str, str | None]:
     result = RESULTS.get(answer.status, "refused")
     return result, answer.body.get("code")
 

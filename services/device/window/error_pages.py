@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from services.device.window.links import NotOpened
 from services.device.window.sentences import ErrorPage, error_page, not_opened_page
 from services.device.window.window import window_path
-from shared.doors.command_queue import LedgerUnavailable
+from shared.doors.command_queue import LedgerUnavailable, TooBusy
 from shared.doors.problems import Problem
 from shared.ledger.database import UNAVAILABLE
 from shared.pages import NotOurForm, Renderer
@@ -43,7 +43,7 @@ def _page_for(error: Exception) -> ErrorPage:  # noqa: PLR0911 - one line per fa
             return error_page("no_key")
         case Problem(status=404):
             return error_page("nothing_here")
-        case LedgerUnavailable():
+        case LedgerUnavailable() | TooBusy():
             return error_page("away")
         case _ if isinstance(error, UNAVAILABLE):
             return error_page("away")

@@ -14,7 +14,15 @@ import asyncpg
 import pytest
 
 from shared.doors import command_queue
-from shared.doors.command_queue import BATCH_MAX, WAITING_MAX, CommandQueue, LedgerUnavailable, PendingCommand
+from shared.doors.command_queue import (
+    BATCH_MAX,
+    WAITING_MAX,
+    CommandQueue,
+    LedgerUnavailable,
+    PartlyRefused,
+    PendingCommand,
+    TooBusy,
+)
 from shared.doors.idempotency import Answer, KeyReused
 from shared.ledger.command_handler import CommandHandler, CommandMessage, Outcome, Stored
 from shared.ledger.database import Connection, Pool
@@ -88,13 +96,20 @@ def pending(
     in_transaction: Callable[[Connection], Awaitable[None]] | None = None,
 ) -> PendingCommand[Count]:
     return PendingCommand(
-        message=CommandMessage(Count(stream, limit), cause()),
+        messages=[CommandMessage(Count(stream, limit), cause())],
         scope=scope,
         key=key,
         request_hash=hashlib.sha256(body.encode()).digest(),
         to_answer=to_answer,
         in_transaction=in_transaction,
     )
+
+
+def pending_together(key: str, streams: Sequence[str]) -> PendingCommand[Count]:
+    """Return one request that counts in each of `streams`."""
+    request = pending(key)
+    request.messages = [CommandMessage(Count(stream), cause()) for stream in streams]
+    return request
 
 
 @asynccontextmanager
@@ -246,12 +261,56 @@ async def test_a_command_is_turned_away_at_once_if_too_many_wait(device_pool: Po
     closed = CommandQueue(HANDLER, pool=device_pool, on_append=lambda: None)
     waiting = [asyncio.create_task(closed.submit(pending(str(number)))) for number in range(WAITING_MAX)]
     await asyncio.sleep(0)
-    with pytest.raises(LedgerUnavailable):
-        await closed.submit(pending("one too many"))
+    with pytest.raises(TooBusy):
+        await asyncio.wait_for(closed.submit(pending("one too many")), 1)
     for task in waiting:
         task.cancel()
     await asyncio.wait(waiting)
     assert await effects(device_database) == 0
+
+
+async def test_a_request_counts_as_many_as_its_commands(device_pool: Pool) -> None:
+    """R-140: what does not fit is turned away whole."""
+    closed = CommandQueue(HANDLER, pool=device_pool, on_append=lambda: None)
+    many = pending_together("many", ["one"] * (WAITING_MAX - 1))
+    waiting = asyncio.create_task(closed.submit(many))
+    await asyncio.sleep(0)
+    with pytest.raises(TooBusy):
+        await asyncio.wait_for(closed.submit(pending_together("two more", ["one"] * 2)), 1)
+    assert not many.answered.done()
+    waiting.cancel()
+    await asyncio.wait([waiting])
+
+
+async def test_a_request_of_many_commands_is_one_transaction(
+    queue: CommandQueue[Count, int], device_database: Database
+) -> None:
+    """R-140."""
+    streams = [f"s{number}" for number in range(2 * BATCH_MAX)]
+    answers = await asyncio.gather(*(queue.submit(pending_together("k", streams)) for _ in range(2)))
+    assert [answer.body for answer in answers] == [{"events": len(streams)}] * 2
+    assert await transactions(device_database) == 1
+    assert [await effects(device_database, stream) for stream in (streams[0], streams[-1])] == [1, 1]
+
+
+async def test_a_request_is_recorded_whole_or_not_at_all(
+    queue: CommandQueue[Count, int], device_database: Database
+) -> None:
+    """R-140: if one of its commands is refused and another is not, neither is recorded."""
+    request = pending_together("k", ["one", "two"])
+    request.messages = [request.messages[0], CommandMessage(Count("two", limit=0), cause())]
+    with pytest.raises(PartlyRefused):
+        await queue.submit(request)
+    assert await effects(device_database, "one") == 0
+
+
+async def test_who_waits_too_long_is_told_that_nothing_was_recorded(
+    device_pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command_queue, "DEADLINE_SECONDS", 0.01)
+    closed = CommandQueue(HANDLER, pool=device_pool, on_append=lambda: None)
+    with pytest.raises(TooBusy):
+        await closed.submit(pending("k"))
 
 
 async def test_a_command_that_fails_does_not_fail_the_others_of_its_batch(
