@@ -84,6 +84,7 @@ PURE = {
     "shared.rules.codes",
     "shared.rules.decider",
     "shared.rules.checks",
+    "shared.calendar",
     "shared.messages",
     "shared.rules.policy",
     "shared.rules.term",

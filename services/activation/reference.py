@@ -48,6 +48,7 @@ CODES: Routes = {
         answer={"codes": [{"code_ref": CODE, "last_group": GROUP, "code": "7H3KP-M2W9D-QXR4T-7QX2M"}]},
         problems={
             403: ("not_your_vendor",),
+            422: ("date_out_of_range",),
             409: ("not_a_subscription", "sealed_for_another_key"),
             503: ("ledger_unavailable", "too_busy"),
         },

@@ -84,7 +84,8 @@ def problem_for_reason(reason: Reason, **more: Any) -> Answer:
 def problem_for(refused: Refused) -> Answer:
     """Return the answer to a refusal that no stream records: an unknown subject, or a failed precondition."""
     status = REFUSED_STATUS.get(refused.code, 404)
-    return problem_answer(status, refused.code, refused.detail)
+    fields = {"fields": [{"field": refused.field, "problem": refused.code}]} if refused.field else {}
+    return problem_answer(status, refused.code, refused.detail, **fields)
 
 
 def event_names(outcome: Outcome) -> list[str]:

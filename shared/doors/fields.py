@@ -1,27 +1,18 @@
-"""Building blocks of requests and answers: bodies, times, pages."""
+"""Building blocks of requests and answers: bodies and pages."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import Depends, Query
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict
 
 
 class Body(BaseModel):
-    """A request's JSON body: unknown fields are errors."""
+    """A request's JSON body: unknown fields are errors, and so is a value of another type (R-134).
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    JSON has only lists, so a field that is a tuple says `strict=False`; its values are checked strictly all the same.
+    """
 
-
-def _in_calendar(moment: datetime) -> datetime:
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("this time is beyond the calendar") from None
-
-
-Moment = Annotated[AwareDatetime, AfterValidator(_in_calendar)]
-"""A time within the calendar, converted to UTC."""
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 EventNumber = Annotated[int, Query(ge=0, le=2**31 - 1)]

@@ -13,13 +13,12 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Query
-from pydantic import AwareDatetime
 
 from shared.doors.problems import Problem
 from shared.ledger.database import Connection
 from shared.ledger.events import RecordedEvent, from_row, stream_page
 from shared.ledger.instants import instant
-from shared.messages import Event, UnknownEvent, decode
+from shared.messages import Event, ToldMoment, UnknownEvent, decode
 
 Sense = Literal["true", "known"]
 CHUNK_EVENTS = 1_000
@@ -34,7 +33,7 @@ class AsOf:
 
 
 async def asked_as_of(
-    at: Annotated[AwareDatetime | None, Query(description="As of this time, instead of now.")] = None,
+    at: Annotated[ToldMoment | None, Query(description="As of this time, instead of now.")] = None,
     sense: Annotated[Sense, Query(description="What was true then, or what was known then.")] = "true",
 ) -> AsOf | None:
     """Return the time that the request asks about; None means now."""

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from dateutil.relativedelta import relativedelta
 from fastapi import APIRouter, Depends
-from pydantic import AwareDatetime, StringConstraints
+from pydantic import StringConstraints
 
 from shared.doors.credentials import operator_check
 from shared.doors.fields import Body
@@ -14,6 +14,7 @@ from shared.doors.problems import Problem
 from shared.ledger.clock import Clock, ClockRefused
 from shared.ledger.database import Pool, transaction
 from shared.ledger.instants import instant
+from shared.messages import ToldMoment
 
 Step = Annotated[
     str,
@@ -27,7 +28,7 @@ Step = Annotated[
 class ClockMove(Body):
     """Where to move the clock: to an instant, or by a step from now."""
 
-    set: AwareDatetime | None = None
+    set: ToldMoment | None = None
     advance: Step | None = None
 
 

@@ -4,7 +4,7 @@ Writes and reads the headers. No topic, service or rule may come in here.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -202,7 +202,10 @@ def _moment(name: str, text: str) -> datetime:
         raise UnreadableEnvelope(f"{name} is not a time") from None
     if moment.tzinfo is None:
         raise UnreadableEnvelope(f"{name} has no time zone")
-    return moment
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise UnreadableEnvelope(f"{name} is beyond the calendar") from None
 
 
 def _id(name: str, text: str | None) -> UUID | None:

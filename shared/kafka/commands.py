@@ -79,6 +79,6 @@ def read_command[Command: BaseModel](
         body = from_json(data)  # unlike json.loads it limits nesting, and reports it as a ValueError
         if not isinstance(body, dict) or "at" in body or "request_id" in body:
             raise UnreadableEvent(f"{envelope.type_name}: body: a JSON object without at and request_id is needed")
-        return command_type.model_validate({**filled_in, **body})
+        return command_type.model_validate({**filled_in, **body}, strict=True)
     except (ValueError, RecursionError) as error:
         raise UnreadableEvent(f"{envelope.type_name}: {first_problem(error)}") from None

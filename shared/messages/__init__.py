@@ -68,6 +68,7 @@ from shared.messages.fields import (
     Vendor,
 )
 from shared.messages.forms import as_model
+from shared.messages.moments import ToldMoment
 from shared.messages.problems import FIELD, field_name, first_problem
 from shared.messages.verdicts import (
     ActivationDelayed,
@@ -169,6 +170,7 @@ __all__ = [
     "Sealed",
     "SeatReleased",
     "Term",
+    "ToldMoment",
     "Trigger",
     "UnknownEvent",
     "UnreadableEvent",

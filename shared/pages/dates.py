@@ -1,12 +1,13 @@
 """Times in the reader's language and in UTC; a script converts them to local time. Pure."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_time, get_datetime_format
 from markupsafe import Markup
 
+from shared.calendar import in_utc
 from shared.pages.texts import MaskedCode, Moment, Text
 
 HEADER_CHARACTERS_MAX = 200
@@ -27,7 +28,7 @@ class Dates:
 
     def of(self, at: datetime) -> str:
         """Return the time like `1 March 2027, 12:00 UTC`, in the reader's language."""
-        moment = at.astimezone(UTC)
+        moment = in_utc(at)
         day, time = format_date(moment, "long", self.locale), format_time(moment, "short", locale=self.locale)
         both = str(get_datetime_format("medium", locale=self.locale))
         return both.replace("'", "").replace("{0}", f"{time} UTC").replace("{1}", day)
@@ -49,7 +50,7 @@ class Dates:
 
 
 def _exact(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return in_utc(at).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _locale(accept_language: str) -> Locale:

@@ -6,9 +6,10 @@ goes on to the end. Each decider defines its own case. No rule and no I/O may co
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 
+from shared.calendar import in_utc
 from shared.messages import CHANGE_MAX, Finding, Hold, Reason
 
 
@@ -95,4 +96,4 @@ def moment(at: datetime | None) -> str:
     if at is None:
         return "a known time"
     whole = at.second == 0 and at.microsecond == 0
-    return at.astimezone(UTC).isoformat(timespec="minutes" if whole else "auto").replace("+00:00", "Z")
+    return in_utc(at).isoformat(timespec="minutes" if whole else "auto").replace("+00:00", "Z")

@@ -15,12 +15,14 @@ class Refused(Exception):
     """A refusal that no stream can record, such as that of a command about something unknown.
 
     A door answers with a problem of this `code`; a consumer parks the message with it. Every other refusal is an event.
+    `field` names the field of the request that is to blame, if one is.
     """
 
-    def __init__(self, code: str, detail: str) -> None:
+    def __init__(self, code: str, detail: str, *, field: str | None = None) -> None:
         super().__init__(detail)
         self.code = code
         self.detail = detail
+        self.field = field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

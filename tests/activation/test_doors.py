@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from shared.ledger.identity import new_id
 from shared.ledger.outbox import Cause
 from shared.rules.codes import read_code
 from tests.at_the_door import OPERATOR, OPERATOR_KEY_HASH, Client, Headers, nothing, served, told
+from tests.shared.moments import NO_MOMENTS
 
 PAID = {"product": "antivirus", "term": "P1Y"}
 NOTE = {"note": "stolen"}
@@ -108,11 +110,46 @@ async def test_only_a_subscription_renews_itself(door: Client) -> None:
         ({"customer": {"subject": "a/b"}}, "customer.subject"),
         ({"activate_by": "9999-12-31T23:59:59-23:00"}, "activate_by"),
         ({"vendor": "Big Vendor"}, "vendor"),
+        ({"seats": "3"}, "seats"),
+        ({"seats": 3.0}, "seats"),
+        ({"count": True}, "count"),
+        ({"auto_renews": "yes"}, "auto_renews"),
+        ({"auto_renews": 0}, "auto_renews"),
+        ({"features": [1]}, "features.0"),
+        ({"customer": {"subject": 7}}, "customer.subject"),
+        *(({"activate_by": moment}, "activate_by") for moment in NO_MOMENTS),
+        ({"activate_by": "2020-01-01T00:00:00Z"}, "activate_by"),
     ],
 )
 async def test_terms_that_cannot_be_are_named(body: dict[str, Any], field: str, door: Client) -> None:
+    """R-134."""
     problem = told(422, await door.post("/v1/codes", json={**PAID, **body}, headers=OPERATOR))
     assert [wrong["field"] for wrong in problem["fields"]] == [field]
+
+
+async def test_a_time_to_activate_that_is_over_by_now_does_not_hide_what_was_issued(door: Client) -> None:
+    """R-09, R-134: the repeated request gets its answer, however late it is."""
+    keyed = {**OPERATOR, "Idempotency-Key": "order-1"}
+    soon = (Clock(sandbox=True).now() + timedelta(seconds=1)).isoformat()
+    first = await issued(door, keyed, activate_by=soon)
+    await asyncio.sleep(1.1)
+    assert await issued(door, keyed, activate_by=soon) == first
+    refused = await door.post("/v1/codes", json={**PAID, "activate_by": soon}, headers=OPERATOR)
+    assert told(422, refused)["code"] == "date_out_of_range"
+
+
+@pytest.mark.parametrize("moment", NO_MOMENTS)
+async def test_a_time_of_another_form_or_beyond_utc_is_refused(moment: Any, door: Client) -> None:
+    """R-134: in a body and in a query."""
+    code_ref = (await issued(door))["code_ref"]
+    body = {"code_ref": code_ref, "order_id": "1", "purchased_at": moment}
+    answers = [
+        (await door.post("/v1/purchases", json=body, headers=OPERATOR), "purchased_at"),
+        (await door.get(f"/v1/codes/{code_ref}", params={"at": moment}, headers=OPERATOR), "at"),
+        (await door.get("/v1/forecast", params={"until": moment}, headers=OPERATOR), "until"),
+    ]
+    for answer, field in answers:
+        assert [wrong["field"] for wrong in told(422, answer)["fields"]] == [field]
 
 
 async def test_a_guessed_code_that_was_never_issued_exists_for_nobody(door: Client, activation_pool: Pool) -> None:

@@ -35,6 +35,7 @@ from shared.ledger.outbox import Cause
 from shared.messages import CodeVerified, LicenseActivated
 from shared.rules.codes import Code
 from tests.at_the_door import OPERATOR, OPERATOR_KEY_HASH, Client, Headers, nothing, served, told
+from tests.shared.moments import NO_MOMENTS
 
 ANTIVIRUS = {"product": "antivirus", "region": "DE"}
 ENROLLMENTS_PER_MINUTE = 20
@@ -363,6 +364,24 @@ async def test_check_now_returns_a_statement_that_is_signed_and_bound_to_the_req
     assert statement == {name: value for name, value in answer.items() if name != "statement"}
 
 
+@pytest.mark.parametrize("moment", NO_MOMENTS)
+async def test_a_device_time_of_another_form_or_beyond_utc_is_refused(moment: Any, stand: Stand) -> None:
+    """R-134: nothing is recorded."""
+    owner = await enrolled(stand)
+    problem = told(422, await contact(stand, owner, sequence=1, device_time=moment))
+    assert [wrong["field"] for wrong in problem["fields"]] == ["device_time"]
+    assert [event["type"] for event in await stand.events(owner.device_id)] == ["DeviceEnrolled"]
+
+
+async def test_a_sequence_is_a_number(stand: Stand) -> None:
+    """R-134."""
+    owner = await enrolled(stand)
+    for sequence in ("1", 1.0, True):
+        body = {"sequence": sequence, "nonce": NONCE}
+        problem = told(422, await stand.http.post(f"{owner.path}/contact", json=body, headers=owner.headers))
+        assert [wrong["field"] for wrong in problem["fields"]] == ["sequence"]
+
+
 async def test_a_sequence_that_does_not_increase_is_suspected_once_and_nothing_else_is_recorded(stand: Stand) -> None:
     """R-88."""
     owner = await enrolled(stand)
@@ -425,7 +444,7 @@ async def test_an_invalid_contact_is_refused(body: dict[str, Any], field: str, s
     assert [wrong["field"] for wrong in problem["fields"]] == [field]
 
 
-@pytest.mark.parametrize("device_time", ["0001-01-01T00:00:00+23:00", "9999-12-31T23:59:59-23:00"])
+@pytest.mark.parametrize("device_time", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
 async def test_a_device_clock_at_the_edge_of_the_calendar_is_a_clock_that_is_off(
     device_time: str, stand: Stand
 ) -> None:

@@ -4,6 +4,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from shared.doors.fields import Body
 from shared.reasons import CATALOGUE
 from shared.reference.asyncapi import Document
 from shared.reference.common_routes import COMMON_ROUTES
@@ -68,6 +69,24 @@ def test_an_example_request_has_every_required_field_and_no_unknown_one(openapi:
         reference = content["schema"].get("$ref") or content["schema"]["anyOf"][0]["$ref"]
         schema = openapi["components"]["schemas"][reference.rpartition("/")[2]]
         assert set(schema.get("required", ())) <= set(content["example"]) <= set(schema["properties"])
+
+
+def test_every_body_is_strict_and_every_time_is_told_in_one_form(openapi: Document) -> None:
+    """R-134."""
+    strict = {body.__name__ for body in _subclasses(Body) if body.model_config["strict"]}
+    bodies = [operation["requestBody"] for _, operation in operations_of(openapi) if "requestBody" in operation]
+    schemas = [body["content"]["application/json"]["schema"] for body in bodies]
+    named = {(schema.get("$ref") or schema["anyOf"][0]["$ref"]).rpartition("/")[2] for schema in schemas}
+    assert len(named) > 3
+    assert named <= strict
+    # the only other type for a time takes seconds since 1970 too
+    assert [str(file) for file in _doors() if "AwareDatetime" in file.read_text()] == []
+
+
+def _subclasses(of: type[Body]) -> Iterator[type[Body]]:
+    for one in of.__subclasses__():
+        yield one
+        yield from _subclasses(one)
 
 
 def test_every_problem_that_the_api_can_return_is_listed_at_some_route() -> None:

@@ -10,11 +10,13 @@ from services.activation.outbox import OUTBOX as ACTIVATION_OUTBOX
 from services.device.outbox import OUTBOX as DEVICE_OUTBOX
 from shared.kafka.cloudevents import read_envelope, read_position
 from shared.kafka.commands import read_command
+from shared.ledger.identity import new_id
 from shared.messages import ACTIVATION_EVENTS, DEVICE_EVENTS, decode, encode
 from shared.reference.asyncapi import SERVICE_FIELDS, Document
 from shared.reference.topics import ACTIVATION_TOPIC, DEVICE_TOPIC, EXAMPLES
 from tests.reference.served import APPLICATIONS
 from tests.shared.golden.files import VERSIONS, example_file
+from tests.shared.records import NOON
 
 TOPICS = {DEVICE_TOPIC.name: DEVICE_EVENTS, ACTIVATION_TOPIC.name: ACTIVATION_EVENTS}
 
@@ -59,7 +61,7 @@ def test_every_command_has_an_example_that_its_consumer_reads(service: str, asyn
     messages = messages_of(asyncapi, commands.topic)
     assert set(messages) == {command.__name__ for command in commands.types} == set(commands.examples)
     types = {command.__name__: command for command in commands.types}
-    given = {"at": "2026-03-01T12:00:00Z", "request_id": "0198a1b2-0000-7000-8000-000000000001"}
+    given = {"at": NOON, "request_id": new_id()}
     for name, message in messages.items():
         (example,) = message["examples"]
         envelope = read_envelope(example["headers"])

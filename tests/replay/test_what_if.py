@@ -8,28 +8,33 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import pytest
 from msgspec.structs import asdict
 
-from services.activation.decider import BlockCode, RecordPurchase, RecordRefund
+from services.activation.decider import DECIDER, BlockCode, RecordPurchase, RecordRefund
 from services.cli.names import SERVICES, ServiceName
 from services.cli.what_if import ledger_reader
 from services.cli.what_if.comparison import Executor, Question, Tally, compare_all, compare_groups, compare_policies
 from services.cli.what_if.differences import device_differences, licensed_time
+from services.cli.what_if.inputs import code_command_of, device_command_of
 from services.cli.what_if.ledger_reader import DisjointSets, Group, Ledgers, open_ledgers
 from services.cli.what_if.plan import History, entry_of, make_plan
 from services.cli.what_if.recording_policy import NAMES_ONLY, RecordingPolicy
 from services.cli.what_if.replay import Replay, ReplayedEvent
 from services.cli.what_if.workers import process_pool
+from services.device.decider import Device, RecordContact
 from shared.ledger.events import NewEvent
+from shared.messages import CodeIssued, DeviceClockObserved, LicenseRenewed
 from shared.rules.policy import POLICY, Policy
 from shared.settings.policy_file import PolicyWrong, parse_policy
 from tests.cli.running import answer, objects
 from tests.conftest import Database, Databases
 from tests.replay.kept import keep_codes, keep_devices
 from tests.replay.world import BEGIN, CODES, DAY, HOUR, World, let_anything_happen, random_world, world_ends
+from tests.shared.moments import UNTELLABLE_MOMENTS
 
 UNTIL = world_ends()
 AT_ONCE: Mapping[str, Any] = {"travel": timedelta(0), "slowness": timedelta(0)}
@@ -122,6 +127,34 @@ def test_a_replay_from_a_time_on_makes_the_rest_of_the_log(seed: int, type_name:
     for entry in asked[len(asked) // 2 :][:3]:
         for moment in (entry.recorded_at, entry.recorded_at + timedelta(seconds=25)):
             assert replayed_lives(ran(world, POLICY, moment)) == told(world.device_log, moment)
+
+
+@pytest.mark.parametrize("seconds", [-64_000_000_000, 260_000_000_000])
+def test_a_clock_beyond_the_calendar_that_an_earlier_release_recorded_is_replayed(seconds: int) -> None:
+    """R-134: it ended the comparison of a whole fleet."""
+    event = DeviceClockObserved(device_id="device-1", offset_seconds=seconds, deviates=True)
+    order = {"device_id": "device-1", "at": BEGIN, "request_id": UUID(int=1)}
+    replayed = device_command_of(event, Device(), order)
+    assert isinstance(replayed, RecordContact)
+    assert replayed.device_time is not None
+    assert (replayed.device_time < BEGIN) is (seconds < 0)
+
+
+@pytest.mark.parametrize("moment", UNTELLABLE_MOMENTS)
+def test_a_purchase_dated_beyond_utc_that_an_earlier_release_recorded_is_replayed(moment: datetime) -> None:
+    """R-134."""
+    ends: dict[str, Any] = {"previous_ends_at": BEGIN, "ends_at": BEGIN + DAY, "term": "P1D"}
+    event = LicenseRenewed(code_ref=CODES[0], order_id="1", purchased_at=moment, **ends)
+    assert isinstance(code_command_of(event, {"code_ref": CODES[0], "at": BEGIN}), RecordPurchase)
+
+
+def test_a_code_that_an_earlier_release_issued_too_late_to_activate_is_issued_again() -> None:
+    """R-134."""
+    terms: dict[str, Any] = {"product": "security", "kind": "paid", "term": "P1M", "seats": 1, "last_group": "7QX2M"}
+    event = CodeIssued(code_ref=CODES[0], activate_by=BEGIN - DAY, **terms)
+    replayed = code_command_of(event, {"code_ref": CODES[0], "at": BEGIN})
+    assert replayed is not None
+    assert [type(each) for each in DECIDER.decide(replayed, {})] == [CodeIssued]
 
 
 # --- what is told of the differences ----------------------------------------------------------------

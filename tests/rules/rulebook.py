@@ -157,6 +157,7 @@ CHAPTERS: Mapping[str, Mapping[str, str]] = {
         "R-128": "The event topics are never compacted.",
     },
     "M. The doors": {
+        "R-134": "A value from outside has the type that it should have, and a time a zone in which UTC can tell it.",
         "R-140": "An issue of many codes is one decision: all or none, and none that nobody could read.",
     },
 }

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from msgspec import to_builtins
-from pydantic import AwareDatetime
 
 from services.activation.api.doors import Doors, vendor_of
 from services.activation.decider import Code
@@ -17,7 +16,7 @@ from shared.doors.fields import PageLimit
 from shared.doors.problems import Problem
 from shared.ledger.database import Connection
 from shared.ledger.instants import instant
-from shared.messages import CodeRef, DeviceId, Vendor
+from shared.messages import CodeRef, DeviceId, ToldMoment, Vendor
 from shared.rules.policy import Policy
 
 CONTENDERS_MAX = 20_000
@@ -33,7 +32,7 @@ def add_forecast(router: APIRouter, doors: Doors) -> None:
     @router.get("/forecast", tags=["forecast"])
     async def forecast(
         request: Request,
-        until: AwareDatetime,
+        until: ToldMoment,
         limit: PageLimit,
         after: Annotated[str, Query(max_length=90, pattern=r"^(\d{1,15}\.[A-Za-z0-9._:-]{1,64})?$")] = "",
     ) -> dict[str, Any]:

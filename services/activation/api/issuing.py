@@ -15,13 +15,24 @@ from services.activation.api.sealed_codes import SealedForAnother, answer_key, o
 from services.activation.decider import IssueCode
 from shared.doors.answers import problem_for, respond, submit_command
 from shared.doors.credentials import Bearer
-from shared.doors.fields import Body, Moment
+from shared.doors.fields import Body
 from shared.doors.idempotency import Answer, IdempotencyKey, request_hash
 from shared.doors.problems import Problem
 from shared.keys.crypto_shredding import TooLong
 from shared.ledger.code_generator import new_code
 from shared.ledger.database import Connection
-from shared.messages import CodeKind, Edition, Feature, Product, ProductVersion, Region, Sealed, Term, Vendor
+from shared.messages import (
+    CodeKind,
+    Edition,
+    Feature,
+    Product,
+    ProductVersion,
+    Region,
+    Sealed,
+    Term,
+    ToldMoment,
+    Vendor,
+)
 from shared.rules.codes import Code
 
 CODES_MAX = 1_000
@@ -56,11 +67,11 @@ class Issue(Body):
     term: LicenseTerm
     kind: CodeKind = "paid"
     seats: int = Field(default=1, ge=1, le=1_000_000)
-    regions: tuple[Region, ...] = Field(default=(), max_length=300)
-    activate_by: Moment | None = None
+    regions: tuple[Region, ...] = Field(default=(), max_length=300, strict=False)
+    activate_by: ToldMoment | None = None
     vendor: Vendor | None = None
     edition: Edition = "standard"
-    features: tuple[Feature, ...] = Field(default=(), max_length=100)
+    features: tuple[Feature, ...] = Field(default=(), max_length=100, strict=False)
     version_min: ProductVersion | None = None
     version_max: ProductVersion | None = None
     grace_days: int = Field(default=0, ge=0, le=365)

@@ -9,10 +9,10 @@ from pydantic import Field
 from services.activation.api.doors import Doors
 from services.activation.api.issuing import LicenseTerm
 from services.activation.decider import CancelPurchase, RecordPurchase, RecordRefund
-from shared.doors.fields import Body, Moment
+from shared.doors.fields import Body
 from shared.doors.idempotency import IdempotencyKey
 from shared.doors.problems import Problem
-from shared.messages import CodeRef, Note, OrderId
+from shared.messages import CodeRef, Note, OrderId, ToldMoment
 
 
 class Purchase(Body):
@@ -21,7 +21,7 @@ class Purchase(Body):
     code_ref: CodeRef
     order_id: OrderId
     settled: bool = True
-    purchased_at: Moment | None = None
+    purchased_at: ToldMoment | None = None
     term: LicenseTerm | None = None
 
 

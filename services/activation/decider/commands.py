@@ -22,6 +22,7 @@ from shared.messages import (
     Region,
     Sealed,
     Term,
+    ToldMoment,
     Trigger,
     Vendor,
 )
@@ -76,7 +77,7 @@ class IssueCode(ForCode):
     term: Term
     seats: int = Field(ge=1)
     regions: tuple[Region, ...] = ()
-    activate_by: AwareDatetime | None = None
+    activate_by: ToldMoment | None = None
     vendor: Vendor = "default"
     edition: Edition = "standard"
     features: tuple[Feature, ...] = ()
@@ -93,7 +94,7 @@ class RecordPurchase(ForCode):
 
     order_id: OrderId
     settled: bool
-    purchased_at: AwareDatetime
+    purchased_at: ToldMoment
     term: Term | None = None
 
 

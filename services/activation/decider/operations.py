@@ -15,11 +15,17 @@ from shared.rules.policy import Policy
 
 
 def issue(code: Code, command: IssueCode) -> list[CodeEvent]:
-    """Issue the code, once. Raises `Refused` for a code that would renew itself without being a subscription."""
+    """Issue the code, once.
+
+    Raises `Refused` for a code that nobody could activate any more (R-134), or that would renew itself without being a
+    subscription.
+    """
     if code.code_ref is not None:
         return []
     if command.auto_renews and command.kind != "subscription":
         raise Refused("not_a_subscription", "only a subscription renews itself")
+    if command.activate_by is not None and command.activate_by <= command.at:
+        raise Refused("date_out_of_range", "activate_by is already over", field="activate_by")
     return [
         CodeIssued(
             code_ref=command.code_ref,

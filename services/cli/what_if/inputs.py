@@ -4,7 +4,7 @@ A command that changed nothing left no event and is not replayed. Fields that an
 that the rules produce the same event again.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from services.activation import decider as activation
 from services.device import decider as device
+from shared.calendar import FIRST_MOMENT, LAST_MOMENT, in_utc
 from shared.messages import (
     ActivateNow,
     ActivationRefused,
@@ -67,7 +68,7 @@ def device_command_of(  # noqa: PLR0911, PLR0912 - one line per event
         case RemovalRefused():
             return _removal(event, before, order)
         case LicenseRemoved():
-            offline = event.removed_at if event.cause == "deactivated_offline" else None
+            offline = in_utc(event.removed_at) if event.cause == "deactivated_offline" else None
             return device.RemoveLicense(removed_at=offline, **order)
         case ActivateNow():
             return device.Activate(code_ref=event.code_ref, **order)
@@ -78,7 +79,7 @@ def device_command_of(  # noqa: PLR0911, PLR0912 - one line per event
         case CloneSuspected():
             return device.RecordContact(sequence=event.received, last_sequence=event.expected - 1, **order)
         case DeviceClockObserved():
-            device_time = order["at"] + timedelta(seconds=event.offset_seconds)
+            device_time = _shifted(order["at"], event.offset_seconds)
             return device.RecordContact(sequence=0, device_time=device_time, **order)
         case _:
             return None
@@ -121,7 +122,7 @@ def code_command_of(  # noqa: PLR0911 - one line per event
     """
     match event:
         case CodeIssued():
-            return activation.IssueCode(**_copied(event, activation.IssueCode, order), **order)
+            return _issue(event, order)
         case LicenseRenewed():
             return activation.RecordPurchase(**_copied(event, activation.RecordPurchase, order), settled=True, **order)
         case PurchaseAnnounced():
@@ -159,7 +160,24 @@ def _refused_purchase(event: PurchaseRefused, order: dict[str, Any]) -> activati
             return activation.CancelPurchase(order_id=event.order_id, **order)
 
 
+def _issue(event: CodeIssued, order: dict[str, Any]) -> activation.Command:
+    issued = activation.IssueCode(**_copied(event, activation.IssueCode, order), **order)
+    if issued.activate_by is None or issued.activate_by > issued.at:
+        return issued
+    # an earlier release issued codes that were already over
+    return issued.model_copy(update={"at": _shifted(issued.activate_by, -1)})
+
+
+def _shifted(at: datetime, seconds: int) -> datetime:
+    """Return what a clock showed that differs by `seconds`; an earlier release took in any clock of years 1 to 9999."""
+    try:
+        return at + timedelta(seconds=seconds)
+    except OverflowError:
+        return FIRST_MOMENT if seconds < 0 else LAST_MOMENT
+
+
 def _copied(event: Event, command: type[BaseModel], order: dict[str, Any]) -> dict[str, Any]:
     """Return the event's fields that the command has too, except those in `order`."""
     fields = msgspec.structs.asdict(event)
-    return {name: value for name, value in fields.items() if name in command.model_fields and name not in order}
+    wanted = {name: value for name, value in fields.items() if name in command.model_fields and name not in order}
+    return {name: in_utc(value) if isinstance(value, datetime) else value for name, value in wanted.items()}

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from services.device.api.doors import Doors
 from services.device.api.representation import Representation, representation_of
@@ -18,7 +18,7 @@ from shared.doors.fields import Body
 from shared.doors.idempotency import Answer
 from shared.ledger.database import Connection
 from shared.ledger.identity import new_id
-from shared.messages import DeviceId
+from shared.messages import DeviceId, ToldMoment
 
 STATUS = "perennial-status"
 SEQUENCE_MAX = 2**53 - 1
@@ -35,7 +35,7 @@ class Contact(Body):
 
     sequence: int = Field(ge=0, le=SEQUENCE_MAX)
     nonce: Nonce
-    device_time: AwareDatetime | None = None
+    device_time: ToldMoment | None = None
 
 
 class ContactChanged(StaleRead):

@@ -38,7 +38,7 @@ class FleetCode(Body):
     """One code, added to each device as if its user had typed it."""
 
     code: TypedCode
-    device_ids: Annotated[tuple[DeviceId, ...], Field(min_length=1, max_length=DEVICES_MAX)]
+    device_ids: Annotated[tuple[DeviceId, ...], Field(min_length=1, max_length=DEVICES_MAX, strict=False)]
     replace: bool = False
 
 

@@ -12,14 +12,14 @@ from services.device.api.enrollment import public_key_of
 from services.device.decider import RemoveLicense, ReportInstallation, ReportOfflineActivation
 from shared.doors.answers import respond
 from shared.doors.credentials import Bearer
-from shared.doors.fields import Body, Moment
+from shared.doors.fields import Body
 from shared.doors.idempotency import IdempotencyKey
 from shared.doors.preconditions import ExpectedVersion
 from shared.doors.problems import Problem
 from shared.keys.signing import NotSigned
 from shared.ledger.identity import new_id
 from shared.ledger.instants import instant
-from shared.messages import CodeRef, DeviceId, Product, ProductVersion
+from shared.messages import CodeRef, DeviceId, Product, ProductVersion, ToldMoment
 
 DEACTIVATION = "perennial-deactivation"
 RECEIPT = "perennial-receipt"
@@ -37,14 +37,14 @@ class OfflineActivation(Body):
     """The device activated the code offline."""
 
     code: TypedCode
-    activated_at: Moment
+    activated_at: ToldMoment
 
 
 class OfflineActivationByReference(Body):
     """The report as it is hashed and logged: the code is replaced by its reference."""
 
     code_ref: CodeRef
-    activated_at: Moment
+    activated_at: ToldMoment
 
 
 class Proof(Body):
@@ -60,7 +60,7 @@ class Deactivation(BaseModel):
 
     device_id: DeviceId
     code_ref: CodeRef
-    removed_at: Moment
+    removed_at: ToldMoment
 
 
 def add_reports(router: APIRouter, doors: Doors) -> None:

@@ -18,6 +18,7 @@ from shared.messages import (
     PublicKey,
     Region,
     Sealed,
+    ToldMoment,
     Vendor,
 )
 
@@ -89,7 +90,7 @@ class RemoveLicense(ExternalCommand):
     """
 
     code_ref: CodeRef | None = None
-    removed_at: AwareDatetime | None = None
+    removed_at: ToldMoment | None = None
 
 
 class ReportOfflineActivation(ExternalCommand):
@@ -97,7 +98,7 @@ class ReportOfflineActivation(ExternalCommand):
 
     code_ref: CodeRef
     last_group: LastGroup
-    activated_at: AwareDatetime
+    activated_at: ToldMoment
 
 
 class RecordContact(ExternalCommand):
@@ -109,13 +110,13 @@ class RecordContact(ExternalCommand):
 
     sequence: int = Field(ge=0)
     last_sequence: int | None = None
-    device_time: AwareDatetime | None = None
+    device_time: ToldMoment | None = None
 
 
 class ReportExpiry(ExternalCommand):
     """Claim that the license that ends at `ended_at` has expired (R-33, R-34)."""
 
-    ended_at: AwareDatetime
+    ended_at: ToldMoment
 
 
 class Expire(ForDevice):

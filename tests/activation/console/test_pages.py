@@ -1,13 +1,19 @@
 """The pages of devices and codes, also while the device service is unavailable."""
 
+from datetime import datetime
+
 import httpx
+import pytest
 
 from services.activation.console.event_sentences import SENTENCES
+from services.activation.decider import RecordPurchase
 from services.activation.forecast import Current, Switchover
+from shared.ledger.clock import Clock
 from shared.messages import ACTIVATION_EVENTS, DEVICE_EVENTS, PARKING_EVENTS
 from tests.activation.console.harness import Harness
 from tests.at_the_door import OPERATOR, told
 from tests.scenarios import NOON
+from tests.shared.moments import UNTELLABLE_MOMENTS
 
 DEVICE = "/console/devices/device-1"
 
@@ -34,6 +40,21 @@ async def test_the_page_of_a_code_shows_its_status_seats_and_purchases(harness: 
     for name in ("CodeIssued", "LicenseActivated", "LicenseRenewed"):
         assert name in page.text
     assert "The device service is not responding" in page.text
+
+
+@pytest.mark.parametrize("moment", UNTELLABLE_MOMENTS)
+async def test_a_purchase_dated_by_an_earlier_release_beyond_utc_is_shown(moment: datetime, harness: Harness) -> None:
+    """R-134."""
+    code = await harness.issue()
+    await harness.activated(code["code_ref"], "device-1")
+    bought = {"code_ref": code["code_ref"], "order_id": "A-17", "settled": True, "term": None}
+    await harness.order(RecordPurchase.model_construct(**bought, at=Clock(sandbox=True).now(), purchased_at=moment))
+    async with await harness.operator() as browser:
+        page = await browser.get(f"/console/codes/{code['code_ref']}")
+        history = await browser.get(f"/v1/codes/{code['code_ref']}/history", headers=OPERATOR)
+    assert (page.status_code, history.status_code) == (200, 200)
+    assert moment.isoformat() in history.text
+    assert "LicenseRenewed" in page.text
 
 
 async def test_a_code_that_was_never_issued_has_no_page(harness: Harness) -> None:

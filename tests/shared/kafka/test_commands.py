@@ -4,22 +4,27 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.activation.decider import DECIDER, CodeEvent, RecordPurchase
-from services.device.decider import AddCode, EnrollDevice
+from services.device.decider import AddCode, EnrollDevice, RemoveLicense, ReportExpiry, ReportOfflineActivation
 from shared.kafka.cloudevents import UnreadableEnvelope, header_texts, read_envelope
 from shared.kafka.commands import read_command
 from shared.messages import UnknownEvent, UnreadableEvent
 from tests.scenarios import A, activated, decided, issued, renewed
+from tests.shared.moments import NO_MOMENTS, UNTELLABLE
 from tests.shared.records import NOON, outside_headers
 
 SECRET = "QWERT-ASDFG"
-TYPES = {order.__name__: order for order in (AddCode, EnrollDevice, RecordPurchase)}
-FILLED_IN = {"at": NOON, "request_id": "0198a1b2-0000-7000-8000-000000000001"}
+TYPES = {
+    order.__name__: order
+    for order in (AddCode, EnrollDevice, RecordPurchase, RemoveLicense, ReportExpiry, ReportOfflineActivation)
+}
+FILLED_IN = {"at": NOON, "request_id": UUID("0198a1b2-0000-7000-8000-000000000001")}
 ADD = {"device_id": "device-1", "code_ref": A, "last_group": "7QX2M"}
 BUY = {"code_ref": A, "order_id": "1", "settled": True, "purchased_at": "2026-03-01T12:00:00Z"}
 
@@ -64,6 +69,50 @@ def test_a_field_that_is_missing_or_wrong_is_named_and_never_quoted(field: str) 
     """R-112."""
     assert f"{field}: missing" in unreadable("AddCode", {name: value for name, value in ADD.items() if name != field})
     assert field in unreadable("AddCode", {**ADD, field: SECRET * 20})
+
+
+@pytest.mark.parametrize("moment", NO_MOMENTS)
+@pytest.mark.parametrize(
+    ("command", "body", "field"),
+    [
+        ("RecordPurchase", BUY, "purchased_at"),
+        ("ReportOfflineActivation", ADD, "activated_at"),
+        ("RemoveLicense", {"device_id": "device-1"}, "removed_at"),
+        ("ReportExpiry", {"device_id": "device-1"}, "ended_at"),
+    ],
+)
+def test_a_time_of_another_form_or_beyond_utc_is_parked(
+    command: str, body: dict[str, Any], field: str, moment: Any
+) -> None:
+    """R-122, R-134."""
+    assert f"{field}: datetime_" in unreadable(command, {**body, field: moment}).replace("timezone_", "datetime_")
+
+
+@pytest.mark.parametrize(
+    ("command", "body"),
+    [
+        ("AddCode", {**ADD, "replace": "true"}),
+        ("AddCode", {**ADD, "replace": 1}),
+        ("RecordPurchase", {**BUY, "settled": "yes"}),
+        ("RecordPurchase", {**BUY, "settled": 0}),
+    ],
+)
+def test_a_truth_value_is_true_or_false_and_nothing_like_it(command: str, body: dict[str, Any]) -> None:
+    """R-122, R-134."""
+    assert ": bool_type" in unreadable(command, body)
+
+
+@pytest.mark.parametrize("moment", UNTELLABLE)
+def test_a_message_dated_beyond_utc_is_unreadable(moment: str) -> None:
+    """R-122, R-134."""
+    with pytest.raises(UnreadableEnvelope):
+        read_envelope(header_texts(outside_headers(ce_time=moment.encode())))
+
+
+def test_a_time_is_taken_in_utc() -> None:
+    """R-134."""
+    order = read("RecordPurchase", {**BUY, "purchased_at": "2026-03-01T13:30:00.250+01:30"}, {"at": NOON})
+    assert order.purchased_at.isoformat() == "2026-03-01T12:00:00.250000+00:00"
 
 
 def test_an_unknown_field_is_refused_and_its_name_is_not_quoted() -> None:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from shared.pages import Dates, MaskedCode, Moment
+from tests.shared.moments import UNTELLABLE_MOMENTS
 
 AT = datetime(2027, 3, 1, 12, 30, tzinfo=UTC)
 
@@ -34,6 +35,12 @@ def test_the_exact_instant_is_in_the_page() -> None:
     assert 'datetime="2027-03-01T12:30:00.000Z"' in html
     assert 'title="2027-03-01T12:30:00.000Z"' in html
     assert 'lang="de"' in html
+
+
+@pytest.mark.parametrize("moment", UNTELLABLE_MOMENTS)
+def test_a_recorded_time_that_utc_cannot_tell_is_shown_all_the_same(moment: datetime) -> None:
+    """R-134."""
+    assert f">{moment.day} " in str(Dates.for_languages("en").html((Moment(moment),)))
 
 
 def test_every_part_of_a_text_is_escaped() -> None:
