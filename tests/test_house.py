@@ -81,6 +81,7 @@ PURE = {
     "dateutil.relativedelta",
     "msgspec",
     "pydantic",
+    "pydantic_core",
     "shared.rules.codes",
     "shared.rules.decider",
     "shared.rules.checks",

@@ -7,6 +7,7 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from shared.doors import problems
+from shared.doors.failures import Failures
 from shared.doors.limits import Limits
 from shared.doors.problems import problem_response
 from shared.doors.reasons import reasons_door
@@ -21,8 +22,9 @@ def new_app(*, title: str, version: str, registry: CollectorRegistry, checks: Se
     # FastAPI's documentation pages load scripts from other hosts
     app = FastAPI(title=title, version=version, docs_url=None, redoc_url=None)
     problems.install(app)
-    app.add_middleware(Limits)
-    app.add_middleware(Traces)
+    # the last is the outermost: each sees what those before it raise, and an answer to a failure is counted too
+    for middleware in (Limits, Failures, Traces, Failures):
+        app.add_middleware(middleware)
     _add_health(app, version, registry, checks)
     app.include_router(reasons_door())
     return app

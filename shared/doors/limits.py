@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from shared.doors.problems import Problem, problem_response
 
 BODY_BYTES_MAX = 65_536
+LENGTH_DIGITS_MAX = 18
 LARGER_BODIES = "larger_bodies"
 FORMS = "forms"
 FORM = b"application/x-www-form-urlencoded"
@@ -32,8 +33,8 @@ class Limits:
         bytes_max, media_type = _limits_of(scope)
         refusal = _refusal_of(scope, bytes_max, media_type)
         if refusal:
-            return await refusal(scope, receive, _with_headers(send))
-        return await self.app(scope, _limited(receive, bytes_max), _with_headers(send))
+            return await refusal(scope, receive, with_security_headers(send))
+        return await self.app(scope, _limited(receive, bytes_max), with_security_headers(send))
 
 
 def allow_larger_bodies(app: FastAPI, bytes_max: Mapping[str, int]) -> None:
@@ -59,7 +60,8 @@ def _refusal_of(scope: Scope, bytes_max: int, wanted: bytes) -> Response | None:
     headers = dict(scope["headers"])
     length = headers.get(b"content-length", b"0")
     # a page rejects a form that is too large when it reads it, in its own words
-    if not length.isdigit() or (int(length) > bytes_max and wanted != FORM):
+    # Python itself refuses to read a number of thousands of digits
+    if not length.isdigit() or len(length) > LENGTH_DIGITS_MAX or (int(length) > bytes_max and wanted != FORM):
         return problem_response(413, "body_too_large", f"a body can have at most {bytes_max} bytes")
     has_body = int(length) > 0 or b"transfer-encoding" in headers
     media_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
@@ -83,7 +85,9 @@ def _limited(receive: Receive, bytes_max: int) -> Receive:
     return limited
 
 
-def _with_headers(send: Send) -> Send:
+def with_security_headers(send: Send) -> Send:
+    """Return a `send` that adds the security headers which an answer does not have yet."""
+
     async def with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
             present = {name for name, _ in message["headers"]}

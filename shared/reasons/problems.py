@@ -211,6 +211,11 @@ SERVICE = (
         rules=("R-09", "R-120"),
     ),
     ExplainedProblem(
+        word="unexpected",
+        meaning="The service failed in a way that nobody foresaw; it may have carried out the request.",
+        what_to_do="Repeat the request with the same Idempotency-Key, and report the failure with the service's log.",
+    ),
+    ExplainedProblem(
         word="too_busy",
         meaning="More requests are waiting than the service accepts, and nothing was recorded.",
         what_to_do="Wait as long as Retry-After says, then repeat the request.",

@@ -13,7 +13,7 @@ from tests.reference.served import APPS, ROUTES, Reader
 
 HOUSE = Path(__file__).parents[2]
 OPERATIONS_MIN = 30
-NOT_LISTED = {"not_found", "ledger_unavailable", "method_not_allowed", "http_error"}
+NOT_LISTED = {"unexpected", "not_found", "ledger_unavailable", "method_not_allowed", "http_error"}
 """Problems that any address may return, and those named at the top of the page."""
 
 
