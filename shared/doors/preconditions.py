@@ -12,6 +12,8 @@ from shared.doors.problems import Problem
 from shared.ledger.command_handler import Precondition
 from shared.rules.decider import Refused
 
+VERSION_DIGITS_MAX = 18
+"""More than any stream has events; Python refuses to read a number of thousands of digits."""
 STATUS: Mapping[str, int] = {"precondition_failed": 412}
 
 
@@ -20,9 +22,16 @@ async def expected_version(if_match: Annotated[str | None, Header()] = None) -> 
     if if_match is None or if_match.strip() == "*":
         return None
     number = if_match.strip().strip('"').partition("-")[0]
-    if not (number.isascii() and number.isdecimal()):
+    version = read_version(number)
+    if version is None:
         raise Problem(400, "malformed_etag", "If-Match must be an ETag that this service sent")
-    return int(number)
+    return version
+
+
+def read_version(text: str) -> int | None:
+    """Return the version that a client sent back; None if it is not one."""
+    is_number = text.isascii() and text.isdecimal() and len(text) <= VERSION_DIGITS_MAX
+    return int(text) if is_number else None
 
 
 ExpectedVersion = Annotated[int | None, Depends(expected_version)]

@@ -346,6 +346,14 @@ async def test_a_time_beyond_the_calendar_is_invalid(stand: Stand) -> None:
     assert [wrong["field"] for wrong in problem["fields"]] == ["activated_at"]
 
 
+@pytest.mark.parametrize("etag", ['"never-sent"', '"9' + "9" * 5_000 + '-1"', '"²"'])
+async def test_an_etag_that_was_never_sent_is_refused(etag: str, stand: Stand) -> None:
+    owner = await enrolled(stand)
+    headers = {name.encode(): value.encode() for name, value in {**owner.headers, "If-Match": etag}.items()}
+    response = await stand.http.delete(f"{owner.path}/codes/reserve", headers=headers)
+    assert told(400, response)["code"] == "malformed_etag"
+
+
 # --- contact ---------------------------------------------------------------------------------
 
 

@@ -20,6 +20,7 @@ from services.activation.console.sessions import Session
 from services.activation.console.values import masked
 from shared.doors.answers import submit_command
 from shared.doors.idempotency import Answer
+from shared.doors.preconditions import read_version
 from shared.doors.problems import Problem
 from shared.ledger.identity import hash_of
 from shared.messages import CodeRef
@@ -118,8 +119,8 @@ async def _render_preview(
 
 async def _execute(console: Console, action: Action, form: Form) -> Answer:
     """Execute the action, once per rendered form. Raises `KeyReused`, `LedgerUnavailable` or `NotOurForm`."""
-    version = form.get("version", "")
-    if not (version.isascii() and version.isdecimal()):
+    version = read_version(form.get("version", ""))
+    if version is None:
         raise NotOurForm
     content = action.model_dump_json(exclude={"at"})
     return await submit_command(
@@ -129,7 +130,7 @@ async def _execute(console: Console, action: Action, form: Form) -> Answer:
         scope="console",
         key=idempotency_key_of(form),
         request_hash=hash_of(f"{type(action).__name__}\n{content}"),
-        expected_version=int(version),
+        expected_version=version,
         to_answer=lambda outcome: answer_to(outcome, {"code_ref": action.code_ref}),
     )
 

@@ -170,10 +170,11 @@ async def test_a_refund_shows_the_earlier_end_before_it_is_done(harness: Harness
     assert await ends_at(harness, ref) == first_end
 
 
-async def test_the_version_of_the_preview_is_required_and_a_number(harness: Harness) -> None:
+@pytest.mark.parametrize("version", ["²", "-1", "9" * 5_000])
+async def test_the_version_of_the_preview_is_required_and_a_number(version: str, harness: Harness) -> None:
     code = await harness.issue()
     path = f"/console/codes/{code['code_ref']}/block"
     async with await harness.operator() as browser:
         preview = await browser.get(path)
-        answer = await browser.send_form(path, preview, reason=REASON, version="²")
+        answer = await browser.send_form(path, preview, reason=REASON, version=version)
     assert answer.status_code == 403
