@@ -15,6 +15,7 @@ from services.device.decider import AddCode, EnrollDevice, RemoveLicense, Report
 from shared.kafka.cloudevents import UnreadableEnvelope, header_texts, read_envelope
 from shared.kafka.commands import read_command
 from shared.messages import UnknownEvent, UnreadableEvent
+from shared.rules.checks import moment
 from tests.scenarios import A, activated, decided, issued, renewed
 from tests.shared.moments import NO_MOMENTS, UNTELLABLE
 from tests.shared.records import NOON, outside_headers
@@ -109,10 +110,19 @@ def test_a_message_dated_beyond_utc_is_unreadable(moment: str) -> None:
         read_envelope(header_texts(outside_headers(ce_time=moment.encode())))
 
 
-def test_a_time_is_taken_in_utc() -> None:
-    """R-134."""
-    order = read("RecordPurchase", {**BUY, "purchased_at": "2026-03-01T13:30:00.250+01:30"}, {"at": NOON})
-    assert order.purchased_at.isoformat() == "2026-03-01T12:00:00.250000+00:00"
+@pytest.mark.parametrize(
+    ("told", "taken"),
+    [
+        ("2026-03-01T13:30:00.250+01:30", "2026-03-01T12:00:00.250000+00:00"),
+        ("2026-03-01t12:00:00z", "2026-03-01T12:00:00+00:00"),
+        (moment(NOON), NOON.isoformat()),
+        ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00+00:00"),
+    ],
+)
+def test_a_time_is_taken_in_utc(told: str, taken: str) -> None:
+    """R-134: also as the rules themselves write it in a sentence."""
+    order = read("RecordPurchase", {**BUY, "purchased_at": told}, {"at": NOON})
+    assert order.purchased_at.isoformat() == taken
 
 
 def test_an_unknown_field_is_refused_and_its_name_is_not_quoted() -> None:
