@@ -8,10 +8,10 @@ number of workers and beside a worker of a release without inline projections, a
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC
 
 import asyncpg
 
+from shared.calendar import in_utc
 from shared.ledger.database import Connection, after_commit
 from shared.ledger.events import INSERT_EVENTS, MOVE_HEADS, Heads, NewEvent, RecordedEvent, append_columns, chain
 from shared.messages import decode
@@ -92,7 +92,7 @@ class InlineProjection[View: StateStruct]:
     def _fold(self, event: NewEvent, states: States[View]) -> FoldedEvent:
         version, view = states.get(event.stream_id, (0, self.projection.initial))
         message = decode(event.type_name, event.schema_version, event.data)
-        occurred_at, recorded_at = event.occurred_at.astimezone(UTC), event.recorded_at.astimezone(UTC)
+        occurred_at, recorded_at = in_utc(event.occurred_at), in_utc(event.recorded_at)
         view = self.projection.fold(view, message, occurred_at=occurred_at, recorded_at=recorded_at)
         states[event.stream_id] = (version + 1, view)
         return FoldedEvent(event.stream_id, message, event.correlation_id)
