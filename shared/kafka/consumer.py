@@ -317,7 +317,7 @@ class Consumer[Message](ConsumerRebalanceListener):
         self._accepted_something = bool(sifted.accepted) or handled.unfinished
         self._owned.note_committed(checkpoint.offsets)
         self.batches += 1
-        self.records += len(records)
+        self.records += 0 if handled.unfinished else len(records)
         self._handled_at.update({record.partition: record.timestamp / 1_000 for record in records})
         for entry in parked:
             said = log_context(entry.record.headers)
