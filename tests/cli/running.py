@@ -71,7 +71,7 @@ class Running:
             stdout=inner,
             stderr=inner,
             start_new_session=True,
-            preexec_fn=_take_terminal if terminal else None,  # noqa: PLW1509  it makes one system call
+            preexec_fn=_take_terminal if terminal else _heed_interrupts,  # noqa: PLW1509  it makes one system call
         )
         os.close(inner)
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -129,6 +129,11 @@ class Running:
         with suppress(OSError), os.fdopen(self._terminal, "rb", buffering=0, closefd=False) as source:
             while part := source.read(65_536):
                 self.output += part.decode(errors="replace")
+
+
+def _heed_interrupts() -> None:
+    """Undo what a shell does to its background jobs, and they pass on: `make test &` would ignore SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _take_terminal() -> None:

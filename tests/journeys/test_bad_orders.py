@@ -164,7 +164,7 @@ def test_a_purchase_dated_long_ago_renews_from_the_end(besieged: System, tool: T
         code_ref=before["code_ref"],
         order_id="old",
         settled=True,
-        purchased_at="0001-01-01T00:00:00+14:00",
+        purchased_at="0001-01-01T14:00:00+14:00",
     )
     send(besieged, PURCHASES, [order])
     device.sees(lambda shown: shown["license"]["ends_at"] > before["ends_at"])
