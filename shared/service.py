@@ -11,6 +11,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,24 @@ from shared.kafka.relay import Relay
 from shared.kafka.topics import WrongTopic, check_topics
 from shared.keys.signing import KeyRing, NoSigningKey
 from shared.ledger.clock import Clock
-from shared.ledger.database import ACCESS_DENIED, ACQUIRE_TIMEOUT_SECONDS, UNAVAILABLE, Pool, open_pool
-from shared.ledger.events import Append, WrongLedger, append, check_ledger
+from shared.ledger.database import (
+    ACCESS_DENIED,
+    ACQUIRE_TIMEOUT_SECONDS,
+    UNAVAILABLE,
+    Connection,
+    Pool,
+    after_commit,
+    open_pool,
+)
+from shared.ledger.events import (
+    Append,
+    Heads,
+    NewEvent,
+    RecordedEvent,
+    WrongLedger,
+    append,
+    check_ledger,
+)
 from shared.ledger.lease import Leases
 from shared.ledger.migrate import SchemaError, check_schema
 from shared.ledger.outbox import Outbox
@@ -95,7 +112,7 @@ class Service:
             # a topic that was lost and made again is heard of by looking; the default is to look every five minutes
             metadata_max_age_ms=METADATA_SECONDS_MAX * 1_000,
         )
-        self.append: Append = append
+        self._append: Append = append
         self._consumers: list[Consumer[Any]] = []
         self._loops: list[Coroutine[Any, Any, None]] = []
         self._wakers: list[Callable[[], None]] = [self.relay.wake]
@@ -119,9 +136,14 @@ class Service:
         """Is set when the process begins to stop: what a client may keep open for long has to end then."""
         return self._stop
 
-    def on_append(self) -> None:
-        """Tell the relay that there may be something to send."""
-        self.relay.wake()
+    async def append(
+        self, connection: Connection, events: Sequence[NewEvent], *, heads: Heads | None = None
+    ) -> list[RecordedEvent]:
+        """Append in the caller's `transaction`, with the views that are kept inline; then the relay is woken."""
+        recorded = await self._append(connection, events, heads=heads)
+        if recorded:
+            after_commit(partial(self.relay.wake, {entry.event.slice_number for entry in recorded}))
+        return recorded
 
     def on_change(self) -> None:
         """Wake whoever waits: this worker has other slices now, or a sandbox's time was moved."""
@@ -138,7 +160,7 @@ class Service:
 
         A consumer catches up what was appended elsewhere, for example by a worker of the last release.
         """
-        self.append = InlineProjection(projection, on_folded).append
+        self._append = InlineProjection(projection, on_folded).append
         self.consume(live(projection, on_folded, gather_seconds=CATCH_UP_SECONDS, kept_inline=True))
 
     def consume(self, source: Source[Any]) -> Freshness:
@@ -149,7 +171,6 @@ class Service:
             clock=self.clock,
             outbox=self.outbox,
             append=self.append,
-            on_append=self.on_append,
             on_failure=self.fail,
         )
         settings = self.settings
@@ -187,7 +208,7 @@ class Service:
             sources={source.name: source for source in sources},
             outbox=self.outbox,
             clock=self.clock,
-            on_append=self.on_append,
+            on_append=self.relay.wake,
         )
         anew = Projections(
             pool=self.pool,

@@ -39,7 +39,7 @@ async def serve(settings: ServiceSettings) -> None:
         device_client(settings.device_url) as client,
     ):
         handler = CommandHandler(decider(settings.policy()), CodeStore(), service.outbox)
-        queue = CommandQueue(handler, pool=service.pool, on_append=service.on_append)
+        queue = CommandQueue(handler, pool=service.pool, append=service.append)
         for source in (requests(handler, service.clock), purchases(handler, service.clock)):
             service.consume(source)
         service.consume(live(CODE_VIEW, gather_seconds=GATHER_SECONDS))

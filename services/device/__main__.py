@@ -41,14 +41,13 @@ async def serve(settings: ServiceSettings) -> None:
         handler = CommandHandler(decider(settings.policy()), DeviceStore(), service.outbox)
         watch = Watch()
         service.keep_inline(LICENSE_VIEW, on_folded(watch.changed))
-        queue = CommandQueue(handler, pool=service.pool, append=service.append, on_append=service.on_append)
+        queue = CommandQueue(handler, pool=service.pool, append=service.append)
         timer = Timer(
             handler,
             pool=service.pool,
             clock=service.clock,
             leases=service.leases,
             append=service.append,
-            on_append=service.on_append,
             batch_max=settings.batch_records_max,
         )
         freshness = service.consume(verdicts(handler, service.clock))

@@ -6,7 +6,6 @@ a row that a renewal has changed in the meantime.
 
 import asyncio
 import logging
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -43,7 +42,6 @@ class Timer:
         pool: Pool,
         clock: Clock,
         leases: Leases,
-        on_append: Callable[[], None],
         batch_max: int,
         append: Append = append,
     ) -> None:
@@ -52,7 +50,6 @@ class Timer:
         self._clock = clock
         self._leases = leases
         self._append = append
-        self._on_append = on_append
         self._batch_max = batch_max
         self._woken = asyncio.Event()
         self._rest_seconds = POLL_SECONDS
@@ -91,8 +88,6 @@ class Timer:
         async with transaction(self._pool) as connection:
             decided = await self._handler.decide(connection, commands)
             await self._append(connection, decided.events)
-        if decided.events:
-            self._on_append()
         return len(commands)
 
     async def _due(self, slices: list[int]) -> list[CommandMessage[Command]]:

@@ -84,13 +84,11 @@ class CommandQueue[Command, State]:
         handler: CommandHandler[Command, State],
         *,
         pool: Pool,
-        on_append: Callable[[], None],
         append: Append = append,
     ) -> None:
         self._handler = handler
         self._pool = pool
         self._append = append
-        self._on_append = on_append
         self._waiting: asyncio.Queue[PendingCommand[Command]] = asyncio.Queue()
         self._commands_waiting = 0
         self._failed_at: float | None = None
@@ -176,8 +174,6 @@ class CommandQueue[Command, State]:
             )
             await self._append(connection, decided.events)
         self._failed_at = None
-        if decided.events:
-            self._on_append()
         for pending in batch:
             _resolve(pending, answers[pending.scoped_key])
 

@@ -114,7 +114,6 @@ class Consumer[Message](ConsumerRebalanceListener):
         clock: Clock,
         outbox: Outbox,
         append: Append,
-        on_append: Callable[[], None],
         on_failure: Callable[[Exception], None],
     ) -> None:
         self.source = source
@@ -122,7 +121,6 @@ class Consumer[Message](ConsumerRebalanceListener):
         self._clock = clock
         self._outbox = outbox
         self._append = append
-        self._on_append = on_append
         self._on_failure = on_failure
         self._progress = Progress(source.name)
         self._owned = OwnedPartitions()
@@ -323,8 +321,6 @@ class Consumer[Message](ConsumerRebalanceListener):
             said = log_context(entry.record.headers)
             logger.error("%s: parked %s: %s", self.source.name, entry.reason, entry.detail, extra=said)
         self.source.committed(sifted.accepted)
-        if events:
-            self._on_append()
         if handled.unfinished:
             self._read_from(self._owned.rewind(records))
         await self._go_back(sifted)

@@ -8,7 +8,7 @@ again under the same position, and readers accept each position once.
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -19,9 +19,9 @@ from aiokafka.errors import KafkaError
 from shared.kafka.cloudevents import to_headers
 from shared.ledger.database import ACQUIRE_TIMEOUT_SECONDS, CONFLICT, UNAVAILABLE, Connection, Pool
 from shared.ledger.events import RecordedEvent, from_row
-from shared.ledger.lease import GROUP_COUNT, Leases
+from shared.ledger.lease import GROUP_COUNT, GROUP_SLICES, Leases
 from shared.ledger.outbox import Outbox
-from shared.ledger.slices import partition_of
+from shared.ledger.slices import SLICE_COUNT, partition_of
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +33,7 @@ STOP_SECONDS_MAX = 3.0
 POLL_SECONDS = 0.02
 POLL_ALONE_SECONDS = 1.0
 RETRY_SECONDS = 0.5
+EVERY_SLICE = range(SLICE_COUNT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +57,13 @@ class Relay:
         self._events_max = events_max
         self._producer: AIOKafkaProducer | None = None
         self._woken = asyncio.Event()
+        self._changed = set(EVERY_SLICE)
         self._caught_up_at = monotonic()
         self.sent = 0
 
-    def wake(self) -> None:
-        """Look for new events at once: something was appended, or a lease came."""
+    def wake(self, slices: Iterable[int] = EVERY_SLICE) -> None:
+        """Look for new events at once: something was appended to `slices`, or a lease came."""
+        self._changed.update(slices)
         self._woken.set()
 
     def problem(self) -> str | None:
@@ -69,6 +72,10 @@ class Relay:
         if silence_seconds > 2 * SEND_SECONDS_MAX:
             return f"events wait for Kafka since {silence_seconds:.0f} seconds"
         return None
+
+    @property
+    def _round_max(self) -> int:
+        return min(self._events_max, EVENTS_PER_SLICE_MAX)
 
     async def run(self) -> None:
         """Send until cancelled; a failed producer is replaced."""
@@ -81,7 +88,7 @@ class Relay:
     async def _send_or_recover(self) -> None:
         try:
             # a smaller round left nothing behind, of no slice
-            if await self._send_backlog() < min(self._events_max, EVENTS_PER_SLICE_MAX):
+            if await self._send_backlog() < self._round_max:
                 self._caught_up_at = monotonic()
                 await self._rest()
         except (*UNAVAILABLE, *CONFLICT) as error:
@@ -100,16 +107,28 @@ class Relay:
         try:
             await asyncio.wait_for(self._woken.wait(), POLL_ALONE_SECONDS if alone else POLL_SECONDS)
         except TimeoutError:
+            self._changed.update(EVERY_SLICE)
             return
         self._woken.clear()
 
     async def _send_backlog(self) -> int:
-        """Send one round and return how many events it had."""
-        epochs = dict(self._leases.epochs)
-        if not epochs:
+        """Send one round of the slices that may have changed, and return how many events it had."""
+        changed, self._changed = self._changed, set()
+        try:
+            sent = await self._send_backlog_of(sorted(changed), dict(self._leases.epochs))
+        except BaseException:
+            self._changed |= changed
+            raise
+        if sent >= self._round_max:
+            self._changed |= changed
+        return sent
+
+    async def _send_backlog_of(self, slices: Sequence[int], epochs: dict[int, int]) -> int:
+        owned = [number for number in slices if number // GROUP_SLICES in epochs]
+        if not owned:
             return 0
         async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as connection:
-            backlog = await self._read(connection)
+            backlog = await self._read(connection, owned)
         if not backlog.events:
             return 0
         acknowledged = await self.send(backlog.events)
@@ -119,8 +138,8 @@ class Relay:
         self._caught_up_at = monotonic()
         return len(backlog.events)
 
-    async def _read(self, connection: Connection) -> Backlog:
-        rows = await connection.fetch(BACKLOG, self._leases.slices(), EVENTS_PER_SLICE_MAX, self._events_max)
+    async def _read(self, connection: Connection, slices: Sequence[int]) -> Backlog:
+        rows = await connection.fetch(BACKLOG, slices, EVENTS_PER_SLICE_MAX, self._events_max)
         return Backlog([from_row(row) for row in rows], {row["slice"]: row["published"] for row in rows})
 
     async def send(self, events: Sequence[RecordedEvent]) -> dict[int, int]:
@@ -217,7 +236,7 @@ with behind as (
                - least(h.position - p.position, $2) as before
     from slice_head h
     join slice_published p using (slice)
-    where h.slice = any($1::smallint[]) and h.position > p.position
+    where h.slice = any($1::smallint[]) and p.slice = any($1::smallint[]) and h.position > p.position
 )
 select e.*, b.published
 from behind b

@@ -20,7 +20,7 @@ from shared.ledger.events import append
 from shared.ledger.identity import new_id
 from shared.ledger.outbox import Cause
 from shared.rules.codes import read_code
-from tests.at_the_door import OPERATOR, OPERATOR_KEY_HASH, Client, Headers, nothing, served, told
+from tests.at_the_door import OPERATOR, OPERATOR_KEY_HASH, Client, Headers, served, told
 from tests.shared.moments import NO_MOMENTS
 
 PAID = {"product": "antivirus", "term": "P1Y"}
@@ -30,7 +30,7 @@ NOTE = {"note": "stolen"}
 @pytest.fixture
 async def door(activation_pool: Pool) -> AsyncIterator[Client]:
     """The doors on a ledger as good as new."""
-    queue = CommandQueue(CommandHandler(DECIDER, CodeStore(), SANDBOX_OUTBOX), pool=activation_pool, on_append=nothing)
+    queue = CommandQueue(CommandHandler(DECIDER, CodeStore(), SANDBOX_OUTBOX), pool=activation_pool)
     doors = Doors(
         queue=queue,
         pool=activation_pool,

@@ -23,7 +23,7 @@ from shared.ledger.clock import Clock
 from shared.ledger.command_handler import CommandHandler
 from shared.ledger.database import Pool
 from shared.local.ports import LOOPBACK, free_port
-from tests.at_the_door import OPERATOR_KEY, OPERATOR_KEY_HASH, nothing
+from tests.at_the_door import OPERATOR_KEY, OPERATOR_KEY_HASH
 from tests.cli.running import answer
 
 type Perennial = Callable[..., Awaitable[CompletedProcess[str]]]
@@ -32,7 +32,7 @@ type Perennial = Callable[..., Awaitable[CompletedProcess[str]]]
 @pytest.fixture
 async def shell(activation_pool: Pool, tmp_path: Path) -> AsyncIterator[dict[str, str]]:
     """Yield the environment of an operator's shell, while the activation service answers."""
-    queue = CommandQueue(CommandHandler(DECIDER, CodeStore(), SANDBOX_OUTBOX), pool=activation_pool, on_append=nothing)
+    queue = CommandQueue(CommandHandler(DECIDER, CodeStore(), SANDBOX_OUTBOX), pool=activation_pool)
     app = new_app(title="tests", version="0", registry=CollectorRegistry(), checks=())
     doors = Doors(
         queue=queue,

@@ -34,7 +34,7 @@ from shared.ledger.instants import instant
 from shared.ledger.outbox import Cause
 from shared.messages import CodeVerified, LicenseActivated
 from shared.rules.codes import Code
-from tests.at_the_door import OPERATOR, OPERATOR_KEY_HASH, Client, Headers, nothing, served, told
+from tests.at_the_door import OPERATOR, OPERATOR_KEY_HASH, Client, Headers, served, told
 from tests.shared.moments import NO_MOMENTS
 
 ANTIVIRUS = {"product": "antivirus", "region": "DE"}
@@ -122,7 +122,7 @@ async def stand(device_pool: Pool, keys: KeyRing) -> AsyncIterator[Stand]:
 async def device_service(device_pool: Pool, keys: KeyRing | None) -> AsyncIterator[Stand]:
     """Yield the doors of a service with these keys."""
     handler = CommandHandler(DECIDER, DeviceStore(), SANDBOX_OUTBOX)
-    queue = CommandQueue(handler, pool=device_pool, on_append=nothing)
+    queue = CommandQueue(handler, pool=device_pool)
     clock = Clock(sandbox=True)
     doors = Doors(
         queue=queue,

@@ -114,7 +114,6 @@ def reader(pool: Pool, watched: Watched, *, orders_max: int = ORDERS_MAX) -> Con
         clock=Clock(sandbox=False),
         outbox=OUTBOX,
         append=watched.append,
-        on_append=lambda: None,
         on_failure=fail,
     )
 

@@ -67,7 +67,6 @@ async def timers(
             pool=pool,
             clock=clock or Clock(),
             leases=leases,
-            on_append=lambda: None,
             batch_max=batch_max,
         )
         made.append(timer)

@@ -279,7 +279,7 @@ async def test_an_answer_before_the_commit_is_found(scene: Scene) -> None:
     code = new_code()
     async with _pool(scene, "device") as pool:
         handler = CommandHandler(DECIDER, DeviceStore(), DEVICE_OUTBOX)
-        queue = AnswersBeforeTheCommit(handler, pool=pool, on_append=_pass)
+        queue = AnswersBeforeTheCommit(handler, pool=pool)
         serving = asyncio.create_task(queue.run())
         now = machine_now().replace(year=2090)
         pending: PendingCommand[Command] = PendingCommand(

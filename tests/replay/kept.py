@@ -26,7 +26,7 @@ from shared.ledger.events import NewEvent, append
 from shared.messages import decode
 from shared.projector.projection import Row
 from shared.projector.views import save_rows
-from tests.at_the_door import OPERATOR_KEY_HASH, Client, nothing, served
+from tests.at_the_door import OPERATOR_KEY_HASH, Client, served
 from tests.replay.world import World
 
 
@@ -66,7 +66,7 @@ async def keep_codes(world: World, pool: Pool) -> None:
 @asynccontextmanager
 async def device_doors(pool: Pool, now: datetime) -> AsyncIterator[Client]:
     """Yield a client of the device service's doors, at the time `now`."""
-    queue = CommandQueue(CommandHandler(ON_DEVICES, DeviceStore(), DEVICES_OUT), pool=pool, on_append=nothing)
+    queue = CommandQueue(CommandHandler(ON_DEVICES, DeviceStore(), DEVICES_OUT), pool=pool)
     clock = Clock(ahead=now - machine_now(), sandbox=True)
     doors = DeviceDoors(
         queue=queue,
@@ -87,7 +87,7 @@ async def device_doors(pool: Pool, now: datetime) -> AsyncIterator[Client]:
 @asynccontextmanager
 async def code_doors(pool: Pool, now: datetime) -> AsyncIterator[Client]:
     """Yield a client of the activation service's doors, at the time `now`."""
-    queue = CommandQueue(CommandHandler(ON_CODES, CodeStore(), CODES_OUT), pool=pool, on_append=nothing)
+    queue = CommandQueue(CommandHandler(ON_CODES, CodeStore(), CODES_OUT), pool=pool)
     doors = CodeDoors(
         queue=queue,
         pool=pool,

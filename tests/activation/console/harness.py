@@ -39,7 +39,7 @@ from shared.ledger.identity import new_id
 from shared.ledger.outbox import Cause
 from shared.pages import FORM_BYTES_MAX
 from shared.projector.live import live
-from tests.at_the_door import OPERATOR, OPERATOR_KEY, OPERATOR_KEY_HASH, nothing, told
+from tests.at_the_door import OPERATOR, OPERATOR_KEY, OPERATOR_KEY_HASH, told
 from tests.operations.desk import operations_on
 
 KNOW = "insert into switchover_forecast (device_id, version, view) values ($1, 1, $2::text::jsonb)"
@@ -153,7 +153,7 @@ def hidden_of(page: httpx.Response, path: str) -> dict[str, str]:
 async def running(pool: Pool, keys_folder: Path, *, database_url: str) -> AsyncIterator[Harness]:
     """Yield the console on a ledger."""
     keys, devices, time = KeyRing.load_or_create(keys_folder / "activation.pem"), Devices(), Time()
-    queue = CommandQueue(CommandHandler(DECIDER, CodeStore(), SANDBOX_OUTBOX), pool=pool, on_append=nothing)
+    queue = CommandQueue(CommandHandler(DECIDER, CodeStore(), SANDBOX_OUTBOX), pool=pool)
     doors = Doors(
         queue=queue,
         pool=pool,

@@ -28,7 +28,7 @@ from shared.ledger.clock import Clock, machine_now
 from shared.ledger.code_generator import new_code
 from shared.ledger.command_handler import CommandHandler
 from shared.ledger.database import Pool
-from tests.at_the_door import OPERATOR, OPERATOR_KEY_HASH, nothing, told
+from tests.at_the_door import OPERATOR, OPERATOR_KEY_HASH, told
 
 ANTIVIRUS = {"product": "antivirus", "region": "DE", "name": "Ada's <notebook>"}
 
@@ -90,7 +90,7 @@ async def harness(device_pool: Pool, keys: KeyRing) -> AsyncIterator[Harness]:
 @asynccontextmanager
 async def running(pool: Pool, keys: KeyRing | None) -> AsyncIterator[Harness]:
     handler = CommandHandler(DECIDER, DeviceStore(), SANDBOX_OUTBOX)
-    queue, time, stopping = CommandQueue(handler, pool=pool, on_append=nothing), Time(), asyncio.Event()
+    queue, time, stopping = CommandQueue(handler, pool=pool), Time(), asyncio.Event()
     clock = Clock(sandbox=True)
     doors = Doors(
         queue=queue,

@@ -114,7 +114,7 @@ def pending_together(key: str, streams: Sequence[str]) -> PendingCommand[Count]:
 
 @asynccontextmanager
 async def open_queue(pool: Pool) -> AsyncIterator[CommandQueue[Count, int]]:
-    queue = CommandQueue(HANDLER, pool=pool, on_append=lambda: None)
+    queue = CommandQueue(HANDLER, pool=pool)
     running = asyncio.create_task(queue.run())
     try:
         yield queue
@@ -258,7 +258,7 @@ async def test_a_batch_has_a_limit(queue: CommandQueue[Count, int], device_datab
 
 
 async def test_a_command_is_turned_away_at_once_if_too_many_wait(device_pool: Pool, device_database: Database) -> None:
-    closed = CommandQueue(HANDLER, pool=device_pool, on_append=lambda: None)
+    closed = CommandQueue(HANDLER, pool=device_pool)
     waiting = [asyncio.create_task(closed.submit(pending(str(number)))) for number in range(WAITING_MAX)]
     await asyncio.sleep(0)
     with pytest.raises(TooBusy):
@@ -271,7 +271,7 @@ async def test_a_command_is_turned_away_at_once_if_too_many_wait(device_pool: Po
 
 async def test_a_request_counts_as_many_as_its_commands(device_pool: Pool) -> None:
     """R-140: what does not fit is turned away whole."""
-    closed = CommandQueue(HANDLER, pool=device_pool, on_append=lambda: None)
+    closed = CommandQueue(HANDLER, pool=device_pool)
     many = pending_together("many", ["one"] * (WAITING_MAX - 1))
     waiting = asyncio.create_task(closed.submit(many))
     await asyncio.sleep(0)
@@ -308,7 +308,7 @@ async def test_who_waits_too_long_is_told_that_nothing_was_recorded(
     device_pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(command_queue, "DEADLINE_SECONDS", 0.01)
-    closed = CommandQueue(HANDLER, pool=device_pool, on_append=lambda: None)
+    closed = CommandQueue(HANDLER, pool=device_pool)
     with pytest.raises(TooBusy):
         await closed.submit(pending("k"))
 
@@ -348,7 +348,7 @@ async def test_in_transaction_runs_once_and_only_if_the_command_is_not_refused(
 async def test_a_client_that_gives_up_before_its_turn_has_no_effect(
     device_database: Database, device_pool: Pool
 ) -> None:
-    queue = CommandQueue(HANDLER, pool=device_pool, on_append=lambda: None)
+    queue = CommandQueue(HANDLER, pool=device_pool)
     gone, there = pending("gone", "gone"), pending("there", "there")
     giving_up = asyncio.create_task(queue.submit(gone))
     await asyncio.sleep(0)
