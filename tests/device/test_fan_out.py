@@ -133,7 +133,7 @@ async def told_of(pool: Pool, fact: type[DeviceEvent]) -> list[str]:
 
 
 async def test_a_fleet_on_one_code_ends_right_with_a_few_decisions_per_device(device_database: Database) -> None:
-    """R-73, R-91, R-96, R-105, R-117: activated in one batch at one instant, then renewed, paid back and blocked."""
+    """R-73, R-139, R-91, R-96, R-105, R-117: activated in one batch at one instant, then renewed, paid back and blocked."""
     codes, watched = Codes(), Watched()
     codes.issue(A, seats=2 * len(DEVICES))
     async with device_database.pool() as pool:
@@ -184,7 +184,7 @@ async def test_records_behind_a_cut_are_read_again_and_none_is_lost(device_datab
 async def test_another_worker_goes_on_where_an_event_was_told_to_a_part_of_the_fleet(
     device_database: Database, batches: int
 ) -> None:
-    """R-91, R-120, R-121: each device is told once, whichever part the first worker reached."""
+    """R-139, R-91, R-120, R-121: each device is told once, whichever part the first worker reached."""
     codes, watched = Codes(), Watched()
     devices = DEVICES[:50]
     codes.issue(A, seats=50)
