@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
 from time import monotonic
-from typing import Any, cast
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
@@ -160,7 +160,7 @@ class Consumer[Message](ConsumerRebalanceListener):
             max_partition_fetch_bytes=4 * RECORD_BYTES_MAX,
             listener=self,
             parser=self._as_it_is,
-            decoder=_as_it_was_parsed,
+            decoder=_records_of,
         )
         self._subscriber(self._on_batch)
         self._batch_records_max = batch_records_max
@@ -237,21 +237,21 @@ class Consumer[Message](ConsumerRebalanceListener):
             except IllegalStateError:
                 logger.info("%s: partition %s was taken away meanwhile", self.source.name, partition)
 
-    async def _on_batch(self, message: KafkaMessage) -> None:
+    async def _on_batch(self, fetched: Sequence[Record]) -> None:
         """Handle one batch for good: FastStream would forget an exception and read on."""
-        records, look_back = self._owned.in_order(cast("Sequence[Record]", message.raw_message))
+        records, look_back = self._owned.in_order(fetched)
         self._read_from(look_back)
         if records:
             await self._handle_until_done(records)
             self._moved_at = machine_now()
         if monotonic() - self._committed_at > COMMIT_INTERVAL_SECONDS:
             self._committed_at = monotonic()
-            await self._show_lag(message)
+            await self._show_lag()
 
-    async def _show_lag(self, message: KafkaMessage) -> None:
+    async def _show_lag(self) -> None:
         try:
             async with asyncio.timeout(COMMIT_SECONDS_MAX):
-                await message.ack()
+                await self._subscriber.consumer.commit()
         except (KafkaError, TimeoutError) as error:
             # nobody reads these offsets but lag tools: they must not hold up a batch
             logger.info("%s: offsets not committed: %r", self.source.name, error)
@@ -436,5 +436,6 @@ class Consumer[Message](ConsumerRebalanceListener):
         return machine_now().timestamp() - max(heard_at, self._moved_at.timestamp())
 
 
-async def _as_it_was_parsed(message: KafkaMessage) -> KafkaMessage:
-    return message
+async def _records_of(message: KafkaMessage) -> Any:
+    # not the message: FastStream would keep it in itself, with its records, until garbage is collected
+    return message.raw_message

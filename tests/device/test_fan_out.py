@@ -133,7 +133,7 @@ async def told_of(pool: Pool, fact: type[DeviceEvent]) -> list[str]:
 
 
 async def test_a_fleet_on_one_code_ends_right_with_a_few_decisions_per_device(device_database: Database) -> None:
-    """R-73, R-139, R-91, R-96, R-105, R-117: activated in one batch at one instant; then renewed, paid back, blocked."""
+    """R-73, R-139, R-91, R-96, R-105, R-117: all activated at one instant, then renewed, paid back and blocked."""
     codes, watched = Codes(), Watched()
     codes.issue(A, seats=2 * len(DEVICES))
     async with device_database.pool() as pool:

@@ -5,7 +5,6 @@ from types import SimpleNamespace
 from typing import Any
 
 from aiokafka import TopicPartition
-from faststream.kafka.message import KafkaAckableMessage
 
 from shared.kafka.consumer import Consumer
 from tests.shared.records import PARTITION_COUNT, TOPIC, Record
@@ -29,7 +28,7 @@ class Topic:
         consumer._subscriber = SimpleNamespace(consumer=self)
         await consumer.on_partitions_assigned(self.assignment())
         while (batches_max is None or batches < batches_max) and (records := self._fetch(records_max)):
-            await consumer._on_batch(KafkaAckableMessage(raw_message=records, body=b"", consumer=self))
+            await consumer._on_batch(records)
             batches += 1
         return batches
 
