@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -58,6 +59,7 @@ class Relay:
         self._producer: AIOKafkaProducer | None = None
         self._woken = asyncio.Event()
         self._changed = set(EVERY_SLICE)
+        self._looked_everywhere_at = 0.0
         self._caught_up_at = monotonic()
         self.sent = 0
 
@@ -102,17 +104,21 @@ class Relay:
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _rest(self) -> None:
-        """Wait for the wake-up of this process; other processes' appends are found by looking."""
-        alone = len(self._leases.epochs) == GROUP_COUNT
-        try:
-            await asyncio.wait_for(self._woken.wait(), POLL_ALONE_SECONDS if alone else POLL_SECONDS)
-        except TimeoutError:
-            self._changed.update(EVERY_SLICE)
-            return
+        """Wait for the wake-up of this process, or until it is time to look for other processes' appends."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._woken.wait(), self._poll_seconds)
         self._woken.clear()
+
+    @property
+    def _poll_seconds(self) -> float:
+        return POLL_ALONE_SECONDS if len(self._leases.epochs) == GROUP_COUNT else POLL_SECONDS
 
     async def _send_backlog(self) -> int:
         """Send one round of the slices that may have changed, and return how many events it had."""
+        if monotonic() - self._looked_everywhere_at >= self._poll_seconds:
+            # also while this process is woken all the time
+            self._changed.update(EVERY_SLICE)
+            self._looked_everywhere_at = monotonic()
         changed, self._changed = self._changed, set()
         try:
             sent = await self._send_backlog_of(sorted(changed), dict(self._leases.epochs))
