@@ -72,9 +72,9 @@ TAIL_SECONDS_MAX = 5.0
 DERIVED_CONNECTIONS_MAX = 3
 METADATA_SECONDS_MAX = 5
 SILENCE_SECONDS_MAX = 90.0
+"""After so long without a fetch that Kafka answered, though it answers others, a consumer stands still for ever."""
 CATCH_UP_SECONDS = 1.0
 """So long records gather for the consumer of a view that the appends keep."""
-"""After so long without a fetch that Kafka answered, though it answers others, a consumer stands still for ever."""
 
 
 class StandsStill(Exception):

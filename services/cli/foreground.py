@@ -32,9 +32,9 @@ def interruptible() -> Iterator[None]:
 def run[Answer](work: Coroutine[Any, Any, Answer]) -> Answer:
     """Run `work` in an event loop; the first stop signal cancels it as a whole, then raises KeyboardInterrupt.
 
-    Raised where the signal arrives, KeyboardInterrupt would end whichever task of the loop happens to run.
+    Raised where the signal arrives, KeyboardInterrupt would end whichever task of the loop happens to run. An error of
+    the work itself is raised as it is, also after a signal.
     """
-
     stopped = False
 
     async def cancellable() -> Answer:
@@ -49,11 +49,12 @@ def run[Answer](work: Coroutine[Any, Any, Answer]) -> Answer:
             return await task
 
     try:
-        return asyncio.run(cancellable())
-    finally:
-        # however the work ended: it may have been done, and not every library heeds a cancellation
-        if stopped:
-            raise KeyboardInterrupt
+        answer = asyncio.run(cancellable())
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+    if stopped:  # the work was done already, or a library did not heed the cancellation
+        raise KeyboardInterrupt
+    return answer
 
 
 @contextmanager

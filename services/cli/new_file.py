@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from io import FileIO
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,10 @@ def new_file(path: Path | None) -> Iterator[FileIO | None]:
     if path is None:
         yield None
         return
-    with _created(path) as file:
-        try:
-            yield file
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
+    with ExitStack() as undoing, _created(path) as file:
+        undoing.callback(path.unlink, missing_ok=True)
+        yield file
+        undoing.pop_all()
 
 
 def _created(path: Path) -> FileIO:

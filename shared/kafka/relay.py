@@ -95,13 +95,16 @@ class Relay:
                 await self._rest()
         except (*UNAVAILABLE, *CONFLICT) as error:
             logger.warning("relay: waiting, the ledger or Kafka is away: %r", error)
-            await self.close()
-            await asyncio.sleep(RETRY_SECONDS)
+            await self._start_over()
         except KafkaError as error:
             # after some errors every later send of this producer would fail: out of sequence
             logger.warning("relay: the producer is replaced: %r", error)
-            await self.close()
-            await asyncio.sleep(RETRY_SECONDS)
+            await self._start_over()
+
+    async def _start_over(self) -> None:
+        self._changed.update(EVERY_SLICE)
+        await self.close()
+        await asyncio.sleep(RETRY_SECONDS)
 
     async def _rest(self) -> None:
         """Wait for the wake-up of this process, or until it is time to look for other processes' appends."""
@@ -120,11 +123,7 @@ class Relay:
             self._changed.update(EVERY_SLICE)
             self._looked_everywhere_at = monotonic()
         changed, self._changed = self._changed, set()
-        try:
-            sent = await self._send_backlog_of(sorted(changed), dict(self._leases.epochs))
-        except BaseException:
-            self._changed |= changed
-            raise
+        sent = await self._send_backlog_of(sorted(changed), dict(self._leases.epochs))
         if sent >= self._round_max:
             self._changed |= changed
         return sent
