@@ -6,8 +6,10 @@ always is. Only this module, `screen` and `why` print.
 
 import json
 import os
+import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -16,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 PIPE_CHARACTERS = 10_000
+FILLING = re.compile(r" +$", re.MULTILINE)
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object per line.")]
 
 
@@ -87,8 +90,17 @@ def show_rows(
     table = Table(*names, box=None, header_style="bold", pad_edge=False)
     for row in rows:
         table.add_row(*(Text(visible(_plain(row.get(column)))) for column in columns))
+    with told_at_once() as console:
+        console.print(table, soft_wrap=not console.is_terminal)
+
+
+@contextmanager
+def told_at_once() -> Iterator[Console]:
+    """Yield a console. What it prints is told at the end, without the blanks with which tables fill their lines."""
     console = stdout_console()
-    console.print(table, soft_wrap=not console.is_terminal)
+    with console.capture() as captured:
+        yield console
+    sys.stdout.write(FILLING.sub("", captured.get()))
 
 
 def stdout_console() -> Console:

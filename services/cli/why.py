@@ -11,7 +11,7 @@ from rich.text import Text
 
 from services.cli.api_client import ApiClient
 from services.cli.failures import RefusedByService
-from services.cli.output import all_visible, say, show, stdout_console
+from services.cli.output import all_visible, say, show, told_at_once
 
 type Json = dict[str, Any]
 
@@ -33,7 +33,8 @@ def why(api: ApiClient, device_id: str, params: Mapping[str, str], *, as_json: b
     if as_json:
         show(explanation, as_json=True)
     else:
-        print_why(explanation, stdout_console())
+        with told_at_once() as console:
+            print_why(explanation, console)
 
 
 def _activation_answers(api: ApiClient, links: Sequence[Json]) -> Iterator[Json]:
