@@ -31,6 +31,7 @@ run: $(READY)  ## start PostgreSQL, Kafka and both services, play a license's li
 SHARED_OUT := -n 3 --dist loadscope --no-loadscope-reorder
 test: $(READY)  ## run the tests, on a real Kafka, a real PostgreSQL and a real browser
 	@$(BIN)/python -m tests.browser.chromium
+	@$(BIN)/python -m tests.java_cache
 	@$(BIN)/pytest $(SHARED_OUT) -m "not faults and not containers" tests
 
 check: $(READY)  ## check format, lint, types and who imports whom; needs no server
@@ -73,6 +74,7 @@ seed-log: $(READY)  ## fill a system under .data with N events of devices; TWINS
 
 screenshots: $(READY)  ## draw every state of the Licensing window into .data/screenshots
 	@$(BIN)/python -m tests.browser.chromium
+	@$(BIN)/python -m tests.java_cache
 	@$(BIN)/python -m tests.browser.screenshots .data/screenshots
 
 lock: $(READY)  ## pin all packages and Kafka's jars again, with hashes

@@ -21,6 +21,7 @@ from shared.ledger.database import Connection, Pool, open_pool
 from shared.ledger.migrate import migrate
 from shared.local.ports import free_ports
 from shared.local.postgres import SETTINGS, Postgres
+from tests import java_cache
 
 pytest_plugins = ("tests.journeys.everyday", "tests.scheduling")
 
@@ -31,8 +32,7 @@ Mode = Literal["production", "sandbox"]
 settings.register_profile("perennial", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("perennial")
 
-# a test's Kafka lives for a minute: to compile it well costs more than it gains, 4 of 10 seconds of its start
-os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
+os.environ.setdefault(java_cache.VARIABLE, java_cache.options())
 
 ROLE = "ledger_service"
 CONNECTIONS_MAX = 30
