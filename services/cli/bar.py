@@ -1,4 +1,4 @@
-"""How far a long order is: a bar at a terminal, a line now and then elsewhere. On stderr, as all talk."""
+"""The progress of a long command: a bar on a terminal, a line every few seconds elsewhere, always on stderr."""
 
 import sys
 from time import monotonic
@@ -11,11 +11,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressC
 from services.cli.output import say
 
 LINE_SECONDS = 2.0
-"""How often a line comes where no bar can be drawn."""
+"""How often a line is printed where no bar can be drawn."""
 
 
 class Bar:
-    """Counts things of a kind (`what`, in the plural) up to a total."""
+    """Shows how many of `what` (a plural noun) are done, with rate and ETA."""
 
     def __init__(self, what: str, *, terminal: bool | None = None) -> None:
         self._what = what
@@ -45,7 +45,7 @@ class Bar:
             self._progress.stop()
 
     def update(self, done: int, total: int) -> None:
-        """Show how many are done, of how many."""
+        """Show that `done` of `total` are done."""
         self._done, self._total = done, total
         if self._progress:
             self._progress.update(self._task, completed=done, total=total, rate=f"{self.per_second():,.0f}/s")
@@ -55,11 +55,11 @@ class Bar:
 
     @property
     def seconds(self) -> float:
-        """How long it has taken."""
+        """The seconds since the start."""
         return monotonic() - self._since
 
     def per_second(self) -> float:
-        """Return the rate from the beginning."""
+        """Return the average rate since the start."""
         return self._done / max(self.seconds, 0.001)
 
     def _line(self) -> str:

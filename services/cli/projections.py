@@ -1,4 +1,4 @@
-"""`perennial projection`: the tables that are folds of the log, made anew beside the live ones or checked."""
+"""`perennial projection`: rebuild and verify the tables that are folds of the log."""
 
 import asyncio
 import logging
@@ -31,7 +31,7 @@ from shared.projector import (
 )
 from shared.projector.lock import ORDER_LOCK, REBUILD_LOCK, is_locked
 
-app = typer.Typer(no_args_is_help=True, help="Make projections anew from the log, and prove that they are folds of it.")
+app = typer.Typer(no_args_is_help=True, help="Rebuild projections from the log, and verify that they are folds of it.")
 
 PROJECTIONS: Mapping[str, tuple[ServiceName, Projection[Any]]] = {
     "license_view": ("device", LICENSE_VIEW),
@@ -42,7 +42,7 @@ PROJECTIONS: Mapping[str, tuple[ServiceName, Projection[Any]]] = {
     "seat": ("activation", SEAT),
     "first_activation": ("activation", FIRST_ACTIVATION),
 }
-"""Every table that is a fold, and whose database it is in."""
+"""Every table that is a fold of a log, and the service whose database holds it."""
 LOGS: Mapping[str, ServiceName] = {"device.events.v1": "device", "activation.events.v1": "activation"}
 
 Processes = Annotated[int | None, typer.Option(min=1, help="How many at once.", show_default="one per core")]
@@ -50,8 +50,8 @@ Processes = Annotated[int | None, typer.Option(min=1, help="How many at once.", 
 
 @app.command("list", epilog=examples("perennial projection list --json"))
 def list_projections(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """List the projections: who keeps each, how far behind it is, and a rebuild that is running or was interrupted."""
-    rows = [asyncio.run(_standing(ctx.obj, name)) for name in PROJECTIONS]
+    """List the projections: what maintains each, its lag, and a rebuild that is running or was interrupted."""
+    rows = [asyncio.run(_status(ctx.obj, name)) for name in PROJECTIONS]
     show_rows(rows, ("name", "service", "kept_by", "events", "behind", "rebuild"), as_json=as_json)
 
 
@@ -70,9 +70,9 @@ def rebuild(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make a projection anew while it serves, compare every row, and let it take the live table's place.
+    """Rebuild a projection beside the live table, compare every row, and swap the two.
 
-    Exit code 1 if a row differs: it is listed, and nothing is replaced. Interrupted, it goes on where it was.
+    Exit code 1 if a row differs: it is listed, and nothing is swapped. After an interruption it resumes.
     """
     subject, acceptance = _subject(ctx.obj, name, source=source, processes=processes)
     with Bar("events") as bar:
@@ -100,7 +100,7 @@ def verify(
     processes: Processes = None,
     as_json: AsJson = False,
 ) -> None:
-    """Fold tables anew from the log and compare every row, also while they change. Nothing is replaced.
+    """Fold tables from the log again and compare every row, even while they change. Nothing is replaced.
 
     Exit code 1 if a row differs.
     """
@@ -140,14 +140,14 @@ def _subject(
 
 
 async def _acceptance(service: ServiceName, url: str) -> Acceptance:
-    """Return how an order of now is recorded. Refuses another service's database, and one of another release."""
+    """Return how an acceptance given now is recorded. Refuses a database of another service or release."""
     async with open_ledger(service, url) as ledger:
         now = ledger.clock.now()
         return Acceptance(ledger.outbox, Cause(at=now, recorded_at=now, correlation_id=new_id()))
 
 
 def _answer(asked: Coroutine[Any, Any, Outcome]) -> Outcome:
-    # what it says of a broker that is away is said once, by us
+    # aiokafka would report an unreachable broker again and again; the command reports it once
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
         return asyncio.run(asked)
@@ -188,12 +188,12 @@ def _show(outcome: Outcome, facts: dict[str, Any], *, as_json: bool) -> None:
         say(f"{outcome.comparison.differing - len(rows)} more are counted above and not listed")
 
 
-async def _standing(connections: Connections, name: str) -> dict[str, Any]:
+async def _status(connections: Connections, name: str) -> dict[str, Any]:
     service, projection = PROJECTIONS[name]
     async with open_ledger(LOGS[projection.topic], connections.database_url(LOGS[projection.topic])) as ledger:
         end = await ledger.pool.fetchval("select sum(position)::bigint from slice_head")
     async with open_ledger(service, connections.database_url(service)) as ledger:
-        row = await ledger.pool.fetchrow(STANDING, name)
+        row = await ledger.pool.fetchrow(STATUS, name)
     if row is None:
         raise CommandFailed(ExitCode.REFUSED, f"other_release: {name} is not there; run `perennial migrate`")
     events = end if row["kept_by"] == "decider" else row["events"]
@@ -213,7 +213,7 @@ def _rebuild(row: asyncpg.Record) -> str | None:
     return None if row["rebuilt"] is None else f"interrupted at {row['rebuilt']}"
 
 
-STANDING = f"""
+STATUS = f"""
 select kept_by, {is_locked(REBUILD_LOCK, ORDER_LOCK, name="name")} as running,
        (select coalesce(sum(position), 0)::bigint from inbound_slice where consumer = name) as events,
        (select coalesce(sum(s.position), 0)::bigint from rebuild r left join rebuild_slice s using (name)

@@ -1,4 +1,4 @@
-"""`perennial log`: a service's own log, checked, proved, sent again, and taken away."""
+"""`perennial log`: verify, sign, prove, republish and export a service's log."""
 
 import typer
 

@@ -1,4 +1,4 @@
-"""`perennial log checkpoint` and `log keys`: sign what the log is now, and hand out the keys that check it."""
+"""`perennial log checkpoint` and `log keys`: sign the log as it is now, and print the keys that verify it."""
 
 import asyncio
 from pathlib import Path
@@ -31,7 +31,7 @@ def checkpoint(
 ) -> None:
     """Write a signed checkpoint of a log to a folder; kept out of the database's reach it shows any rewriting."""
     keys = signing_keys(ctx.obj, service, signing_key)
-    made = asyncio.run(_made(service, ctx.obj.database_url(service), keys))
+    made = asyncio.run(_new_checkpoint(service, ctx.obj.database_url(service), keys))
     try:
         file = write_checkpoint(made, to or ctx.obj.checkpoint_folder())
     except OSError as error:
@@ -48,7 +48,7 @@ def checkpoint(
     )
 
 
-async def _made(service: ServiceName, url: str, keys: KeyRing) -> SignedCheckpoint:
+async def _new_checkpoint(service: ServiceName, url: str, keys: KeyRing) -> SignedCheckpoint:
     async with open_ledger(service, url) as ledger:
         try:
             return await new_checkpoint(ledger.pool, ledger=ledger.outbox.source, keys=keys)
@@ -61,5 +61,5 @@ def keys(
     service: Annotated[ServiceName, typer.Option(help="Whose keys.")],
     file: KeysOption = None,
 ) -> None:
-    """Print a service's public keys as a JWKS: what checks checkpoints, proofs and license documents."""
+    """Print a service's public keys as a JWKS. They verify checkpoints, proofs and license documents."""
     show_document(trusted_keys(ctx.obj, service, file).jwks())

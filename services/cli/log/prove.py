@@ -1,4 +1,4 @@
-"""`perennial log prove`: a proof of one event that anybody can check offline, and the check of one."""
+"""`perennial log prove` and `log check-proof`: a proof of one event that anybody can check offline."""
 
 import asyncio
 import json
@@ -90,7 +90,7 @@ async def _proved(connections: Connections, event_id: UUID, folder: Path, keys: 
 
 
 def _newest(folder: Path, source: str, keys: PublicKeys, service: ServiceName) -> SignedCheckpoint:
-    """Return the newest checkpoint of a ledger that counts."""
+    """Return the newest valid checkpoint of a ledger. Raises `NotProved`."""
     refusal: CheckpointRefused | None = None
     for file in reversed(list(checkpoint_files(folder, ledger=source))):
         try:

@@ -1,4 +1,4 @@
-"""`perennial log republish`: what is in the ledger, sent to Kafka again: a slice, a lost topic, or a new topic."""
+"""`perennial log republish`: send the ledger's events to Kafka again: one slice, a lost topic, or a new topic."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -61,19 +61,28 @@ def republish(
     from_position: Annotated[
         int | None, typer.Option(min=1, max=POSITION_MAX, help="The first event to send again.")
     ] = None,
-    to_topic: Annotated[str | None, typer.Option(help="Fill this topic instead, made if it is missing.")] = None,
-    partitions: Annotated[int | None, typer.Option(help="Of a topic that is made.", show_default="as its like")] = None,
-    replicas: Annotated[int | None, typer.Option(min=1, help="Of a topic that is made.")] = None,
+    to_topic: Annotated[
+        str | None, typer.Option(help="Fill this topic instead; it is created if it is missing.")
+    ] = None,
+    partitions: Annotated[
+        int | None, typer.Option(help="Of a topic that is created.", show_default="as the service's own")
+    ] = None,
+    replicas: Annotated[int | None, typer.Option(min=1, help="Of a topic that is created.")] = None,
     switch_over: Annotated[
-        bool, typer.Option("--switch", help="With --to-topic, the services stopped: go on there at the next start.")
+        bool,
+        typer.Option(
+            "--switch", help="With --to-topic, while the services are stopped: continue on it at the next start."
+        ),
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Send everything again to a topic that has it.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Send everything again to a topic that already has it.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Send the log to Kafka again, also under traffic; consumers drop what they have.
+    """Send the log to Kafka again, even under traffic; consumers drop what they have.
 
     With --slice, one slice from a position. With --to-topic, everything that topic does not have. With neither, the
-    service's own topic is filled again from the first event, and made first if it is gone.
+    service's own topic is filled again from the first event; it is created first if it is gone.
     """
     _check_options(slice_number, from_position, to_topic, switch_over=switch_over)
     made = {"partitions": partitions, "replicas": replicas}
@@ -108,7 +117,7 @@ async def _slice(connections: Connections, service: ServiceName, number: int, fi
 
 
 async def send_again(ledger: Ledger, slice_number: int, *, from_position: int) -> int:
-    """Move what counts as published back and return the slice's last position. Raises `CommandFailed`.
+    """Rewind a slice's published position and return the slice's last position. Raises `CommandFailed`.
 
     A relay that is sending meanwhile notes its own progress by compare-and-set, so it cannot undo this.
     """
@@ -125,7 +134,7 @@ async def send_again(ledger: Ledger, slice_number: int, *, from_position: int) -
 async def _own_topic(
     connections: Connections, service: ServiceName, made: dict[str, int | None], *, force: bool
 ) -> dict[str, Any]:
-    """Set the relay back, let consumers read from the start, make the topic if it is gone, and watch the relay.
+    """Rewind the relay and the consumers, create the topic if it is gone, and watch the relay.
 
     In this order: a topic that is filled before its readers know would be read from the middle, and what the relay
     had begun to send when the topic was lost would come before all that is older.
@@ -158,7 +167,7 @@ async def _refuse_full(connections: Connections, topic: str, so_far: Any) -> Non
 
 
 async def _watched(connection: Connection) -> int:
-    """Show how the relay sends everything up to the present end; return how many events that is."""
+    """Show the relay's progress up to the present end of the log; return how many events that is."""
     target = (await relay_progress(connection)).total
     moved_at, before = monotonic(), -1
     with Bar("events") as bar:
@@ -210,7 +219,7 @@ async def _refuse_running(on_all: Mapping[ServiceName, Connection]) -> None:
 
 
 async def _copied(connections: Connections, ledger: Ledger, connection: Connection, topic: str) -> int:
-    """Copy, trying again when Kafka is away for a moment; return how many events were sent."""
+    """Copy, and retry while Kafka is briefly unavailable; return how many events were sent."""
     relay = Relay(
         pool=ledger.pool,
         leases=Leases("operator", pool=ledger.pool, on_change=lambda: None),
@@ -240,7 +249,7 @@ async def _copied(connections: Connections, ledger: Ledger, connection: Connecti
 
 @asynccontextmanager
 async def _all_opened(connections: Connections) -> AsyncIterator[dict[ServiceName, Ledger]]:
-    """Open both ledgers: consumers of a service's topic live in both. Nothing is changed if one cannot be reached."""
+    """Open both ledgers: a service's topic has consumers in both. Nothing is changed if one cannot be reached."""
     async with AsyncExitStack() as stack:
         yield {
             name: await stack.enter_async_context(open_ledger(name, connections.database_url(name)))
@@ -251,7 +260,7 @@ async def _all_opened(connections: Connections) -> AsyncIterator[dict[ServiceNam
 async def _layout(
     connections: Connections, topic: str, made: dict[str, int | None], *, like: str | None = None
 ) -> Layout:
-    """Return how a topic is made if it is missing: as was said, otherwise as the one it is like, or any of ours."""
+    """Return the layout for a missing topic: as ordered, else that of `like`, else that of any topic of ours."""
     known = [
         await layout_of(connections.kafka, name) for name in (topic, like or topic, *EVENT_TOPICS, *COMMAND_TOPICS)
     ]

@@ -1,4 +1,4 @@
-"""Whose signatures count, and with which key this machine signs: key files that were named, or the local system's."""
+"""The public keys that are trusted and the key that signs: files named on the command line, or the local system's."""
 
 import json
 from pathlib import Path
@@ -22,7 +22,7 @@ SigningKeyOption = Annotated[
 
 
 def trusted_keys(connections: Connections, service: ServiceName, file: Path | None) -> PublicKeys:
-    """Return the public keys whose signatures count. Raises `CommandFailed` (`no_keys`)."""
+    """Return the public keys that are trusted. Raises `CommandFailed` (`no_keys`)."""
     if file is None:
         return signing_keys(connections, service, None).public
     try:

@@ -1,4 +1,4 @@
-"""`perennial log verify`: is a log whole, is Kafka the same, and is it still the history that was signed?"""
+"""`perennial log verify`: is a log complete, equal to its copy in Kafka, and the history that was signed?"""
 
 import asyncio
 from pathlib import Path
@@ -36,7 +36,7 @@ def verify(
     processes: Annotated[int | None, typer.Option(min=1, help="How many at once.", show_default="one per core")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check a log event by event, also while it is written: chain, gaps, versions, Kafka, and signed checkpoints.
+    """Check a log event by event, even while it is written: chain, gaps, versions, Kafka, and signed checkpoints.
 
     Exit code 1 when something is wrong. Nothing is changed.
     """
