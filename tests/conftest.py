@@ -23,7 +23,7 @@ from shared.local.ports import free_ports
 from shared.local.postgres import SETTINGS, Postgres
 from tests import java_cache
 
-pytest_plugins = ("tests.journeys.everyday", "tests.scheduling")
+pytest_plugins = ("tests.scheduling",)
 
 ServiceName = Literal["device", "activation"]
 Mode = Literal["production", "sandbox"]

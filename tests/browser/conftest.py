@@ -14,7 +14,10 @@ from services.cli.system import System
 from tests.browser import chromium
 from tests.browser.browser_process import running_browser
 from tests.browser.visitor import Visitor
+from tests.journeys.everyday import new_device, system, time, vendor
 from tests.journeys.people import Vendor
+
+__all__ = ["browser", "new_device", "system", "time", "vendor", "visitor"]
 
 
 @pytest.fixture(scope="package")
