@@ -73,7 +73,7 @@ def findings() -> Findings:
     return Findings("device")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
     """A real Kafka."""
     server = Kafka(tmp_path_factory.mktemp("kafka") / "data", free_port(), free_port())
