@@ -8,6 +8,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 
 from shared.doors import problems
 from shared.doors.failures import Failures
+from shared.doors.header_fields import HeaderFields
 from shared.doors.limits import Limits
 from shared.doors.problems import problem_response
 from shared.doors.reasons import reasons_door
@@ -23,7 +24,7 @@ def new_app(*, title: str, version: str, registry: CollectorRegistry, checks: Se
     app = FastAPI(title=title, version=version, docs_url=None, redoc_url=None)
     problems.install(app)
     # the last is the outermost: each sees what those before it raise, and an answer to a failure is counted too
-    for middleware in (Limits, Failures, Traces, Failures):
+    for middleware in (Limits, Failures, Traces, Failures, HeaderFields):
         app.add_middleware(middleware)
     _add_health(app, version, registry, checks)
     app.include_router(reasons_door())
