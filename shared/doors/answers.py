@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 from shared.doors import preconditions
 from shared.doors.command_queue import CommandQueue, PendingCommand
 from shared.doors.idempotency import Answer
-from shared.doors.preconditions import unchanged_since
+from shared.doors.preconditions import Versions, unchanged_since
 from shared.doors.problems import problem_body
 from shared.ledger.command_handler import CommandMessage, Outcome
 from shared.ledger.database import Connection
@@ -43,7 +43,7 @@ async def submit_command[Command, State](
     key: str | None,
     request_hash: bytes,
     to_answer: Callable[[Outcome], Answer],
-    expected_version: int | None = None,
+    expected_version: Versions | None = None,
     in_transaction: Callable[[Connection], Awaitable[None]] | None = None,
 ) -> Answer:
     """Submit a command, or several that are one decision, and return the committed answer.

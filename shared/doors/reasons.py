@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Response
 
+from shared.doors.preconditions import is_known
 from shared.doors.problems import Problem
 from shared.reasons import CATALOGUE, Catalogue, Explained
 
@@ -25,7 +26,7 @@ def reasons_door() -> APIRouter:
     async def reasons(if_none_match: Annotated[str | None, Header()] = None) -> Response:
         """Every reason that an answer, an event or a page can give: what happened, what to do, what happens next."""
         headers = {"ETag": _ETAG, "Cache-Control": CACHEABLE}
-        if if_none_match == _ETAG:
+        if is_known(_ETAG, if_none_match):
             return Response(status_code=304, headers=headers)
         return Response(_JSON, media_type="application/json", headers=headers)
 

@@ -130,7 +130,7 @@ async def _execute(console: Console, action: Action, form: Form) -> Answer:
         scope="console",
         key=idempotency_key_of(form),
         request_hash=hash_of(f"{type(action).__name__}\n{content}"),
-        expected_version=version,
+        expected_version=frozenset({version}),
         to_answer=lambda outcome: answer_to(outcome, {"code_ref": action.code_ref}),
     )
 

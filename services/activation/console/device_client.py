@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 
 from services.activation.console.operators import Operator
+from shared.doors.preconditions import read_etags, read_version
 from shared.keys.operators import operator_token
 from shared.keys.signing import KeyRing
 from shared.ledger.clock import machine_now
@@ -66,8 +67,9 @@ class DeviceClient:
         return body if "ETag" not in answer.headers else {"version": _version(answer.headers["ETag"]), **body}
 
 
-def _version(etag: str) -> int:
-    return int(etag.strip('"').partition("-")[0])
+def _version(etag: str) -> int | None:
+    """Return the version with which the ETag starts; a proxy on the way may have made the ETag weak."""
+    return next((read_version(tag.text.partition("-")[0]) for tag in read_etags(etag) or ()), None)
 
 
 def device_client(url: str) -> httpx.AsyncClient:

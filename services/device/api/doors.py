@@ -18,6 +18,7 @@ from shared.doors.command_queue import CommandQueue
 from shared.doors.credentials import is_operator
 from shared.doors.fields import Body
 from shared.doors.idempotency import Answer, request_hash
+from shared.doors.preconditions import Versions
 from shared.doors.problems import Problem
 from shared.doors.throttle import Throttle
 from shared.keys.crypto_shredding import Sealing
@@ -83,7 +84,7 @@ class Doors:
         key: str | None,
         request_hash: bytes,
         fields: Mapping[str, Any] = EMPTY,
-        expected_version: int | None = None,
+        expected_version: Versions | None = None,
         in_transaction: Callable[[Connection], Awaitable[None]] | None = None,
     ) -> Answer:
         """Submit a command and return its answer, with `fields` unless it is refused.
@@ -109,7 +110,7 @@ class Doors:
         *,
         key: str | None,
         fields: Mapping[str, Any] = EMPTY,
-        expected_version: int | None = None,
+        expected_version: Versions | None = None,
         body: BaseModel | None = None,
         in_transaction: Callable[[Connection], Awaitable[None]] | None = None,
     ) -> Answer:
@@ -130,7 +131,7 @@ class Doors:
         *,
         key: str | None,
         fields: Mapping[str, Any] = EMPTY,
-        expected_version: int | None = None,
+        expected_version: Versions | None = None,
         body: Body | None = None,
     ) -> JSONResponse:
         """Submit the command of an HTTP request and return the response."""

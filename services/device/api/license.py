@@ -1,6 +1,5 @@
 """HTTP out: the license as people see it, and the device's history."""
 
-import re
 from time import monotonic
 from typing import Annotated, Any
 
@@ -14,10 +13,12 @@ from services.device.api.watch import wait_for_change
 from shared.doors.credentials import Bearer
 from shared.doors.fields import EventNumber, PageLimit
 from shared.doors.history import AskedAsOf, history_page
+from shared.doors.preconditions import is_known
+from shared.doors.preferences import wait_seconds
 from shared.doors.problems import Problem
 from shared.messages import DeviceId
 
-WAIT_SECONDS_MAX = 30.0
+WAIT_SECONDS_MAX = 30
 
 
 def add_reads(router: APIRouter, doors: Doors) -> None:
@@ -33,19 +34,23 @@ def add_reads(router: APIRouter, doors: Doors) -> None:
     ) -> Response:
         """Return the license as people see it. With If-None-Match and `Prefer: wait=N`, wait for a change.
 
-        With `at`, return what was true, or what was known, at that time (R-125).
+        It waits for 30 seconds at most, and Preference-Applied says for how long. With `at`, return what was true, or
+        what was known, at that time (R-125).
         """
         await doors.authorize(device_id, credential)
         if as_of is not None:
             return JSONResponse(await license_as_of(doors, device_id, as_of))
-        deadline = monotonic() + _wait_seconds(prefer)
+        wait = None if if_none_match is None else wait_seconds(prefer, seconds_max=WAIT_SECONDS_MAX)
+        applied = {} if wait is None else {"Preference-Applied": f"wait={wait}"}
+        deadline = monotonic() + (wait or 0)
         with doors.watch.on(device_id) as changed:
             while True:
                 current = await representation_of(doors, device_id)
-                if current.etag != if_none_match:
-                    return JSONResponse(current.answer, headers={"ETag": current.etag})
+                headers = {"ETag": current.etag, **applied}
+                if not is_known(current.etag, if_none_match):
+                    return JSONResponse(current.answer, headers=headers)
                 if monotonic() >= deadline:
-                    return Response(status_code=304, headers={"ETag": current.etag})
+                    return Response(status_code=304, headers=headers)
                 await wait_for_change(changed, seconds_max=deadline - monotonic())
 
     @router.get("/{device_id}/history")
@@ -64,8 +69,3 @@ def add_reads(router: APIRouter, doors: Doors) -> None:
             # every device's stream begins with its enrollment
             raise Problem(404, "unknown_device", "no such device is enrolled")
         return page
-
-
-def _wait_seconds(prefer: str | None) -> float:
-    found = re.search(r"\bwait=(\d{1,3})\b", prefer or "")
-    return min(float(found[1]), WAIT_SECONDS_MAX) if found else 0.0
