@@ -158,6 +158,7 @@ OTHERS: Routes = {
     "POST /v1/vendors/{vendor}/keys": RouteDocs(
         who="operator",
         answer={"vendor": "acme", "key_id": "0198a1b2-0000-7000-8000-000000000009", "key": "shown-once", "made_at": AT},
+        problems={409: ("sealed_for_another_key",)},
     ),
     "DELETE /v1/vendors/{vendor}/keys/{key_id}": RouteDocs(
         who="operator",

@@ -47,6 +47,7 @@ EVENT = {
     "position": 4711,
     "data": {"device_id": DEVICE, "code_ref": CODE, "last_group": GROUP, "purpose": "reserve"},
 }
+SEALED = ("sealed_for_another_key",)
 FLEET = {"request_id": REQUEST, "code_ref": CODE, "last_group": GROUP}
 RULE = {"rule": "R-55", "reason": "not_expired", "passed": False, "change": f"a time after {END}"}
 
@@ -60,13 +61,15 @@ ENROLLMENT: Routes = {
         who="anybody",
         body={"product": "antivirus", "region": "DE", "product_version": "21.3"},
         answer={"device_id": DEVICE, "token": "shown-once-stored-as-a-hash"},
-        problems={429: ("too_many_enrollments",), 503: ("ledger_unavailable", "too_busy")},
+        problems={429: ("too_many_enrollments",), 503: ("ledger_unavailable", "too_busy"), 409: SEALED},
     ),
     "POST /v1/devices/{device_id}/products": RouteDocs(
         who="device", body={"product": "password-safe"}, answer={"device_id": DEVICE}, problems=UNKNOWN
     ),
     "POST /v1/devices/{device_id}/token": RouteDocs(
-        who="operator", answer={"device_id": DEVICE, "token": "shown-once-stored-as-a-hash"}, problems=UNKNOWN
+        who="operator",
+        answer={"device_id": DEVICE, "token": "shown-once-stored-as-a-hash"},
+        problems={**UNKNOWN, 409: SEALED},
     ),
     "DELETE /v1/devices/{device_id}/name": RouteDocs(who="device", answer={"device_id": DEVICE, "keys_destroyed": 1}),
     "POST /v1/devices/{device_id}/licensing-link": RouteDocs(

@@ -11,12 +11,12 @@ from fastapi.responses import JSONResponse
 
 from shared.doors import preconditions
 from shared.doors.command_queue import CommandQueue, PendingCommand
-from shared.doors.idempotency import Answer
+from shared.doors.idempotency import Answer, stored_key
 from shared.doors.preconditions import Versions, unchanged_since
 from shared.doors.problems import problem_body
 from shared.ledger.command_handler import CommandMessage, Outcome
 from shared.ledger.database import Connection
-from shared.ledger.identity import hash_of, new_id
+from shared.ledger.identity import new_id
 from shared.ledger.outbox import Cause
 from shared.messages import Reason
 from shared.reasons import detail_of
@@ -55,8 +55,7 @@ async def submit_command[Command, State](
     pending = PendingCommand(
         messages=[CommandMessage(command, cause, unchanged_since(expected_version)) for command in commands],
         scope=scope,
-        # hashed: a client may choose a key that must not be stored, such as the code itself
-        key=hash_of(key).hex() if key else f"once:{correlation_id}",
+        key=stored_key(key) if key else f"once:{correlation_id}",
         request_hash=request_hash,
         to_answer=to_answer,
         in_transaction=in_transaction,

@@ -2,17 +2,28 @@
 
 While one transaction runs, the next commands gather. Under load one commit serves many; a lone command does not wait.
 The answer is stored under the command's idempotency key in the same transaction. So a retry, whether ours after a
-commit of unknown outcome or the client's, gets the same answer and has no second effect (R-09). A request of many
-commands waits and is decided as one: all of them or none, under one key and with one answer (R-140).
+commit of unknown outcome or the client's, gets the same answer and has no second effect (R-09). A refusal is no effect:
+the request is decided again (R-142), and the same refusal is recorded once. A request of many commands waits and is
+decided as one: all of them or none, under one key and with one answer (R-140).
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from time import monotonic
 
-from shared.doors.idempotency import Answer, KeyReused, ScopedKey, StoredAnswer, store_answers, stored_answers
+from shared.doors.idempotency import (
+    Answer,
+    KeyReused,
+    Refusal,
+    ScopedKey,
+    StoredAnswer,
+    store_answers,
+    store_refusals,
+    stored_under,
+)
 from shared.ledger.command_handler import CommandHandler, CommandMessage, Outcome
 from shared.ledger.database import CONFLICT, UNAVAILABLE, Connection, Pool, transaction
 from shared.ledger.events import Append, append
@@ -30,6 +41,8 @@ RETRY_SECONDS = 0.25
 DEADLINE_SECONDS = 10.0
 FAILURE_REPORTED_SECONDS = 30.0
 """How long a failure to commit is reported as a problem if no newer commands arrive."""
+REFUSALS = 400
+"""From this HTTP status on an answer is a refusal."""
 
 
 class LedgerUnavailable(Exception):
@@ -74,6 +87,12 @@ class PendingCommand[Command]:
     def scoped_key(self) -> ScopedKey:
         """The idempotency key after its scope."""
         return self.scope, self.key
+
+    def refusal_in(self, outcome: Outcome, answer: Answer) -> Refusal | None:
+        """Return the refusal that an outcome puts on record; None if it is none."""
+        if not outcome.events or answer.status < REFUSALS:
+            return None
+        return Refusal(self.scope, self.key, self.request_hash, str(answer.body.get("code")))
 
 
 class CommandQueue[Command, State]:
@@ -158,28 +177,57 @@ class CommandQueue[Command, State]:
 
     async def _decide(self, batch: Sequence[PendingCommand[Command]]) -> None:
         async with transaction(self._pool) as connection:
-            answers = await stored_answers(connection, [pending.scoped_key for pending in batch])
+            answers, refusals = await stored_under(connection, [pending.scoped_key for pending in batch])
             fresh = _first_of_each_key([pending for pending in batch if pending.scoped_key not in answers])
-            decided = await self._handler.decide(connection, [each for pending in fresh for each in pending.messages])
+            messages = [each for pending in fresh for each in _messages_of(pending, refusals)]
+            decided = await self._handler.decide(connection, messages)
             outcomes = iter(decided.outcomes)
+            effects = list[tuple[ScopedKey, StoredAnswer, datetime]]()
+            refused = list[tuple[Refusal, datetime]]()
             for pending in fresh:
                 outcome = _one_outcome([next(outcomes) for _ in pending.messages])
                 if pending.in_transaction and not outcome.refused:
                     await pending.in_transaction(connection)
-                answers[pending.scoped_key] = StoredAnswer(pending.request_hash, pending.to_answer(outcome))
-            # two workers may get the same key: the loser of this insert decides again and finds the answer
-            await store_answers(
-                connection,
-                [(each.scoped_key, answers[each.scoped_key], each.cause.recorded_at) for each in fresh],
-            )
+                answer = pending.to_answer(outcome)
+                refusal = pending.refusal_in(outcome, answer)
+                stored = StoredAnswer(pending.request_hash, replace(answer, repeated=outcome.is_on_record))
+                answers[pending.scoped_key] = stored
+                if refusal and not outcome.is_on_record:
+                    refused.append((refusal, pending.cause.recorded_at))
+                elif refusal is None and _has_effect(pending, outcome):
+                    effects.append((pending.scoped_key, stored, pending.cause.recorded_at))
+            # two workers may get the same key: the loser of these inserts decides again and finds what is stored
+            await store_answers(connection, effects)
+            await store_refusals(connection, refused)
             await self._append(connection, decided.events)
         self._failed_at = None
         for pending in batch:
             _resolve(pending, answers[pending.scoped_key])
 
 
+def _messages_of[Command](
+    pending: PendingCommand[Command], refusals: Collection[Refusal]
+) -> Sequence[CommandMessage[Command]]:
+    """Return the commands of a request. Several that are one decision are refused in ways that nothing records."""
+    if not refusals or len(pending.messages) > 1:
+        return pending.messages
+    (message,) = pending.messages
+
+    def is_on_record(outcome: Outcome) -> bool:
+        return pending.refusal_in(outcome, pending.to_answer(outcome)) in refusals
+
+    return [message._replace(is_on_record=is_on_record)]
+
+
+def _has_effect[Command](pending: PendingCommand[Command], outcome: Outcome) -> bool:
+    """Tell whether an outcome that is no refusal on record does something (R-142)."""
+    return bool(outcome.events or (pending.in_transaction and not outcome.refused))
+
+
 def _one_outcome(outcomes: Sequence[Outcome]) -> Outcome:
     """Return the outcome of a request: its refusal, or all its events. Raises `PartlyRefused`."""
+    if len(outcomes) == 1:
+        return outcomes[0]
     refused = [outcome for outcome in outcomes if outcome.refused]
     if not refused:
         return Outcome([event for outcome in outcomes for event in outcome.events])

@@ -5,14 +5,17 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from dateutil.relativedelta import relativedelta
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse
 from pydantic import StringConstraints
 
+from shared.doors.answers import respond
 from shared.doors.credentials import operator_check
 from shared.doors.fields import Body
+from shared.doors.idempotency import Answer, IdempotencyKey, answered_once, request_hash
 from shared.doors.problems import Problem
 from shared.ledger.clock import Clock, ClockRefused
-from shared.ledger.database import Pool, transaction
+from shared.ledger.database import Connection, Pool
 from shared.ledger.instants import instant
 from shared.messages import ToldMoment
 
@@ -43,13 +46,17 @@ def routes(clock: Clock, pool: Pool, operator_key_hash: str) -> APIRouter:
         return {"now": instant(clock.now()), "sandbox": clock.sandbox}
 
     @router.post("/clock")
-    async def move(body: ClockMove) -> dict[str, Any]:
+    async def move(request: Request, body: ClockMove, key: IdempotencyKey) -> JSONResponse:
         """Move the service's time forward. Each service has its own clock: move both."""
         if (body.set is None) == (body.advance is None):
             raise Problem(422, "invalid_fields", "give either set or advance")
-        target = body.set or _later(clock.now(), body.advance or "")
-        async with transaction(pool) as connection:
-            return {"now": instant(await clock.move_to(connection, target))}
+
+        async def move_on(connection: Connection) -> Answer:
+            target = body.set or _later(clock.now(), body.advance or "")
+            return Answer(200, {"now": instant(await clock.move_to(connection, target))})
+
+        sent, now = request_hash(request, body), clock.now()
+        return respond(await answered_once(pool, scope="operator", key=key, request_hash=sent, at=now, act=move_on))
 
     return router
 

@@ -55,19 +55,27 @@ type Precondition = Callable[[int], Refused | None]
 """Looks at the current version of the command's first stream. Returns a refusal if the command must not be decided."""
 
 
+class Outcome(NamedTuple):
+    """The result of a command: events (none if nothing changes), or a refusal that no stream can record.
+
+    `is_on_record`: an earlier decision on the same request recorded such events, so these are not recorded.
+    """
+
+    events: Sequence[Event] = ()
+    refused: Refused | None = None
+    is_on_record: bool = False
+
+
 class CommandMessage[Command](NamedTuple):
-    """A command with its cause, and the precondition that its sender set."""
+    """A command with its cause, and the precondition that its sender set.
+
+    `is_on_record` tells whether an earlier decision on the same request had the same outcome.
+    """
 
     command: Command
     cause: Cause
     precondition: Precondition | None = None
-
-
-class Outcome(NamedTuple):
-    """The result of a command: events (none if nothing changes), or a refusal that no stream can record."""
-
-    events: Sequence[Event] = ()
-    refused: Refused | None = None
+    is_on_record: Callable[[Outcome], bool] | None = None
 
 
 @dataclass(slots=True)
@@ -96,7 +104,8 @@ class CommandHandler[Command, State]:
         for number, message in enumerate(messages, start=1):
             outcome = self._decide_one(message, after)
             decided.outcomes.append(outcome)
-            decided.events += self._record(outcome.events, message.cause, after)
+            if not outcome.is_on_record:
+                decided.events += self._record(outcome.events, message.cause, after)
             if number % DECISIONS_AT_ONCE == 0:
                 await asyncio.sleep(0)
         changed = {stream: stored for stream, stored in after.items() if stored is not before.get(stream)}
@@ -113,9 +122,10 @@ class CommandHandler[Command, State]:
             return Outcome(refused=failed)
         read = {stream: states.get(stream, initial).state for stream in stream_ids}
         try:
-            return Outcome(self.decider.decide(message.command, read))
+            outcome = Outcome(self.decider.decide(message.command, read))
         except Refused as refused:
             return Outcome(refused=refused)
+        return outcome._replace(is_on_record=message.is_on_record is not None and message.is_on_record(outcome))
 
     def _record(self, events: Sequence[Event], cause: Cause, states: dict[str, Stored[State]]) -> list[NewEvent]:
         """Pack `events` and evolve the states, so that the next command of the batch sees them."""

@@ -79,12 +79,18 @@ def _add_parked(router: APIRouter, operations: Operations) -> None:
 
     @router.post("/operations/parked/{parked_id}/redrive")
     async def redrive(parked_id: ParkedId) -> dict[str, Any]:
-        """Handle a parked message after all."""
+        """Handle a parked message after all.
+
+        Takes no Idempotency-Key: a message is handled once.
+        """
         return await parked.redrive(ParkedRecord.named(parked_id))
 
     @router.post("/operations/parked/{parked_id}/discard")
     async def discard(parked_id: ParkedId, body: Discard) -> dict[str, Any]:
-        """Record that a message will never be handled, and why. It can still be viewed."""
+        """Record that a message will never be handled, and why. It can still be viewed.
+
+        Takes no Idempotency-Key: a message is discarded once.
+        """
         return await parked.discard(ParkedRecord.named(parked_id), body.reason)
 
 
@@ -103,5 +109,8 @@ def _add_projections(router: APIRouter, operations: Operations) -> None:
 
     @router.post("/operations/projections/{name}/rebuild", status_code=202)
     async def rebuild(name: ProjectionName, body: Rebuild) -> dict[str, Any]:
-        """Rebuild a projection in the background; a rebuild that was interrupted is continued."""
+        """Rebuild a projection in the background; a rebuild that was interrupted is continued.
+
+        Takes no Idempotency-Key: while one runs, another is refused.
+        """
         return await projections.order(name, source=body.source, accept_differences=body.accept_differences)

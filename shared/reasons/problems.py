@@ -25,25 +25,25 @@ REQUESTS = (
     ),
     ExplainedProblem(
         word="malformed_etag",
-        meaning="If-Match contains something that this service never issued.",
-        what_to_do="Send an ETag from an answer.",
+        meaning="If-Match contains something that is no ETag.",
+        what_to_do="Send an ETag from an answer, in its quotation marks, or a list of them.",
     ),
     ExplainedProblem(
         word="precondition_failed",
-        meaning="The device has changed since the version named in If-Match.",
-        what_to_do="Read it again, and repeat the request if it is still needed.",
+        meaning="The device has changed since the version named in If-Match, or the ETag there is weak.",
+        what_to_do="Read it again, and repeat the request if it is still needed; send a weak ETag without its W/.",
     ),
     ExplainedProblem(
         word="sealed_for_another_key",
-        meaning="The codes were issued to another credential, and only that credential can read them again.",
-        what_to_do="Use that credential, or block the codes that the problem names and issue new ones.",
+        meaning="The codes, the token or the key were given to another credential, and only that one can read them again.",
+        what_to_do="Use that credential, or ask for new ones, and block the codes or revoke the key that the problem names.",
         rules=("R-09", "R-112", "R-140"),
     ),
     ExplainedProblem(
         word="idempotency_key_reused",
         meaning="The Idempotency-Key has already been used for another request.",
         what_to_do="Use a new key for a new request.",
-        rules=("R-09",),
+        rules=("R-09", "R-142"),
     ),
 )
 

@@ -170,6 +170,33 @@ async def test_a_guessed_code_that_was_never_issued_exists_for_nobody(door: Clie
     assert [event["type"] for event in await events(door, guess)] == ["CodeRejected"] * 2
 
 
+# --- idempotency keys ---------------------------------------------------------------------------
+
+
+async def test_a_vendor_key_under_one_key_is_one(door: Client, activation_pool: Pool) -> None:
+    """R-108, R-142: it is told again to the operator, and no table keeps it."""
+    keyed = {**OPERATOR, "Idempotency-Key": "1"}
+    made, again = [told(201, await door.post("/v1/vendors/acme/keys", headers=keyed)) for _ in range(2)]
+    assert again == made
+    assert await activation_pool.fetchval("select count(*) from vendor_key") == 1
+    assert made["key"] not in await everything_in(activation_pool, "idempotency")
+    told(
+        200,
+        await door.get("/v1/codes", params={"device_id": "d-1"}, headers={"Authorization": f"Bearer {made['key']}"}),
+    )
+    reused = await door.post("/v1/vendors/globex/keys", headers=keyed)
+    assert told(422, reused)["code"] == "idempotency_key_reused"
+
+
+async def test_a_vendor_key_is_revoked_once_and_the_answer_is_told_again(door: Client) -> None:
+    """R-108, R-142."""
+    made = told(201, await door.post("/v1/vendors/acme/keys", headers=OPERATOR))
+    path, keyed = f"/v1/vendors/acme/keys/{made['key_id']}", {**OPERATOR, "Idempotency-Key": "1"}
+    answers = [told(200, await door.delete(path, headers=keyed)) for _ in range(2)]
+    assert answers[0] == answers[1]
+    assert told(404, await door.delete(path, headers=OPERATOR))["code"] == "unknown_vendor_key"
+
+
 # --- many codes at once ------------------------------------------------------------------------
 
 

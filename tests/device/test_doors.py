@@ -347,11 +347,111 @@ async def test_a_time_beyond_the_calendar_is_invalid(stand: Stand) -> None:
 
 
 @pytest.mark.parametrize("etag", ['"never-sent"', '"9' + "9" * 5_000 + '-1"', '"²"'])
-async def test_an_etag_that_was_never_sent_is_refused(etag: str, stand: Stand) -> None:
+async def test_an_etag_that_was_never_sent_fails(etag: str, stand: Stand) -> None:
+    """RFC 9110, 13.1.1: it is an ETag, but of nothing that is there."""
     owner = await enrolled(stand)
     headers = {name.encode(): value.encode() for name, value in {**owner.headers, "If-Match": etag}.items()}
     response = await stand.http.delete(f"{owner.path}/codes/reserve", headers=headers)
+    assert told(412, response)["code"] == "precondition_failed"
+
+
+async def test_what_is_no_etag_is_malformed(stand: Stand) -> None:
+    owner = await enrolled(stand)
+    response = await stand.http.delete(f"{owner.path}/codes/reserve", headers={**owner.headers, "If-Match": "garbage"})
     assert told(400, response)["code"] == "malformed_etag"
+
+
+# --- idempotency keys ------------------------------------------------------------------------
+
+
+async def test_a_condition_is_part_of_what_a_key_stands_for(stand: Stand) -> None:
+    """R-142."""
+    owner, body = await enrolled(stand), {"code": new_code().reveal()}
+    keyed = {**owner.headers, "Idempotency-Key": "1"}
+    told(202, await stand.http.post(f"{owner.path}/codes", json=body, headers={**keyed, "If-Match": '"1-0"'}))
+    again = await stand.http.post(f"{owner.path}/codes", json=body, headers={**keyed, "If-Match": '"1-0"'})
+    assert (told(202, again)["recorded"], again.headers["idempotent-replay"]) == (["CodeAdded"], "true")
+    other = await stand.http.post(f"{owner.path}/codes", json=body, headers={**keyed, "If-Match": '"2-0"'})
+    assert told(422, other)["code"] == "idempotency_key_reused"
+
+
+async def test_a_failed_condition_is_not_kept_under_the_key(stand: Stand) -> None:
+    """R-142: with a condition that holds, the same key does what was asked."""
+    owner, body = await enrolled(stand), {"code": new_code().reveal()}
+    keyed = {**owner.headers, "Idempotency-Key": "1"}
+    failed = await stand.http.post(f"{owner.path}/codes", json=body, headers={**keyed, "If-Match": '"7-0"'})
+    assert told(412, failed)["code"] == "precondition_failed"
+    told(202, await stand.http.post(f"{owner.path}/codes", json=body, headers={**keyed, "If-Match": '"7-0", "1-0"'}))
+
+
+async def test_what_was_refused_for_now_is_decided_again_under_the_same_key(stand: Stand) -> None:
+    """R-61, R-142."""
+    owner, code = await enrolled(stand), new_code()
+    keyed = {**owner.headers, "Idempotency-Key": "1"}
+    assert told(409, await stand.http.delete(f"{owner.path}/license", headers=keyed))["code"] == "no_license"
+    code = await licensed(stand, owner)
+    answer = told(202, await stand.http.delete(f"{owner.path}/license", headers=keyed))
+    assert (answer["recorded"], (await last_event(stand, owner))[1]["code_ref"]) == (["LicenseRemoved"], code.ref)
+
+
+@pytest.mark.parametrize("sent", ['"k-1"', "k-1 ", "k-1\t", '\t"k-1" '])
+async def test_one_key_is_written_in_several_ways(sent: str, stand: Stand) -> None:
+    """R-142: blanks around it, or the quotation marks of structured headers."""
+    owner, body = await enrolled(stand), {"code": new_code().reveal()}
+    for key, is_repeated in (("k-1", False), (sent, True)):
+        headers = {**owner.headers, "Idempotency-Key": key}
+        answer = await stand.http.post(f"{owner.path}/codes", json=body, headers=headers)
+        assert (answer.status_code, "idempotent-replay" in answer.headers) == (202, is_repeated)
+
+
+@pytest.mark.parametrize("credential", [{}, OPERATOR], ids=["anybody", "the operator"])
+async def test_an_enrollment_under_one_key_is_one_device_with_one_token(credential: Headers, stand: Stand) -> None:
+    """R-142: the answer that was lost is told again to whoever knows the key."""
+    keyed = {**credential, "Idempotency-Key": str(new_id())}
+    answers = [await stand.http.post("/v1/devices", json=ANTIVIRUS, headers=keyed) for _ in range(2)]
+    first, again = (told(201, answer) for answer in answers)
+    assert (again, answers[1].headers["idempotent-replay"]) == (first, "true")
+    owner = Owner(first["device_id"], {"Authorization": f"Bearer {first['token']}"}, first)
+    told(200, await stand.http.get(f"{owner.path}/license", headers=owner.headers))
+    other = await stand.http.post("/v1/devices", json={**ANTIVIRUS, "region": "FR"}, headers=keyed)
+    assert told(422, other)["code"] == "idempotency_key_reused"
+    kept = await stand.pool.fetch("select answer::text from idempotency")
+    assert not [row for row in kept if first["token"] in row["answer"]]
+
+
+async def test_a_key_that_can_be_guessed_opens_nobodys_token(stand: Stand) -> None:
+    """R-109, R-142."""
+    answer = await stand.http.post("/v1/devices", json=ANTIVIRUS, headers={"Idempotency-Key": "device-1"})
+    assert told(422, answer)["fields"] == [{"field": "idempotency-key", "problem": "guessable"}]
+    told(201, await stand.http.post("/v1/devices", json=ANTIVIRUS, headers={**OPERATOR, "Idempotency-Key": "device-1"}))
+
+
+async def test_a_product_under_one_key_is_one_product(stand: Stand) -> None:
+    """R-42, R-142."""
+    owner = await enrolled(stand)
+    keyed, body = {**owner.headers, "Idempotency-Key": "1"}, {"product": "password-safe"}
+    answers = [told(201, await stand.http.post(f"{owner.path}/products", json=body, headers=keyed)) for _ in range(2)]
+    assert answers[0] == answers[1]
+    assert await stand.pool.fetchval("select count(*) from device") == 2
+
+
+async def test_a_new_token_under_one_key_is_one_token(stand: Stand) -> None:
+    """R-142: the one that the lost answer told, which is still good."""
+    owner, keyed = await enrolled(stand), {**OPERATOR, "Idempotency-Key": "1"}
+    lost, again = [told(200, await stand.http.post(f"{owner.path}/token", headers=keyed)) for _ in range(2)]
+    assert again == lost
+    told(200, await stand.http.get(f"{owner.path}/license", headers={"Authorization": f"Bearer {again['token']}"}))
+    another = told(200, await stand.http.post(f"{owner.path}/token", headers=OPERATOR))
+    assert another["token"] != lost["token"]
+    reused = await stand.http.post(f"{(await enrolled(stand)).path}/token", headers=keyed)
+    assert told(422, reused)["code"] == "idempotency_key_reused"
+
+
+async def test_two_new_tokens_at_once_under_one_key_are_one(stand: Stand) -> None:
+    """R-142."""
+    owner, keyed = await enrolled(stand), {**OPERATOR, "Idempotency-Key": "1"}
+    answers = await asyncio.gather(*(stand.http.post(f"{owner.path}/token", headers=keyed) for _ in range(6)))
+    assert len({told(200, answer)["token"] for answer in answers}) == 1
 
 
 # --- contact ---------------------------------------------------------------------------------

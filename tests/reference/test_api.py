@@ -71,6 +71,16 @@ def test_an_example_request_has_every_required_field_and_no_unknown_one(openapi:
         assert set(schema.get("required", ())) <= set(content["example"]) <= set(schema["properties"])
 
 
+def test_every_changing_door_takes_an_idempotency_key_or_says_that_it_does_not(openapi: Document) -> None:
+    """R-142."""
+    changing = [each for each in operations_of(openapi) if each[0].split()[0] not in {"GET", "HEAD"}]
+    assert len(changing) > 8
+    for name, operation in changing:
+        takes = "idempotency-key" in {each["name"].lower() for each in operation.get("parameters", ())}
+        says = "Takes no Idempotency-Key" in operation.get("description", "")
+        assert takes != says, name
+
+
 def test_every_body_is_strict_and_every_time_is_told_in_one_form(openapi: Document) -> None:
     """R-134."""
     strict = {body.__name__ for body in _subclasses(Body) if body.model_config["strict"]}

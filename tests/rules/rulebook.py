@@ -160,6 +160,7 @@ CHAPTERS: Mapping[str, Mapping[str, str]] = {
         "R-134": "A value from outside has the type that it should have, and a time a zone in which UTC can tell it.",
         "R-139": "A fact about a whole code reaches each device once, however many; work per transaction is bounded.",
         "R-140": "An issue of many codes is one decision: all or none, and none that nobody could read.",
+        "R-142": "An answer is kept under its key only if something was done; the key stands for the whole request.",
     },
 }
 

@@ -26,8 +26,8 @@ def add_customers(router: APIRouter, doors: Doors) -> None:
     ) -> dict[str, Any]:
         """Erase a customer: the sealed data can never be read again, and the ledger stays unchanged.
 
-        Idempotent: a repeated request, or one for an unknown customer, finds less to do. Only the operator may set
-        `vendor`.
+        Takes no Idempotency-Key: a repeated request, or one for an unknown customer, finds less to do. Only the
+        operator may set `vendor`.
         """
         owner = vendor_of(request) or vendor
         # the key first: the rest only reports it, and is done again if the request is repeated

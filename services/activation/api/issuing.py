@@ -11,13 +11,14 @@ from fastapi.responses import JSONResponse
 from pydantic import AfterValidator, Field
 
 from services.activation.api.doors import Doors, scope_of, vendor_of
-from services.activation.api.sealed_codes import SealedForAnother, answer_key, open_codes, seal_codes
+from services.activation.api.sealed_codes import answer_key, open_codes, seal_codes
 from services.activation.decider import IssueCode
 from shared.doors.answers import problem_for, respond, submit_command
 from shared.doors.credentials import Bearer
 from shared.doors.fields import Body
 from shared.doors.idempotency import Answer, IdempotencyKey, request_hash
 from shared.doors.problems import Problem
+from shared.doors.sealed_answers import SealedForAnother
 from shared.keys.crypto_shredding import TooLong
 from shared.ledger.code_generator import new_code
 from shared.ledger.database import Connection

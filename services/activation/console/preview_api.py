@@ -36,7 +36,10 @@ def preview_door(doors: Doors) -> APIRouter:
 
     @router.post("/codes/{code_ref}/preview")
     async def preview_action(code_ref: CodeRef, body: PreviewRequest) -> dict[str, Any]:
-        """Preview an action on a code: what it would do now, and to which devices. Nothing is changed."""
+        """Preview an action on a code: what it would do now, and to which devices. Nothing is changed.
+
+        Takes no Idempotency-Key.
+        """
         action = _action(doors, code_ref, body)
         if await code_of(doors.pool, code_ref) is None:
             raise Problem(404, "unknown_code", "no such code was issued")

@@ -47,7 +47,10 @@ def add_contact(router: APIRouter, doors: Doors) -> None:
 
     @router.post("/{device_id}/contact")
     async def contact(request: Request, device_id: DeviceId, body: Contact, credential: Bearer) -> JSONResponse:
-        """Check now: whatever is due is decided, and the answer shows it as JSON and as a signed `statement`."""
+        """Check now: whatever is due is decided, and the answer shows it as JSON and as a signed `statement`.
+
+        Takes no Idempotency-Key: `sequence` and `nonce` are one.
+        """
         await doors.authorize(device_id, credential)
         keys = doors.signing_keys()
         answer = await _record(doors, request, device_id, body)

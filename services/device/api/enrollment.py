@@ -1,5 +1,6 @@
 """HTTP in: devices and their add-on products enroll, and reinstalled devices get new tokens."""
 
+from collections.abc import Awaitable, Callable, Mapping
 from math import ceil
 from typing import Annotated, Any
 
@@ -9,19 +10,26 @@ from pydantic import Field
 
 from services.device.api.doors import Doors
 from services.device.decider import EnrollDevice
-from shared.doors.answers import problem_for, submit_command
+from shared.doors.answers import problem_for, respond, submit_command
 from shared.doors.credentials import Bearer, is_operator, operator_check
 from shared.doors.fields import Body
-from shared.doors.idempotency import Answer, request_hash
+from shared.doors.idempotency import Answer, IdempotencyKey, answered_once, request_hash
 from shared.doors.problems import Problem, problem_response
+from shared.doors.sealed_answers import SEALED, answer_key, seal, with_secret
 from shared.keys.signing import PublicKeys
-from shared.ledger.database import Connection, transaction
+from shared.ledger.database import Connection
 from shared.ledger.events import stream_page
 from shared.ledger.identity import hash_of, new_id, new_secret
 from shared.messages import DeviceEnrolled, DeviceId, Product, ProductVersion, PublicKey, Region, Vendor, decode
 
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
 """The name that a person gives a device."""
+CREATED = 201
+UNGUESSABLE_CHARACTERS = 22
+"""So many random letters and digits have 128 bits. The key of an enrollment opens the token of its device."""
+GUESSABLE = (
+    f"without the operator key, an Idempotency-Key of an enrollment has at least {UNGUESSABLE_CHARACTERS} characters"
+)
 
 
 class AddOn(Body):
@@ -46,13 +54,22 @@ def add_enrollment(router: APIRouter, doors: Doors) -> None:
 
     @router.post("", status_code=201)
     async def enroll(
-        request: Request, body: Enrollment, authorization: Annotated[str | None, Header()] = None
+        request: Request, body: Enrollment, key: IdempotencyKey, authorization: Annotated[str | None, Header()] = None
     ) -> Response:
-        """Enroll a device. The token is shown once and stored as a hash."""
+        """Enroll a device. The token is shown once and stored as a hash.
+
+        Whoever repeats the request with its Idempotency-Key gets the same device and token. So without the operator key
+        the Idempotency-Key must be long enough that nobody guesses it, as a random UUID is.
+        """
         if wait := _wait_seconds(doors, request, authorization):
             headers = {"Retry-After": str(ceil(wait))}
             return problem_response(429, "too_many_enrollments", "too many devices from this address", headers)
-        device_id, token = str(new_id()), new_secret()
+        credential = _operators(doors, authorization)
+        if key and not credential and len(key) < UNGUESSABLE_CHARACTERS:
+            raise Problem(
+                422, "invalid_fields", GUESSABLE, fields=[{"field": "idempotency-key", "problem": "guessable"}]
+            )
+        device_id, token, sealing_key = str(new_id()), new_secret(), answer_key(credential, key)
         sealed = await doors.sealing.seal(device_id, body.name) if body.name else None
         command = _enrollment(doors, device_id, body, region=body.region, sealed_name=sealed)
 
@@ -61,12 +78,23 @@ def add_enrollment(router: APIRouter, doors: Doors) -> None:
                 "insert into device_token (device_id, token_hash) values ($1, $2)", device_id, hash_of(token)
             )
 
-        answer = await _enroll(doors, request, body, command, keep_token)
         key_id = {"key_id": _key_id(body.public_key)} if body.public_key else {}
-        return JSONResponse({**answer.body, "token": token, **key_id}, answer.status)
+        answer = await _enroll(
+            doors,
+            request,
+            body,
+            command,
+            scope="enrollment:operator" if credential else "enrollment:anybody",
+            key=key,
+            fields={**key_id, SEALED: seal(token, sealing_key)},
+            in_transaction=keep_token,
+        )
+        return respond(answer if answer.status != CREATED else with_secret(answer, "token", sealing_key))
 
     @router.post("/{device_id}/products", status_code=201)
-    async def add_product(request: Request, device_id: DeviceId, body: AddOn, credential: Bearer) -> JSONResponse:
+    async def add_product(
+        request: Request, device_id: DeviceId, body: AddOn, credential: Bearer, key: IdempotencyKey
+    ) -> JSONResponse:
         """Enroll an add-on product on the device. It gets an id of its own and shares the device's token."""
         await doors.authorize(device_id, credential)
         main = await enrollment_of(doors, device_id)
@@ -82,32 +110,49 @@ def add_enrollment(router: APIRouter, doors: Doors) -> None:
                 device_id,
             )
 
-        answer = await _enroll(doors, request, body, command, share_token)
-        return JSONResponse(answer.body, answer.status)
+        scope = f"device:{device_id}"
+        return respond(
+            await _enroll(doors, request, body, command, scope=scope, key=key, fields={}, in_transaction=share_token)
+        )
 
     @router.post("/{device_id}/token", dependencies=[operator])
-    async def rotate_token(device_id: DeviceId) -> dict[str, str]:
+    async def rotate_token(
+        request: Request, device_id: DeviceId, credential: Bearer, key: IdempotencyKey
+    ) -> JSONResponse:
         """Give a reinstalled device a new token: the same identity, so the same seat. The old token is revoked."""
-        token = new_secret()
-        async with transaction(doors.pool) as connection:
+        token, sealing_key = new_secret(), answer_key(credential, key)
+
+        async def rotate(connection: Connection) -> Answer:
             if not await connection.fetchval("select 1 from device where device_id = $1", device_id):
                 raise Problem(404, "unknown_device", "no such device is enrolled")
             await connection.execute(ROTATE, device_id, hash_of(token))
             # its contact count starts again, which must not look like a clone
             await connection.execute("delete from device_contact where device_id = $1", device_id)
-        return {"device_id": device_id, "token": token}
+            return Answer(200, {"device_id": device_id, SEALED: seal(token, sealing_key)})
+
+        sent, now = request_hash(request, None), doors.clock.now()
+        answer = await answered_once(doors.pool, scope="operator", key=key, request_hash=sent, at=now, act=rotate)
+        return respond(with_secret(answer, "token", sealing_key))
 
     @router.delete("/{device_id}/name")
     async def erase_name(device_id: DeviceId, credential: Bearer) -> dict[str, Any]:
-        """Erase the device's name: the key that encrypts it is destroyed, the ledger stays unchanged (R-115)."""
+        """Erase the device's name: the key that encrypts it is destroyed, the ledger stays unchanged (R-115).
+
+        Takes no Idempotency-Key: what is destroyed cannot be destroyed twice.
+        """
         await doors.authorize(device_id, credential)
         destroyed = await doors.sealing.destroy(device_id, at=doors.clock.now())
         return {"device_id": device_id, "keys_destroyed": len(destroyed)}
 
 
-def _wait_seconds(doors: Doors, request: Request, authorization: str | None) -> float:
+def _operators(doors: Doors, authorization: str | None) -> str:
+    """Return the credential if it is the operator's, else nothing."""
     credential = (authorization or "").partition(" ")[2].strip()
-    if is_operator(credential, doors.operator_key_hash):
+    return credential if is_operator(credential, doors.operator_key_hash) else ""
+
+
+def _wait_seconds(doors: Doors, request: Request, authorization: str | None) -> float:
+    if _operators(doors, authorization):
         return 0.0
     return doors.enrollments.wait_seconds(request.client.host if request.client else "")
 
@@ -117,17 +162,27 @@ def _enrollment(doors: Doors, device_id: DeviceId, body: AddOn, **more: Any) -> 
     return EnrollDevice(device_id=device_id, at=doors.clock.now(), request_id=new_id(), **{**fields, **more})
 
 
-async def _enroll(doors: Doors, request: Request, body: Body, command: EnrollDevice, in_transaction: Any) -> Answer:
+async def _enroll(
+    doors: Doors,
+    request: Request,
+    body: Body,
+    command: EnrollDevice,
+    *,
+    scope: str,
+    key: str | None,
+    fields: Mapping[str, Any],
+    in_transaction: Callable[[Connection], Awaitable[None]],
+) -> Answer:
+    """Enroll and return the answer, with `fields` unless it is refused."""
+    enrolled = Answer(CREATED, {"device_id": command.device_id, **fields})
     return await submit_command(
         doors.queue,
         command,
         now=command.at,
-        scope="enrollment",
-        key=command.device_id,
+        scope=scope,
+        key=key,
         request_hash=request_hash(request, body),
-        to_answer=lambda outcome: (
-            problem_for(outcome.refused) if outcome.refused else Answer(201, {"device_id": command.device_id})
-        ),
+        to_answer=lambda outcome: problem_for(outcome.refused) if outcome.refused else enrolled,
         in_transaction=in_transaction,
     )
 

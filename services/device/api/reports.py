@@ -109,7 +109,10 @@ def add_reports(router: APIRouter, doors: Doors) -> None:
 
     @router.post("/{device_id}/deactivations", status_code=202)
     async def deactivation(request: Request, device_id: DeviceId, body: Proof, credential: Bearer) -> JSONResponse:
-        """Take the proof that the device gave its license back offline, and return a signed receipt."""
+        """Take the proof that the device gave its license back offline, and return a signed receipt.
+
+        Takes no Idempotency-Key: what the proof says counts once.
+        """
         await doors.authorize(device_id, credential)
         keys, now = doors.signing_keys(), doors.clock.now()
         proven = await _proven(doors, device_id, body.proof)

@@ -46,7 +46,10 @@ def routes(window: Window) -> APIRouter:
 def _add_link(router: APIRouter, window: Window) -> None:
     @router.post("/v1/devices/{device_id}/licensing-link", status_code=201, tags=["devices"])
     async def licensing_link(device_id: DeviceId, credential: Bearer) -> dict[str, str]:
-        """Create a link that opens the device's Licensing window in a browser. It is valid for ten minutes."""
+        """Create a link that opens the device's Licensing window in a browser. It is valid for ten minutes.
+
+        Takes no Idempotency-Key: nothing is stored, and an earlier link stays valid.
+        """
         await window.doors.authorize(device_id, credential)
         current = await window.credential_of(device_id)
         if current.token_hash is None:

@@ -37,13 +37,15 @@ SCOPE = "counting"
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """Add one to the count of a stream, up to a limit."""
+    """Add one to the count of a stream, up to a limit; a limit below zero has nothing to say."""
 
     stream: str
     limit: int = 1_000_000
 
 
 def count_one(command: Count, states: Mapping[str, int]) -> Sequence[CodeBlocked]:
+    if command.limit < 0:
+        return []
     if states[command.stream] >= command.limit:
         raise Refused("limit_reached", "no more")
     return [CodeBlocked(code_ref="a" * 32, note=command.stream)]
@@ -94,13 +96,14 @@ def pending(
     limit: int = 1_000_000,
     scope: str = SCOPE,
     in_transaction: Callable[[Connection], Awaitable[None]] | None = None,
+    answer: Callable[[Outcome], Answer] = to_answer,
 ) -> PendingCommand[Count]:
     return PendingCommand(
         messages=[CommandMessage(Count(stream, limit), cause())],
         scope=scope,
         key=key,
         request_hash=hashlib.sha256(body.encode()).digest(),
-        to_answer=to_answer,
+        to_answer=answer,
         in_transaction=in_transaction,
     )
 
@@ -161,14 +164,75 @@ async def test_the_same_key_gets_the_same_answer_and_no_second_effect(
     assert await effects(device_database) == 1
 
 
-async def test_a_refusal_is_stored_under_its_key_too(
+async def test_a_refusal_is_not_stored_under_its_key(
     queue: CommandQueue[Count, int], device_database: Database
 ) -> None:
-    """R-09: a command that was refused does not take effect later because it is sent again."""
+    """R-142: the command is decided again, whatever it is sent with then; what it did is stored."""
     refused = await queue.submit(pending("k", limit=0))
     assert refused == Answer(409, {"code": "limit_reached"})
-    assert (await queue.submit(pending("k"))).body == refused.body
-    assert await effects(device_database) == 0
+    assert await queue.submit(pending("k", body="another")) == Answer(202, {"events": 1})
+    assert (await queue.submit(pending("k", body="another"))).repeated
+    assert await effects(device_database) == 1
+
+
+def refusal_on_record(code: str, status: int = 409) -> Callable[[Outcome], Answer]:
+    """Return the answers of a command whose event says that it was refused."""
+    return lambda _: Answer(status, {"code": code})
+
+
+@pytest.mark.parametrize("status", [409, 429])
+async def test_a_refusal_on_record_is_no_answer_for_ever(
+    status: int, queue: CommandQueue[Count, int], device_database: Database
+) -> None:
+    """R-123, R-142."""
+    refused = await queue.submit(pending("k", answer=refusal_on_record("too_early", status)))
+    assert (refused.status, await effects(device_database)) == (status, 1)
+    answer = await queue.submit(pending("k"))
+    assert (answer.status, answer.repeated, await effects(device_database)) == (202, False, 2)
+    assert (await queue.submit(pending("k", answer=refusal_on_record("too_early", status)))).status == 202
+
+
+async def test_the_same_refusal_of_the_same_request_is_on_record_once(
+    queue: CommandQueue[Count, int], device_database: Database
+) -> None:
+    """R-09, R-123: its answer was lost, and it is told again. Another refusal, key or request is another."""
+    for code, repeated, count in (("a", False, 1), ("a", True, 1), ("b", False, 2), ("a", True, 2), ("b", True, 2)):
+        answer = await queue.submit(pending("k", answer=refusal_on_record(code)))
+        assert (answer, await effects(device_database)) == (Answer(409, {"code": code}, repeated), count)
+    for other in (pending("j", answer=refusal_on_record("a")), pending("k", body="b", answer=refusal_on_record("a"))):
+        assert not (await queue.submit(other)).repeated
+    assert await effects(device_database) == 4
+
+
+async def test_a_refusal_that_two_workers_put_on_record_at_once_is_there_once(
+    device_database: Database, device_pool: Pool
+) -> None:
+    """R-09, R-121."""
+    async with open_queue(device_pool) as one, open_queue(device_pool) as other:
+        refused = refusal_on_record("too_early")
+        keys = [str(number) for number in range(30)]
+        asked = [queue.submit(pending(key, f"s{key}", answer=refused)) for key in keys for queue in (one, other)]
+        assert {answer.status for answer in await asyncio.gather(*asked)} == {409}
+    assert [await effects(device_database, f"s{key}") for key in keys] == [1] * 30
+
+
+async def test_an_effect_beside_the_events_is_one(queue: CommandQueue[Count, int]) -> None:
+    """R-142: such as a contact that had nothing to say."""
+    done = list[str]()
+
+    async def act(_: Connection) -> None:
+        done.append("done")
+
+    for _ in range(2):
+        answer = await queue.submit(pending("k", limit=-1, in_transaction=act))
+    assert (answer.repeated, done) == (True, ["done"])
+
+
+async def test_what_changed_nothing_is_decided_again(queue: CommandQueue[Count, int], device_pool: Pool) -> None:
+    """R-142."""
+    answers = [await queue.submit(pending("k", limit=-1)) for _ in range(2)]
+    assert [(answer.body, answer.repeated) for answer in answers] == [({"events": 0}, False)] * 2
+    assert await device_pool.fetchval("select count(*) from idempotency") == 0
 
 
 async def test_the_same_key_with_a_different_body_is_refused(
@@ -413,10 +477,27 @@ async def test_a_retry_finds_the_answer_of_a_commit_with_unknown_outcome(databas
     assert await effects(database) == 1
 
 
+async def test_a_refusal_is_on_record_once_though_its_commit_had_an_unknown_outcome(databases: Databases) -> None:
+    """R-120, R-142."""
+    database = await databases.fresh("device")
+    async with database.connected(owner=True) as owner:
+        await owner.execute(SLOW_COMMIT)
+
+    async def hang_up(connection: Connection) -> None:
+        asyncio.get_running_loop().call_later(0.2, connection.terminate)
+
+    async with database.pool() as pool, open_queue(pool) as queue:
+        answer = await queue.submit(pending("slow", in_transaction=hang_up, answer=refusal_on_record("too_early")))
+    assert (answer.status, answer.repeated) == (409, True)
+    assert await effects(database) == 1
+
+
 SLOW_COMMIT = """
 create function wait() returns trigger language plpgsql as
 $$ begin if new.key = 'slow' then perform pg_sleep(0.5); end if; return null; end $$;
 create constraint trigger wait after insert on idempotency deferrable initially deferred
+for each row execute function wait();
+create constraint trigger wait after insert on refusal deferrable initially deferred
 for each row execute function wait();
 """
 

@@ -186,6 +186,7 @@ async def test_an_event_id_exists_only_once(connection: Connection) -> None:
         "insert into slice_head (slice) values (256)",
         "delete from idempotency",
         "update idempotency set status = 200",
+        "delete from refusal",
         "delete from inbound_message",
         "delete from parked",
         "update migration set digest = ''",
