@@ -35,8 +35,8 @@ REQUESTS = (
     ),
     ExplainedProblem(
         word="sealed_for_another_key",
-        meaning="The codes, the token or the key were given to another credential, and only that one can read them again.",
-        what_to_do="Use that credential, or ask for new ones, and block the codes or revoke the key that the problem names.",
+        meaning="The codes, the token or the key were given to another credential, which alone can read them again.",
+        what_to_do="Use that credential, or block the codes or revoke the key that the problem names and ask again.",
         rules=("R-09", "R-112", "R-140"),
     ),
     ExplainedProblem(
