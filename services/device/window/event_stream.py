@@ -39,13 +39,15 @@ class Streams:
 
 async def _events(window: Window, session: Session) -> AsyncIterator[str]:
     until, sent_at, sent = monotonic() + STREAM_SECONDS_MAX, monotonic(), None
-    yield f"retry: {RETRY_MILLISECONDS}\n\n"
+    # in the block of the first event: several clients hand over a block without data as an empty event
+    retry = f"retry: {RETRY_MILLISECONDS}\n"
     with window.doors.watch.on(session.device_id) as changed:
         while monotonic() < until and not window.stopping.is_set():
             shown = await representation_of(window.doors, session.device_id)
             if shown.etag != sent:
                 sent, sent_at = shown.etag, monotonic()
-                yield f"event: shown\ndata: {sent}\n\n"
+                yield f"{retry}event: shown\ndata: {sent}\n\n"
+                retry = ""
             elif monotonic() - sent_at > SILENCE_SECONDS_MAX:
                 # a heartbeat: proxies close idle connections, and the page takes silence for a lost one
                 sent_at = monotonic()

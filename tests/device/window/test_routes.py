@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from html import unescape
 from typing import Any
 
 import httpx
@@ -396,8 +397,20 @@ async def test_a_stream_sends_the_current_tag_and_ends_when_the_service_stops(ha
     owner = await enrolled(harness)
     async with harness.browser() as browser:
         page = await opens(browser, owner)
-        harness.stopping.set()
+        # this client gets an answer when it has ended
+        asyncio.get_running_loop().call_later(1.0, harness.stopping.set)
         ended = await browser.get(f"{owner.page}/stream")
         assert ended.headers["content-type"].startswith("text/event-stream")
-        assert ended.text.startswith("retry:")
-        assert "data-etag" in page.text
+        shown = re.search('data-etag="(.*?)"', page.text)
+        assert shown
+        # one block, with an event in it: clients take a block of `retry` alone for an empty event
+        assert ended.text == f"retry: 1000\nevent: shown\ndata: {unescape(shown[1])}\n\n"
+
+
+async def test_a_monitor_that_asks_for_the_head_of_a_stream_gets_it_at_once(harness: Harness) -> None:
+    owner = await enrolled(harness)
+    async with harness.browser() as browser:
+        await opens(browser, owner)
+        answer = await browser.head(f"{owner.page}/stream")
+        assert (answer.status_code, answer.content) == (200, b"")
+        assert answer.headers["content-type"].startswith("text/event-stream")
