@@ -10,6 +10,7 @@ from shared.doors import problems
 from shared.doors.failures import Failures
 from shared.doors.header_fields import HeaderFields
 from shared.doors.limits import Limits
+from shared.doors.methods import Head
 from shared.doors.problems import problem_response
 from shared.doors.reasons import reasons_door
 from shared.watching.traces import Traces
@@ -21,10 +22,11 @@ type Check = Callable[[], str | None]
 def new_app(*, title: str, version: str, registry: CollectorRegistry, checks: Sequence[Check]) -> FastAPI:
     """Return an app with errors as problems, limits, and the routes for machines."""
     # FastAPI's documentation pages load scripts from other hosts
-    app = FastAPI(title=title, version=version, docs_url=None, redoc_url=None)
+    # and a slash too many is another address: a redirect would lead to whatever host and scheme the request named
+    app = FastAPI(title=title, version=version, docs_url=None, redoc_url=None, redirect_slashes=False)
     problems.install(app)
     # the last is the outermost: each sees what those before it raise, and an answer to a failure is counted too
-    for middleware in (Limits, Failures, Traces, Failures, HeaderFields):
+    for middleware in (Head, Limits, Failures, Traces, Failures, HeaderFields):
         app.add_middleware(middleware)
     _add_health(app, version, registry, checks)
     app.include_router(reasons_door())

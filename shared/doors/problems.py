@@ -10,10 +10,12 @@ from starlette.exceptions import HTTPException
 
 from shared.doors.command_queue import LedgerUnavailable, TooBusy
 from shared.doors.idempotency import KeyReused
+from shared.doors.methods import allowed_methods
 from shared.ledger.clock import ClockRefused
 from shared.ledger.database import UNAVAILABLE
 from shared.messages import field_name
 
+METHOD_NOT_ALLOWED = 405
 TITLES: Mapping[int, tuple[str, str]] = {
     400: ("malformed_json", "the body is not JSON"),
     404: ("not_found", "there is nothing at this address"),
@@ -72,12 +74,13 @@ async def _invalid(_: Request, error: Any) -> JSONResponse:
     return problem_response(422, "invalid_fields", "some fields are missing, unknown or wrong", fields=fields)
 
 
-async def _http(_: Request, error: Any) -> JSONResponse:
+async def _http(request: Request, error: Any) -> JSONResponse:
     if isinstance(error.__cause__, Problem):
         # FastAPI treats any exception while reading a body as a body that cannot be parsed
-        return await _problem(_, error.__cause__)
+        return await _problem(request, error.__cause__)
     code, detail = TITLES.get(error.status_code, ("http_error", str(error.detail)))
-    return problem_response(error.status_code, code, detail, headers=error.headers)
+    headers = {"Allow": allowed_methods(request)} if error.status_code == METHOD_NOT_ALLOWED else error.headers
+    return problem_response(error.status_code, code, detail, headers=headers)
 
 
 async def _key_reused(_: Request, __: Any) -> JSONResponse:

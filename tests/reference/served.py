@@ -87,8 +87,12 @@ class Reader:
 
     def get(self, path: str) -> httpx.Response:
         """Return the answer."""
-        return asyncio.run(self._get(path))
+        return self.asks("GET", path)
 
-    async def _get(self, path: str) -> httpx.Response:
+    def asks(self, method: str, path: str) -> httpx.Response:
+        """Return the answer to any method."""
+        return asyncio.run(self._asks(method, path))
+
+    async def _asks(self, method: str, path: str) -> httpx.Response:
         async with httpx.AsyncClient(transport=self._transport, base_url="http://door") as client:
-            return await client.get(path)
+            return await client.request(method, path)
