@@ -32,6 +32,7 @@ SHARED_OUT := -n 3 --dist loadscope --no-loadscope-reorder
 test: $(READY)  ## run the tests, on a real Kafka, a real PostgreSQL and a real browser
 	@$(BIN)/python -m tests.browser.chromium
 	@$(BIN)/python -m tests.java_cache
+	@$(BIN)/python -m tests.journeys.proxies
 	@$(BIN)/pytest $(SHARED_OUT) -m "not faults and not containers" tests
 
 check: $(READY)  ## check format, lint, types and who imports whom; needs no server

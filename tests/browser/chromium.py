@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 
 SETTING = "PERENNIAL_CHROMIUM"
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -21,11 +22,11 @@ def find() -> str | None:
     return next((path for name in names if (path := shutil.which(name))), None)
 
 
-def install() -> str | None:
+def install(packages: Sequence[str] = PACKAGES) -> str | None:
     """Install Debian's packages when run as root; return what went wrong, or None."""
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         return "no apt-get that this user may run"
-    for words in (("update",), ("install", "--yes", "--no-install-recommends", *PACKAGES)):
+    for words in (("update",), ("install", "--yes", "--no-install-recommends", *packages)):
         try:
             subprocess.run(
                 ["apt-get", "-q", *words],
