@@ -4,9 +4,12 @@
 // --- live updates --------------------------------------------------------------------------------
 
 const RETRY_MILLISECONDS = 5000;
+const POLL_MILLISECONDS = 3000;
 const ANSWER_MILLISECONDS = 10000;
 // the service sends something every 15 seconds
 const SILENCE_MILLISECONDS = 40000;
+// a browser opens six connections to a service for all its windows together: pages and buttons need some of them
+const STREAMS_MAX = 3;
 const connection = document.getElementById("connection");
 let refreshing = false;
 let refreshAgain = false;
@@ -16,8 +19,9 @@ function setText(element, text) {
   if (element && element.textContent !== text) element.textContent = text;
 }
 
+// Returns whether the service answered.
 async function refresh() {
-  if (refreshing) { refreshAgain = true; return; }
+  if (refreshing) { refreshAgain = true; return false; }
   refreshing = true;
   try {
     const answer = await fetch(location.pathname, {
@@ -26,11 +30,13 @@ async function refresh() {
     if (answer.status === 401 || answer.status === 403) {
       sessionOver = true;
       setText(connection, connection.dataset.over);
-      return;
+      return true;
     }
     if (answer.ok) show(new DOMParser().parseFromString(await answer.text(), "text/html"));
+    return answer.ok;
   } catch {
     setText(connection, connection.dataset.lost);
+    return false;
   } finally {
     refreshing = false;
     if (refreshAgain) { refreshAgain = false; refresh(); }
@@ -53,37 +59,92 @@ function show(page) {
   if (after.dataset.announced !== announced) setText(document.getElementById("verdict"), after.dataset.announced);
 }
 
-function follow(url) {
-  const stream = new EventSource(url);
-  const ended = new AbortController();
-  let watchdog = setTimeout(giveUp, SILENCE_MILLISECONDS);
+function isOutdated(etag) {
+  return etag !== document.getElementById("live").dataset.etag;
+}
 
-  function onActivity() {
-    setText(connection, "");
-    clearTimeout(watchdog);
-    watchdog = setTimeout(giveUp, SILENCE_MILLISECONDS);
+// A hidden window follows nothing. When it is shown again, the first event of its stream says whether it is outdated.
+function followWhileShown(url) {
+  const news = new BroadcastChannel("licensing");
+  let hidden = new AbortController();
+
+  function onVisibility() {
+    hidden.abort();
+    if (document.visibilityState === "hidden") return;
+    hidden = new AbortController();
+    follow(url, news, hidden.signal);
   }
 
-  // refused, or silently lost, as when a cable is pulled: refreshing the page tells whether the session is over
-  function giveUp() {
-    clearTimeout(watchdog);
-    ended.abort();
-    stream.close();
-    setText(connection, connection.dataset.lost);
-    refresh().then(() => { if (!sessionOver) setTimeout(() => follow(url), RETRY_MILLISECONDS); });
-  }
+  // what one window hears, all windows of the device know
+  news.addEventListener("message", ({ data }) => { if (data.url === url && isOutdated(data.etag)) refresh(); });
+  document.addEventListener("visibilitychange", onVisibility);
+  onVisibility();
+}
 
-  stream.addEventListener("open", onActivity);
-  stream.addEventListener("here", onActivity);
-  stream.addEventListener("shown", (event) => {
-    onActivity();
-    if (event.data !== document.getElementById("live").dataset.etag) refresh();
+async function follow(url, news, hidden) {
+  while (!hidden.aborted && !sessionOver) {
+    const followed = await asOneOfFew(() => stream(url, news, hidden));
+    if (hidden.aborted) return;
+    // a stream was refused, or silently lost, as when a cable is pulled: this tells whether the session is over
+    const answered = await refresh();
+    if (answered && !followed && !sessionOver) setText(connection, "");
+    await new Promise((resolve) => { setTimeout(resolve, followed ? RETRY_MILLISECONDS : POLL_MILLISECONDS); });
+  }
+}
+
+// Returns whether it acted: not if as many windows as may do it are doing it.
+async function asOneOfFew(act) {
+  if (!navigator.locks) { await act(); return true; } // they need HTTPS
+  for (let number = 1; number <= STREAMS_MAX; number += 1) {
+    const acted = await navigator.locks.request(`licensing-stream-${number}`, { ifAvailable: true }, async (lock) => {
+      if (lock) await act();
+      return lock !== null;
+    });
+    if (acted) return true;
+  }
+  return false;
+}
+
+// Resolves when the stream is given up, or its window is hidden.
+function stream(url, news, hidden) {
+  if (hidden.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    const source = new EventSource(url);
+    const ended = new AbortController();
+    let watchdog = setTimeout(giveUp, SILENCE_MILLISECONDS);
+
+    function onActivity() {
+      setText(connection, "");
+      clearTimeout(watchdog);
+      watchdog = setTimeout(giveUp, SILENCE_MILLISECONDS);
+    }
+
+    function end() {
+      clearTimeout(watchdog);
+      ended.abort();
+      source.close();
+      resolve();
+    }
+
+    function giveUp() {
+      setText(connection, connection.dataset.lost);
+      end();
+    }
+
+    source.addEventListener("open", onActivity);
+    source.addEventListener("here", onActivity);
+    source.addEventListener("shown", (event) => {
+      onActivity();
+      news.postMessage({ url, etag: event.data });
+      if (isOutdated(event.data)) refresh();
+    });
+    source.addEventListener("error", () => {
+      setText(connection, connection.dataset.lost);
+      if (source.readyState === EventSource.CLOSED) giveUp();
+    });
+    window.addEventListener("offline", giveUp, { signal: ended.signal });
+    hidden.addEventListener("abort", end, { signal: ended.signal });
   });
-  stream.addEventListener("error", () => {
-    setText(connection, connection.dataset.lost);
-    if (stream.readyState === EventSource.CLOSED) giveUp();
-  });
-  window.addEventListener("offline", giveUp, { signal: ended.signal });
 }
 
 // --- the code fields ------------------------------------------------------------------------------
@@ -185,6 +246,6 @@ function enableCodeEntry(form) {
 // --- start ---------------------------------------------------------------------------------------------
 
 const live = document.getElementById("live");
-if (live) follow(live.dataset.stream);
+if (live) followWhileShown(live.dataset.stream);
 const codeForm = document.querySelector("form[data-reading]");
 if (codeForm) enableCodeEntry(codeForm);
