@@ -20,6 +20,7 @@ from shared.messages import (
     ActivationRefused,
     ActivationRetried,
     AutoRenewalChanged,
+    CloneSuspected,
     CodeAdded,
     CodeBlocked,
     CodeIssued,
@@ -326,6 +327,11 @@ def foreseen(
 def throttled(*, until: datetime, guesses: int = 6) -> GuessesThrottled:
     """There were too many unknown codes."""
     return GuessesThrottled(policy_version=POLICY.version, device_id=D, guesses=guesses, until=until)
+
+
+def suspected(*, expected: int, received: int) -> CloneSuspected:
+    """The device counted otherwise than was due."""
+    return CloneSuspected(policy_version=POLICY.version, device_id=D, expected=expected, received=received)
 
 
 def unremovable(reason: Reason, code: str | None = None) -> RemovalRefused:

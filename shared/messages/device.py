@@ -114,6 +114,12 @@ class CloneSuspected(ForDevice):
     received: int
 
 
+class CloneSuspicionEnded(ForDevice):
+    """The device has a new token, or has counted on for a while: one device uses its identity (R-138)."""
+
+    cause: Literal["new_token", "counted_on"]
+
+
 class DeviceClockObserved(ForDevice):
     """The device's clock began or ceased to deviate from the server's, by which all is decided (R-111).
 

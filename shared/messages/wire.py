@@ -16,6 +16,7 @@ from shared.messages.device import (
     ActivateNow,
     ActivationRetried,
     CloneSuspected,
+    CloneSuspicionEnded,
     CodeAdded,
     CodeRemoved,
     DeviceClockObserved,
@@ -72,6 +73,7 @@ type DeviceEvent = (
     | PredictionChanged
     | GuessesThrottled
     | CloneSuspected
+    | CloneSuspicionEnded
     | DeviceClockObserved
     | CodeVerified
     | CodeRejected

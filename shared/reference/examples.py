@@ -11,6 +11,7 @@ from shared.messages import (
     ActivationRetried,
     AutoRenewalChanged,
     CloneSuspected,
+    CloneSuspicionEnded,
     CodeAdded,
     CodeBlocked,
     CodeIssued,
@@ -108,6 +109,7 @@ def _of_devices() -> tuple[Event, ...]:
         ),
         GuessesThrottled(**ON_DEVICE, guesses=6, until=END),
         CloneSuspected(**ON_DEVICE, expected=12, received=7),
+        CloneSuspicionEnded(**ON_DEVICE, cause="new_token"),
         DeviceClockObserved(**ON_DEVICE, offset_seconds=-86_400, deviates=True),
     )
 

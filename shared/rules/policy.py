@@ -24,6 +24,9 @@ Span = Annotated[timedelta, BeforeValidator(_no_bare_number), Field(ge=timedelta
 Delays = Annotated[tuple[Span, ...], Field(min_length=1, max_length=20)]
 """How long to wait after the first, the second … failure; the last one applies to all that follow."""
 
+CONTACTS_MAX = 1_000
+"""The most contacts in a row that a policy can ask for."""
+
 
 class Policy(BaseModel):
     """One version of the vendor's policy. A misspelled name is an error; spans are ISO 8601 durations (`P8D`)."""
@@ -58,6 +61,8 @@ class Policy(BaseModel):
     """How late an offline activation may be reported (R-77)."""
     clock_tolerance: Span = timedelta(minutes=5)
     """How far a device's clock may be off before it is noticed (R-111)."""
+    clone_sound_contacts: int = Field(default=5, ge=1, le=CONTACTS_MAX)
+    """How many contacts in a row must count on until a device is no longer suspected to have a clone (R-138)."""
 
 
 POLICY = Policy(name="standard", version=1)

@@ -8,6 +8,7 @@ from services.device.decider import (
     AddCode,
     Expire,
     RecordContact,
+    RecordNewToken,
     RecordVerdict,
     RemoveLicense,
     ReportInstallation,
@@ -45,12 +46,17 @@ def install(version: str | None, product: str = "security") -> ReportInstallatio
     return ReportInstallation(device_id=D, at=NOON, request_id=ORDER, product=product, product_version=version)
 
 
-def contact(sequence: int = 8, *, last: int | None = 7, off: timedelta | None = None) -> RecordContact:
-    """The device makes contact at noon; its clock is `off` by this much."""
+def contact(sequence: int = 8, *, last: int | None = 7, off: timedelta | None = None, **before: int) -> RecordContact:
+    """The device makes contact at noon; its clock is `off` by this much. `before` is what the door read besides."""
     told = None if off is None else NOON + off
     return RecordContact(
-        device_id=D, at=NOON, request_id=ORDER, sequence=sequence, last_sequence=last, device_time=told
+        device_id=D, at=NOON, request_id=ORDER, sequence=sequence, last_sequence=last, device_time=told, **before
     )
+
+
+def new_token() -> RecordNewToken:
+    """The device gets a new token."""
+    return RecordNewToken(device_id=D, at=NOON, request_id=ORDER)
 
 
 def expiry_timer(at: datetime) -> Expire:

@@ -30,6 +30,7 @@ from tests.scenarios import (
     renewed,
     renews_itself,
     reported,
+    suspected,
     throttled,
     verified,
 )
@@ -86,6 +87,7 @@ CLICKED_TWICE: list[DeviceEvent] = [
     refused(B, "code_blocked", trigger="manual", request=EARLIER),
 ]
 OVERTAKEN: list[DeviceEvent] = [*ACTIVATING, renewed(device=D)]
+SUSPECTED: list[DeviceEvent] = [*ACTIVE, suspected(expected=8, received=7)]
 
 TRIAL: list[DeviceEvent] = [*UNLICENSED, added_at_once(A), activated(A, kind="trial")]
 TRIAL_READY: list[DeviceEvent] = [*TRIAL, added(B), verified(B)]

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from services.device.decider import (
+    POLICY,
     Activate,
     AddCode,
     CodeEvent,
@@ -20,6 +21,7 @@ from services.device.decider import (
     EnrollDevice,
     Expire,
     RecordContact,
+    RecordNewToken,
     RecordVerdict,
     RemoveLicense,
     RemoveReserve,
@@ -80,6 +82,7 @@ STATES: dict[str, tuple[list[DeviceEvent], datetime]] = {
     "active, refused": (histories.RENEWED_REFUSED, LATER),
     "active, answer awaited": (histories.OVERTAKEN, LATER),
     "active, switched": (histories.SWITCHED, LATER),
+    "active, clone suspected": (histories.SUSPECTED, NOON),
     "active, block notice": (histories.BLOCKED, NOON),
     "trial": (histories.TRIAL, NOON),
     "trial, ready": (histories.TRIAL_READY, NOON),
@@ -138,9 +141,9 @@ def report(code: str) -> Input:
     )
 
 
-def contact(sequence: int, *, off: timedelta = timedelta(0)) -> Input:
+def contact(sequence: int, *, off: timedelta = timedelta(0), **before: int) -> Input:
     return lambda moment: RecordContact(
-        **moment.order, sequence=sequence, last_sequence=7, device_time=moment.now + off
+        **moment.order, sequence=sequence, last_sequence=7, device_time=moment.now + off, **before
     )
 
 
@@ -167,6 +170,9 @@ INPUTS: dict[str, Input] = {
     "other installed": lambda m: ReportInstallation(**m.order, product="security", product_version="22.1"),
     "contact": contact(8),
     "contact again": contact(7),
+    "once more": contact(7, repeated_sequence=7),
+    "counted on": contact(8, counted_on=POLICY.clone_sound_contacts),
+    "new token": lambda m: RecordNewToken(**m.order),
     "clock is off": contact(8, off=timedelta(hours=-1)),
     "add the current A": add(A),
     "add the reserve B": add(B),
@@ -237,6 +243,7 @@ active, ready, incoming     –               device_exists     –             
 active, refused             –               device_exists     –               InstallationChanged  –
 active, answer awaited      –               device_exists     –               InstallationChanged  –
 active, switched            –               device_exists     –               InstallationChanged  –
+active, clone suspected     –               device_exists     –               InstallationChanged  –
 active, block notice        –               device_exists     –               InstallationChanged  –
 trial                       –               device_exists     –               InstallationChanged  –
 trial, ready                –               device_exists     –               InstallationChanged  –
@@ -263,47 +270,48 @@ expired, C reported         –               device_exists     –             
 stopped                     –               device_exists     –               InstallationChanged  –
 stopped, activating         –               device_exists     –               InstallationChanged  –
 
-state                       contact again                    clock is off
-unknown                     unknown_device                   unknown_device
-unlicensed                  CloneSuspected                   DeviceClockObserved
-unlicensed, throttled       CloneSuspected                   DeviceClockObserved
-unlicensed, activating      CloneSuspected                   DeviceClockObserved
-seat released               CloneSuspected                   DeviceClockObserved
-released, reserve kept      CloneSuspected                   DeviceClockObserved
-removed                     CloneSuspected                   DeviceClockObserved
-removed, activating         CloneSuspected                   DeviceClockObserved
-active                      CloneSuspected                   DeviceClockObserved
-active, verifying           CloneSuspected                   DeviceClockObserved
-active, ready               CloneSuspected                   DeviceClockObserved
-active, ready, incoming     CloneSuspected                   DeviceClockObserved
-active, refused             CloneSuspected                   DeviceClockObserved
-active, answer awaited      CloneSuspected                   DeviceClockObserved
-active, switched            CloneSuspected                   DeviceClockObserved
-active, block notice        CloneSuspected                   DeviceClockObserved
-trial                       CloneSuspected                   DeviceClockObserved
-trial, ready                CloneSuspected                   DeviceClockObserved
-trial, activating           CloneSuspected                   DeviceClockObserved
-subscription, ready         CloneSuspected                   DeviceClockObserved
-late                        LicenseExpired + CloneSuspected  LicenseExpired + DeviceClockObserved
-late, ready                 LicenseExpired + CloneSuspected  LicenseExpired + DeviceClockObserved
-expired                     CloneSuspected                   DeviceClockObserved
-expired, renewal announced  CloneSuspected                   DeviceClockObserved
-expired, activating         CloneSuspected                   DeviceClockObserved
-expired, overdue            CloneSuspected                   DeviceClockObserved
-expired, unanswered         CloneSuspected                   DeviceClockObserved
-… and incoming              CloneSuspected                   DeviceClockObserved
-… and incoming is good      CloneSuspected                   DeviceClockObserved
-expired, retrying           CloneSuspected                   DeviceClockObserved
-expired, purchase pending   CloneSuspected                   DeviceClockObserved
-expired, renewal due        CloneSuspected                   DeviceClockObserved
-expired, refused            CloneSuspected                   DeviceClockObserved
-expired, clicked often      CloneSuspected                   DeviceClockObserved
-expired, ready              CloneSuspected                   DeviceClockObserved
-expired, verifying          CloneSuspected                   DeviceClockObserved
-expired, C reported         CloneSuspected                   DeviceClockObserved
-… over refused B            CloneSuspected                   DeviceClockObserved
-stopped                     CloneSuspected                   DeviceClockObserved
-stopped, activating         CloneSuspected                   DeviceClockObserved
+state                       contact again   clock is off
+unknown                     unknown_device  unknown_device
+unlicensed                  –               DeviceClockObserved
+unlicensed, throttled       –               DeviceClockObserved
+unlicensed, activating      –               DeviceClockObserved
+seat released               –               DeviceClockObserved
+released, reserve kept      –               DeviceClockObserved
+removed                     –               DeviceClockObserved
+removed, activating         –               DeviceClockObserved
+active                      –               DeviceClockObserved
+active, verifying           –               DeviceClockObserved
+active, ready               –               DeviceClockObserved
+active, ready, incoming     –               DeviceClockObserved
+active, refused             –               DeviceClockObserved
+active, answer awaited      –               DeviceClockObserved
+active, switched            –               DeviceClockObserved
+active, clone suspected     –               DeviceClockObserved
+active, block notice        –               DeviceClockObserved
+trial                       –               DeviceClockObserved
+trial, ready                –               DeviceClockObserved
+trial, activating           –               DeviceClockObserved
+subscription, ready         –               DeviceClockObserved
+late                        LicenseExpired  LicenseExpired + DeviceClockObserved
+late, ready                 LicenseExpired  LicenseExpired + DeviceClockObserved
+expired                     –               DeviceClockObserved
+expired, renewal announced  –               DeviceClockObserved
+expired, activating         –               DeviceClockObserved
+expired, overdue            –               DeviceClockObserved
+expired, unanswered         –               DeviceClockObserved
+… and incoming              –               DeviceClockObserved
+… and incoming is good      –               DeviceClockObserved
+expired, retrying           –               DeviceClockObserved
+expired, purchase pending   –               DeviceClockObserved
+expired, renewal due        –               DeviceClockObserved
+expired, refused            –               DeviceClockObserved
+expired, clicked often      –               DeviceClockObserved
+expired, ready              –               DeviceClockObserved
+expired, verifying          –               DeviceClockObserved
+expired, C reported         –               DeviceClockObserved
+… over refused B            –               DeviceClockObserved
+stopped                     –               DeviceClockObserved
+stopped, activating         –               DeviceClockObserved
 
 state                       add the current A                add the reserve B           add C
 unknown                     unknown_device                   unknown_device              unknown_device
@@ -321,6 +329,7 @@ active, ready, incoming     same_as_current                  –                
 active, refused             same_as_current                  –                           reserve_exists
 active, answer awaited      same_as_current                  –                           reserve_exists
 active, switched            CodeAdded                        same_as_current             CodeAdded
+active, clone suspected     same_as_current                  CodeAdded                   CodeAdded
 active, block notice        same_as_current                  –                           reserve_exists
 trial                       same_as_current                  CodeAdded                   CodeAdded
 trial, ready                same_as_current                  –                           reserve_exists
@@ -363,6 +372,7 @@ active, ready, incoming     –                                –
 active, refused             CodeAdded                        not_expired
 active, answer awaited      reserve_exists                   not_expired
 active, switched            CodeAdded                        not_expired
+active, clone suspected     CodeAdded                        not_expired
 active, block notice        CodeAdded                        not_expired
 trial                       CodeAdded                        CodeAdded
 trial, ready                CodeAdded                        reserve_exists
@@ -405,6 +415,7 @@ active, ready, incoming     –                           CodeRemoved + CodeRemo
 active, refused             –                           CodeRemoved
 active, answer awaited      –                           activation_running
 active, switched            same_as_current             –
+active, clone suspected     not_expired                 –
 active, block notice        –                           CodeRemoved
 trial                       CodeAdded                   –
 trial, ready                CodeRemoved + CodeAdded     CodeRemoved
@@ -447,6 +458,7 @@ active, ready, incoming     LicenseRemoved                       date_out_of_ran
 active, refused             LicenseRemoved                       date_out_of_range
 active, answer awaited      activation_running                   date_out_of_range
 active, switched            LicenseRemoved                       no_license
+active, clone suspected     LicenseRemoved                       date_out_of_range
 active, block notice        LicenseRemoved                       date_out_of_range
 trial                       LicenseRemoved                       date_out_of_range
 trial, ready                LicenseRemoved                       date_out_of_range
@@ -489,6 +501,7 @@ active, ready, incoming     already_activated                           not_expi
 active, refused             already_activated                           not_expired
 active, answer awaited      already_activated                           not_expired
 active, switched            not_expired                                 already_activated
+active, clone suspected     already_activated                           not_expired
 active, block notice        already_activated                           not_expired
 trial                       already_activated                           not_expired
 trial, ready                already_activated                           not_expired
@@ -531,6 +544,7 @@ active, ready, incoming     not_expired                                 not_expi
 active, refused             not_expired                                 not_expired
 active, answer awaited      not_expired                                 not_expired
 active, switched            not_expired                                 already_activated
+active, clone suspected     not_expired                                 no_reserve
 active, block notice        not_expired                                 not_expired
 trial                       not_expired                                 no_reserve
 trial, ready                not_expired                                 not_expired
@@ -573,6 +587,7 @@ active, ready, incoming     not_expired                  not_expired            
 active, refused             not_expired                  not_expired                  not_expired     stale
 active, answer awaited      not_expired                  not_expired                  not_expired     stale
 active, switched            already_activated            already_activated            not_expired     stale
+active, clone suspected     no_reserve                   no_reserve                   not_expired     stale
 active, block notice        not_expired                  not_expired                  not_expired     stale
 trial                       no_reserve                   no_reserve                   not_expired     stale
 trial, ready                not_expired                  not_expired                  not_expired     stale
@@ -615,6 +630,7 @@ active, ready, incoming     –               –                  –          
 active, refused             –               –                  –             –
 active, answer awaited      –               –                  –             –
 active, switched            –               –                  –             –
+active, clone suspected     –               –                  –             –
 active, block notice        –               –                  –             –
 trial                       –               –                  –             –
 trial, ready                –               –                  –             –
@@ -657,6 +673,7 @@ active, ready, incoming     wrong_region  wrong_region  –                  –
 active, refused             wrong_region  –             LicenseActivated   –                    PredictionChanged
 active, answer awaited      wrong_region  –             LicenseActivated   –                    PredictionChanged
 active, switched            –             –             LicenseActivated   –                    –
+active, clone suspected     –             –             –                  –                    –
 active, block notice        wrong_region  –             –                  –                    PredictionChanged
 trial                       –             –             –                  –                    –
 trial, ready                wrong_region  –             –                  –                    PredictionChanged
@@ -699,6 +716,7 @@ active, ready, incoming     LicenseActivated  –
 active, refused             LicenseActivated  –
 active, answer awaited      LicenseActivated  code_blocked
 active, switched            LicenseActivated  –
+active, clone suspected     LicenseActivated  –
 active, block notice        LicenseActivated  –
 trial                       LicenseActivated  –
 trial, ready                LicenseActivated  –
@@ -741,6 +759,7 @@ active, ready, incoming     –                          –
 active, refused             –                          –
 active, answer awaited      stale                      purchase_pending
 active, switched            –                          –
+active, clone suspected     –                          –
 active, block notice        –                          –
 trial                       –                          –
 trial, ready                –                          –
@@ -783,6 +802,7 @@ active, ready, incoming     LicenseRenewed  PredictionChanged  LicenseShortened 
 active, refused             –               PredictionChanged  LicenseShortened  PredictionChanged  CodeBlocked
 active, answer awaited      –               PredictionChanged  LicenseShortened  PredictionChanged  CodeBlocked
 active, switched            –               LicenseRenewed     –                 LicenseShortened   –
+active, clone suspected     LicenseRenewed  –                  LicenseShortened  –                  CodeBlocked
 active, block notice        LicenseRenewed  PredictionChanged  LicenseShortened  PredictionChanged  –
 trial                       LicenseRenewed  –                  LicenseShortened  –                  CodeBlocked
 trial, ready                LicenseRenewed  PredictionChanged  LicenseShortened  PredictionChanged  CodeBlocked
@@ -825,6 +845,7 @@ active, ready, incoming     –            –              PurchaseAnnounced  �
 active, refused             –            –              PurchaseAnnounced  –
 active, answer awaited      –            –              PurchaseAnnounced  –
 active, switched            CodeBlocked  –              –                  –
+active, clone suspected     –            –              PurchaseAnnounced  –
 active, block notice        –            CodeUnblocked  PurchaseAnnounced  –
 trial                       –            –              PurchaseAnnounced  –
 trial, ready                –            –              PurchaseAnnounced  –
@@ -867,6 +888,7 @@ active, ready, incoming     –                                       SeatReleas
 active, refused             –                                       SeatReleased + ActivationRetried  SeatReleased
 active, answer awaited      –                                       SeatReleased                      SeatReleased
 active, switched            –                                       –                                 –
+active, clone suspected     –                                       SeatReleased                      SeatReleased
 active, block notice        –                                       SeatReleased + ActivationRetried  SeatReleased
 trial                       –                                       SeatReleased                      SeatReleased
 trial, ready                –                                       SeatReleased + ActivationRetried  SeatReleased
@@ -909,6 +931,7 @@ active, ready, incoming     –             –              –             –
 active, refused             –             –              –             –       –            –           –
 active, answer awaited      –             –              –             –       –            –           –
 active, switched            SeatReleased  –              –             –       –            –           –
+active, clone suspected     –             –              –             –       –            –           –
 active, block notice        –             –              –             –       –            –           –
 trial                       –             –              –             –       –            –           –
 trial, ready                –             –              –             –       –            –           –
@@ -951,6 +974,7 @@ active, ready, incoming     –
 active, refused             –
 active, answer awaited      –
 active, switched            –
+active, clone suspected     –
 active, block notice        –
 trial                       –
 trial, ready                –
@@ -976,6 +1000,49 @@ expired, C reported         –
 … over refused B            –
 stopped                     –
 stopped, activating         –
+
+state                       once more                        counted on           new token
+unknown                     unknown_device                   unknown_device       unknown_device
+unlicensed                  CloneSuspected                   –                    –
+unlicensed, throttled       CloneSuspected                   –                    –
+unlicensed, activating      CloneSuspected                   –                    –
+seat released               CloneSuspected                   –                    –
+released, reserve kept      CloneSuspected                   –                    –
+removed                     CloneSuspected                   –                    –
+removed, activating         CloneSuspected                   –                    –
+active                      CloneSuspected                   –                    –
+active, verifying           CloneSuspected                   –                    –
+active, ready               CloneSuspected                   –                    –
+active, ready, incoming     CloneSuspected                   –                    –
+active, refused             CloneSuspected                   –                    –
+active, answer awaited      CloneSuspected                   –                    –
+active, switched            CloneSuspected                   –                    –
+active, clone suspected     –                                CloneSuspicionEnded  CloneSuspicionEnded
+active, block notice        CloneSuspected                   –                    –
+trial                       CloneSuspected                   –                    –
+trial, ready                CloneSuspected                   –                    –
+trial, activating           CloneSuspected                   –                    –
+subscription, ready         CloneSuspected                   –                    –
+late                        LicenseExpired + CloneSuspected  LicenseExpired       –
+late, ready                 LicenseExpired + CloneSuspected  LicenseExpired       –
+expired                     CloneSuspected                   –                    –
+expired, renewal announced  CloneSuspected                   –                    –
+expired, activating         CloneSuspected                   –                    –
+expired, overdue            CloneSuspected                   –                    –
+expired, unanswered         CloneSuspected                   –                    –
+… and incoming              CloneSuspected                   –                    –
+… and incoming is good      CloneSuspected                   –                    –
+expired, retrying           CloneSuspected                   –                    –
+expired, purchase pending   CloneSuspected                   –                    –
+expired, renewal due        CloneSuspected                   –                    –
+expired, refused            CloneSuspected                   –                    –
+expired, clicked often      CloneSuspected                   –                    –
+expired, ready              CloneSuspected                   –                    –
+expired, verifying          CloneSuspected                   –                    –
+expired, C reported         CloneSuspected                   –                    –
+… over refused B            CloneSuspected                   –                    –
+stopped                     CloneSuspected                   –                    –
+stopped, activating         CloneSuspected                   –                    –
 """
 
 

@@ -1,17 +1,19 @@
 """What a device reports: its enrollment, what is installed, its contacts."""
 
 from datetime import timedelta
+from typing import Literal
 
 import pytest
 
 from services.device.decider import DECIDER, POLICY, Device, DeviceEvent, EnrollDevice, status
-from shared.messages import CloneSuspected, DeviceClockObserved, DeviceEnrolled, InstallationChanged
+from shared.messages import CloneSuspicionEnded, DeviceClockObserved, DeviceEnrolled, InstallationChanged
 from shared.rules.decider import Refused
-from tests.device.commands import add, click, contact, install, retry_timer
+from tests.device.commands import add, click, contact, install, new_token, retry_timer
 from tests.device.histories import (
     ACTIVE,
     READY,
     REFUSED,
+    SUSPECTED,
     UNLICENSED,
 )
 from tests.scenarios import (
@@ -27,6 +29,7 @@ from tests.scenarios import (
     refused,
     scenario,
     state_after,
+    suspected,
     verified,
 )
 
@@ -94,8 +97,8 @@ def test_the_users_choices_for_a_discounted_code_go_along_with_every_attempt() -
         assert (getattr(event, "prior_ref", None), getattr(event, "accepts_short_term", None)) == (C, True)
 
 
-def clone(expected: int, received: int) -> CloneSuspected:
-    return CloneSuspected(policy_version=POLICY.version, device_id=D, expected=expected, received=received)
+def unsuspected(cause: Literal["new_token", "counted_on"]) -> CloneSuspicionEnded:
+    return CloneSuspicionEnded(policy_version=POLICY.version, device_id=D, cause=cause)
 
 
 def clock(seconds: int, *, deviates: bool) -> DeviceClockObserved:
@@ -106,16 +109,49 @@ def test_a_sequence_that_a_clone_has_overtaken_is_noticed() -> None:
     """R-88."""
     scenario(DECIDER, given=ACTIVE, when=contact(8), then=[])
     scenario(DECIDER, given=ACTIVE, when=contact(0, last=None), then=[])
-    scenario(DECIDER, given=ACTIVE, when=contact(7), then=[clone(8, 7)])
-    scenario(DECIDER, given=ACTIVE, when=contact(3), then=[clone(8, 3)])
+    scenario(DECIDER, given=ACTIVE, when=contact(6), then=[suspected(expected=8, received=6)])
+    scenario(DECIDER, given=ACTIVE, when=contact(3), then=[suspected(expected=8, received=3)])
 
 
 def test_a_clone_that_lags_behind_is_recorded_once() -> None:
     """R-88."""
-    told: list[DeviceEvent] = [*ACTIVE, clone(8, 3)]
+    told: list[DeviceEvent] = [*ACTIVE, suspected(expected=8, received=3)]
     scenario(DECIDER, given=told, when=contact(4), then=[])
-    scenario(DECIDER, given=told, when=contact(5, last=9), then=[clone(10, 5)])
+    scenario(DECIDER, given=told, when=contact(5, last=9), then=[suspected(expected=10, received=5)])
     assert state_after(DECIDER, told).clone_expected == 8
+
+
+def test_a_number_that_comes_again_once_is_a_lost_answer() -> None:
+    """R-138."""
+    scenario(DECIDER, given=ACTIVE, when=contact(7), then=[])
+    scenario(DECIDER, given=ACTIVE, when=contact(7, repeated_sequence=5), then=[])
+
+
+@pytest.mark.parametrize("repeated", [7, 6])
+def test_a_number_that_comes_a_third_time_or_after_another_that_came_twice_is_a_clone(repeated: int) -> None:
+    """R-88, R-138: a clone may count in step."""
+    again = contact(7, repeated_sequence=repeated)
+    scenario(DECIDER, given=ACTIVE, when=again, then=[suspected(expected=8, received=7)])
+
+
+def test_a_suspicion_ends_with_enough_contacts_in_a_row_that_count_on() -> None:
+    """R-138."""
+    enough = POLICY.clone_sound_contacts
+    for counted_on in range(enough - 1):
+        scenario(DECIDER, given=SUSPECTED, when=contact(counted_on=counted_on), then=[])
+    ended = unsuspected("counted_on")
+    scenario(DECIDER, given=SUSPECTED, when=contact(counted_on=enough - 1), then=[ended])
+    scenario(DECIDER, given=[*SUSPECTED, ended], when=contact(counted_on=enough), then=[])
+    assert state_after(DECIDER, [*SUSPECTED, ended]) == state_after(DECIDER, ACTIVE)
+
+
+def test_a_suspicion_ends_with_a_new_token() -> None:
+    """R-138."""
+    scenario(DECIDER, given=SUSPECTED, when=new_token(), then=[unsuspected("new_token")])
+    scenario(DECIDER, given=ACTIVE, when=new_token(), then=[])
+    ended: list[DeviceEvent] = [*SUSPECTED, unsuspected("new_token")]
+    assert state_after(DECIDER, ended) == state_after(DECIDER, ACTIVE)
+    scenario(DECIDER, given=ended, when=contact(3), then=[suspected(expected=8, received=3)])
 
 
 @pytest.mark.parametrize("seconds", [3600, -3600, 301])

@@ -16,7 +16,7 @@ from jwt import PyJWS
 
 from services.device.api import LARGER_BODIES, Doors, Throttle, Watch, routes
 from services.device.api import contact as check_now
-from services.device.decider import DECIDER, Device, EnrollDevice, RecordVerdict
+from services.device.decider import DECIDER, POLICY, Device, EnrollDevice, RecordVerdict
 from services.device.outbox import SANDBOX_OUTBOX
 from services.device.projection import LicenseView
 from services.device.store import DeviceStore
@@ -168,6 +168,11 @@ async def licensed(stand: Stand, owner: Owner, **terms: Any) -> Code:
     return code
 
 
+async def names_of(stand: Stand, owner: Owner) -> list[str]:
+    """Return the names of the device's events, oldest first."""
+    return [event["type"] for event in await stand.events(owner.device_id)]
+
+
 async def last_event(stand: Stand, owner: Owner) -> tuple[str, dict[str, Any]]:
     """Return the name and the body of the device's last event."""
     (*_, event) = await stand.events(owner.device_id)
@@ -261,6 +266,24 @@ async def test_a_reinstalled_device_gets_a_new_token_and_keeps_its_license(stand
     # it counts its contacts from the start again, and is no clone of itself
     told(200, await contact(stand, again, sequence=0))
     assert await stand.events(owner.device_id) == before
+
+
+async def test_a_new_token_ends_the_suspicion_of_a_clone_on_the_device_and_its_add_ons(stand: Stand) -> None:
+    """R-42, R-138: they share the token, and all count from the start again."""
+    owner = await enrolled(stand)
+    made = told(201, await stand.http.post(f"{owner.path}/products", json={"product": "vpn"}, headers=owner.headers))
+    both = [owner, Owner(made["device_id"], owner.headers, made)]
+    for each in both:
+        told(200, await contact(stand, each, sequence=9))
+        told(200, await contact(stand, each, sequence=3))
+        assert await names_of(stand, each) == ["DeviceEnrolled", "CloneSuspected"]
+    token = told(200, await stand.http.post(f"{owner.path}/token", headers=OPERATOR))["token"]
+    for each in both:
+        name, data = await last_event(stand, each)
+        assert (name, data["cause"]) == ("CloneSuspicionEnded", "new_token")
+        again = Owner(each.device_id, {"Authorization": f"Bearer {token}"}, {})
+        told(200, await contact(stand, again, sequence=0))
+        assert (await names_of(stand, each))[-1] == "CloneSuspicionEnded"
 
 
 async def test_a_device_that_nobody_enrolled_gets_no_new_token(stand: Stand) -> None:
@@ -507,6 +530,29 @@ async def test_the_same_request_again_is_a_retry_and_not_a_clone(stand: Stand) -
     for _ in range(3):
         told(200, await contact(stand, owner, sequence=4))
     assert [event["type"] for event in await stand.events(owner.device_id)] == ["DeviceEnrolled"]
+
+
+async def test_a_lost_answer_is_no_clone_and_a_number_of_sound_contacts_ends_a_suspicion(stand: Stand) -> None:
+    """R-138."""
+    owner, enough = await enrolled(stand), POLICY.clone_sound_contacts
+    for sequence in (1, 1, 2, 4, 4):
+        told(200, await contact(stand, owner, sequence=sequence, nonce=f"question-{new_id()}"))
+    assert await names_of(stand, owner) == ["DeviceEnrolled"]
+    told(200, await contact(stand, owner, sequence=4, nonce="one-too-many"))
+    for sequence in range(5, 4 + enough):
+        told(200, await contact(stand, owner, sequence=sequence))
+    assert await names_of(stand, owner) == ["DeviceEnrolled", "CloneSuspected"]
+    told(200, await contact(stand, owner, sequence=4 + enough))
+    assert await names_of(stand, owner) == ["DeviceEnrolled", "CloneSuspected", "CloneSuspicionEnded"]
+
+
+async def test_a_clone_in_between_keeps_the_suspicion_alive(stand: Stand) -> None:
+    """R-88, R-138: only contacts in a row count."""
+    owner, enough = await enrolled(stand), POLICY.clone_sound_contacts
+    for sequence in range(10, 10 + 2 * enough):
+        told(200, await contact(stand, owner, sequence=sequence))
+        told(200, await contact(stand, owner, sequence=sequence - 10, nonce=f"the-copy-asks-{sequence}"))
+    assert set(await names_of(stand, owner)) == {"DeviceEnrolled", "CloneSuspected"}
 
 
 async def test_one_of_two_concurrent_contacts_with_the_same_number_is_suspected(

@@ -9,6 +9,7 @@ import pytest
 from services.cli.system import System
 from shared.keys.signing import PublicKeys
 from shared.ledger.instants import instant
+from shared.rules.policy import POLICY
 from tests.journeys.people import (
     IssuedCode,
     OwnedDevice,
@@ -88,6 +89,42 @@ def test_a_copy_of_a_device_is_suspected_and_told(vendor: Vendor, new_device: Ne
     assert answer["clone_suspected"] is True
     assert answer["status"] == "active"
     assert device.event_names()[-1] == "CloneSuspected"
+
+
+def test_an_answer_that_was_lost_once_makes_no_clone(vendor: Vendor, new_device: NewDevice) -> None:
+    """R-138: an impatient client asks again under the same number, in its own words."""
+    device = new_device()
+    device.activates(vendor.issue())
+    for nonce in ("lost-on-the-way", "asked-once-more"):
+        assert device.check_now(1, nonce)["clone_suspected"] is False
+    assert device.check_now(2)["clone_suspected"] is False
+    assert "CloneSuspected" not in device.event_names()
+
+
+def test_a_restored_virtual_machine_is_suspected_until_it_has_a_new_token(
+    system: System, vendor: Vendor, new_device: NewDevice
+) -> None:
+    """R-83, R-138: the license stays, and the alarm ends as its page says."""
+    device = new_device()
+    before = device.activates(vendor.issue())
+    for sequence in range(1, 8):
+        device.check_now(sequence)
+    assert device.check_now(3, "restored-yesterday")["clone_suspected"] is True
+    with client(system, "device", system.credentials.operator_key) as operator:
+        token = expect(200, operator.post(f"{device.path}/token"))["token"]
+    restored = OwnedDevice(system, device.device_id, token)
+    answer = restored.check_now(4, "with-a-new-token")
+    assert (answer["clone_suspected"], answer["license"]) == (False, before["license"])
+    assert restored.event_names()[-1] == "CloneSuspicionEnded"
+
+
+def test_a_restored_virtual_machine_that_counts_on_is_suspected_no_longer(new_device: NewDevice) -> None:
+    """R-138: nobody else uses its identity."""
+    device = new_device()
+    for sequence in (7, 3):
+        device.check_now(sequence, f"asked-as-number-{sequence}")
+    seen = [device.check_now(sequence)["clone_suspected"] for sequence in range(8, 8 + POLICY.clone_sound_contacts)]
+    assert seen == [*[True] * (POLICY.clone_sound_contacts - 1), False]
 
 
 def test_a_clock_that_is_off_is_told_and_decides_nothing(vendor: Vendor, new_device: NewDevice, time: Time) -> None:

@@ -18,6 +18,7 @@ from shared.messages import (
     ActivationRefused,
     AutoRenewalChanged,
     CloneSuspected,
+    CloneSuspicionEnded,
     CodeAdded,
     CodeBlocked,
     CodeEvent,
@@ -41,6 +42,7 @@ from shared.messages import (
     RemovalRefused,
     SeatReleased,
 )
+from shared.rules.policy import CONTACTS_MAX
 
 NO_GROUP = "00000"
 """For a code that was refused, whose last group is not recorded."""
@@ -77,7 +79,14 @@ def device_command_of(  # noqa: PLR0911, PLR0912 - one line per event
         case OfflineActivationReported():
             return device.ReportOfflineActivation(**_copied(event, device.ReportOfflineActivation, order), **order)
         case CloneSuspected():
-            return device.RecordContact(sequence=event.received, last_sequence=event.expected - 1, **order)
+            # a repeated number is suspected only if the one before it was repeated too, or itself before (R-138)
+            last = event.expected - 1
+            return device.RecordContact(sequence=event.received, last_sequence=last, repeated_sequence=last, **order)
+        case CloneSuspicionEnded(cause="new_token"):
+            return device.RecordNewToken(**order)
+        case CloneSuspicionEnded():
+            expected = before.clone_expected or 1
+            return device.RecordContact(sequence=expected, last_sequence=expected - 1, counted_on=CONTACTS_MAX, **order)
         case DeviceClockObserved():
             device_time = _shifted(order["at"], event.offset_seconds)
             return device.RecordContact(sequence=0, device_time=device_time, **order)

@@ -1,7 +1,7 @@
 """HTTP in: "Check now". A device reports in and gets its license, signed and bound to its request (R-101)."""
 
 from time import monotonic
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
@@ -38,8 +38,16 @@ class Contact(Body):
     device_time: ToldMoment | None = None
 
 
+class Contacts(NamedTuple):
+    """The contacts so far: the last number, the last one that came again, and how many in a row counted on."""
+
+    last: int | None = None
+    repeated: int | None = None
+    counted_on: int = 0
+
+
 class ContactChanged(StaleRead):
-    """The device made another contact after its last sequence was read."""
+    """The device made another contact after its contacts so far were read."""
 
 
 def add_contact(router: APIRouter, doors: Doors) -> None:
@@ -63,32 +71,34 @@ def add_contact(router: APIRouter, doors: Doors) -> None:
 
 
 async def _record(doors: Doors, request: Request, device_id: DeviceId, body: Contact) -> Answer:
-    """Record the contact, compared with the last one. Two contacts at once must not be compared with the same one."""
+    """Record the contact, compared with those before. Two contacts at once must not be compared with the same ones."""
     for _ in range(ATTEMPTS_MAX):
-        last = await doors.pool.fetchval("select sequence from device_contact where device_id = $1", device_id)
+        before = Contacts(*(await doors.pool.fetchrow(CONTACTS, device_id) or ()))
         try:
-            return await _submit(doors, request, device_id, body, last)
+            return await _submit(doors, request, device_id, body, before)
         except ContactChanged:
             continue
     raise LedgerUnavailable
 
 
-async def _submit(doors: Doors, request: Request, device_id: DeviceId, body: Contact, last: int | None) -> Answer:
+async def _submit(doors: Doors, request: Request, device_id: DeviceId, body: Contact, before: Contacts) -> Answer:
     now = doors.clock.now()
 
     async def remember(connection: Connection) -> None:
-        if not await connection.fetchval(REMEMBER, device_id, body.sequence, last, now):
+        if not await connection.fetchval(REMEMBER, device_id, body.sequence, now, *before):
             raise ContactChanged
 
     command = RecordContact(
         device_id=device_id,
         sequence=body.sequence,
-        last_sequence=last,
+        last_sequence=before.last,
+        repeated_sequence=before.repeated,
+        counted_on=before.counted_on,
         device_time=body.device_time,
         at=now,
         request_id=new_id(),
     )
-    # the same request again is a retry; a different one with the same number comes from a clone
+    # the same request again is a retry; a different one with the same number may come from a clone
     key = f"contact/{body.sequence}/{body.nonce}"
     return await doors.submit_request(request, command, key=key, in_transaction=remember)
 
@@ -104,10 +114,14 @@ async def _caught_up(doors: Doors, device_id: DeviceId) -> Representation:
             await wait_for_change(changed, seconds_max=deadline - monotonic())
 
 
+CONTACTS = "select sequence, repeated, counted_on from device_contact where device_id = $1"
+
 REMEMBER = """
-insert into device_contact as here (device_id, sequence, contacted_at) values ($1, $2, $4)
+insert into device_contact as here (device_id, sequence, contacted_at, counted_on) values ($1, $2, $3, 1)
 on conflict (device_id) do update
-    set sequence = greatest(here.sequence, excluded.sequence), contacted_at = excluded.contacted_at
-    where here.sequence = $3
+    set sequence = greatest(here.sequence, excluded.sequence), contacted_at = excluded.contacted_at,
+        repeated = case when excluded.sequence = here.sequence then here.sequence else here.repeated end,
+        counted_on = case when excluded.sequence > here.sequence then here.counted_on + 1 else 0 end
+    where here.sequence = $4 and here.repeated is not distinct from $5 and here.counted_on = $6
 returning true
 """

@@ -9,11 +9,11 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from services.device.api.doors import Doors
-from services.device.decider import EnrollDevice
+from services.device.decider import EnrollDevice, RecordNewToken
 from shared.doors.answers import problem_for, respond, submit_command
 from shared.doors.credentials import Bearer, is_operator, operator_check
 from shared.doors.fields import Body
-from shared.doors.idempotency import Answer, IdempotencyKey, answered_once, request_hash
+from shared.doors.idempotency import Answer, IdempotencyKey, request_hash
 from shared.doors.problems import Problem, problem_response
 from shared.doors.sealed_answers import SEALED, answer_key, seal, with_secret
 from shared.keys.signing import PublicKeys
@@ -22,6 +22,7 @@ from shared.ledger.events import stream_page
 from shared.ledger.identity import hash_of, new_id, new_secret
 from shared.messages import DeviceEnrolled, DeviceId, Product, ProductVersion, PublicKey, Region, Vendor, decode
 
+OK = 200
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
 """The name that a person gives a device."""
 CREATED = 201
@@ -119,20 +120,13 @@ def add_enrollment(router: APIRouter, doors: Doors) -> None:
     async def rotate_token(
         request: Request, device_id: DeviceId, credential: Bearer, key: IdempotencyKey
     ) -> JSONResponse:
-        """Give a reinstalled device a new token: the same identity, so the same seat. The old token is revoked."""
+        """Give a reinstalled device a new token: the same identity, so the same seat. The old token is revoked.
+
+        It also ends the suspicion of a clone (R-138).
+        """
         token, sealing_key = new_secret(), answer_key(credential, key)
-
-        async def rotate(connection: Connection) -> Answer:
-            if not await connection.fetchval("select 1 from device where device_id = $1", device_id):
-                raise Problem(404, "unknown_device", "no such device is enrolled")
-            await connection.execute(ROTATE, device_id, hash_of(token))
-            # its contact count starts again, which must not look like a clone
-            await connection.execute("delete from device_contact where device_id = $1", device_id)
-            return Answer(200, {"device_id": device_id, SEALED: seal(token, sealing_key)})
-
-        sent, now = request_hash(request, None), doors.clock.now()
-        answer = await answered_once(doors.pool, scope="operator", key=key, request_hash=sent, at=now, act=rotate)
-        return respond(with_secret(answer, "token", sealing_key))
+        answer = await _rotate(doors, request, device_id, token, key=key, sealed=seal(token, sealing_key))
+        return respond(answer if answer.status != OK else with_secret(answer, "token", sealing_key))
 
     @router.delete("/{device_id}/name")
     async def erase_name(device_id: DeviceId, credential: Bearer) -> dict[str, Any]:
@@ -143,6 +137,33 @@ def add_enrollment(router: APIRouter, doors: Doors) -> None:
         await doors.authorize(device_id, credential)
         destroyed = await doors.sealing.destroy(device_id, at=doors.clock.now())
         return {"device_id": device_id, "keys_destroyed": len(destroyed)}
+
+
+async def _rotate(
+    doors: Doors, request: Request, device_id: DeviceId, token: str, *, key: str | None, sealed: str
+) -> Answer:
+    """Replace the token of the device and its add-on products, which end the suspicion of a clone together (R-138)."""
+    now, sharing = doors.clock.now(), await doors.pool.fetch(SHARING, device_id)
+
+    async def replace(connection: Connection) -> None:
+        rows = await connection.fetch(ROTATE, device_id, hash_of(token))
+        # their contact counts start again, which must not look like a clone
+        await connection.execute(FORGET_CONTACTS, [row["device_id"] for row in rows])
+
+    rotated = Answer(OK, {"device_id": device_id, SEALED: sealed})
+    return await submit_command(
+        doors.queue,
+        *(
+            RecordNewToken(device_id=each, at=now, request_id=new_id())
+            for each in (device_id, *(row["device_id"] for row in sharing))
+        ),
+        now=now,
+        scope="operator",
+        key=key,
+        request_hash=request_hash(request, None),
+        to_answer=lambda outcome: problem_for(outcome.refused) if outcome.refused else rotated,
+        in_transaction=replace,
+    )
 
 
 def _operators(doors: Doors, authorization: str | None) -> str:
@@ -217,9 +238,17 @@ def _key_id(public_key: PublicKey) -> str:
     return next(iter(_keys(public_key).by_id))
 
 
+SHARING = """
+select other.device_id from device_token own join device_token other using (token_hash)
+where own.device_id = $1 and other.device_id <> $1
+"""
+
 ROTATE = """
 with old as (select token_hash from device_token where device_id = $1)
 insert into device_token (device_id, token_hash)
 select $1, $2::bytea union select device_id, $2 from device_token where token_hash in (select token_hash from old)
 on conflict (device_id) do update set token_hash = excluded.token_hash
+returning device_id
 """
+
+FORGET_CONTACTS = "delete from device_contact where device_id = any($1::text[])"

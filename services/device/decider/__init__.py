@@ -21,6 +21,7 @@ from services.device.decider.commands import (
     EnrollDevice,
     Expire,
     RecordContact,
+    RecordNewToken,
     RecordVerdict,
     RemoveLicense,
     RemoveReserve,
@@ -45,6 +46,7 @@ from services.device.decider.queries import (
 from services.device.decider.reporting import (
     enroll,
     record_contact,
+    record_new_token,
     remove_license,
     report_installation,
     report_offline_activation,
@@ -83,6 +85,7 @@ __all__ = [
     "Looked",
     "Policy",
     "RecordContact",
+    "RecordNewToken",
     "RecordVerdict",
     "RemoveLicense",
     "RemoveReserve",
@@ -119,7 +122,9 @@ def decide(command: Command, devices: Mapping[str, Device], policy: Policy = POL
     return decided_by(policy, _facts(command, devices.get(command.device_id, Device()), policy))
 
 
-def _facts(command: Command, device: Device, policy: Policy) -> Sequence[DeviceEvent]:
+def _facts(  # noqa: PLR0911 - one line per command
+    command: Command, device: Device, policy: Policy
+) -> Sequence[DeviceEvent]:
     match command:
         case EnrollDevice():
             return enroll(device, command)
@@ -129,6 +134,8 @@ def _facts(command: Command, device: Device, policy: Policy) -> Sequence[DeviceE
             raise Refused("unknown_device", f"no device {command.device_id} is enrolled")
         case ReportInstallation():
             return report_installation(device, command)
+        case RecordNewToken():
+            return record_new_token(device, command)
         case ReportExpiry():
             return report_expiry(device, command, policy)
         case Expire():

@@ -102,15 +102,23 @@ class ReportOfflineActivation(ExternalCommand):
 
 
 class RecordContact(ExternalCommand):
-    """Record that the device made contact. Only what is unusual about it becomes an event (R-88, R-111).
+    """Record that the device made contact. Only what is unusual about it becomes an event (R-88, R-111, R-138).
 
-    `sequence` is the device's own count of its contacts, `last_sequence` the last one received, as the door read it;
-    `device_time` is what the device's clock says.
+    `sequence` is the device's own count of its contacts. As the door read them: `last_sequence` is the last one
+    received, `repeated_sequence` the last one that came again in another request, and `counted_on` the number of
+    contacts in a row, up to the last one, that each had a higher number than the one before. `device_time` is what the
+    device's clock says.
     """
 
     sequence: int = Field(ge=0)
     last_sequence: int | None = None
+    repeated_sequence: int | None = None
+    counted_on: int = Field(default=0, ge=0)
     device_time: ToldMoment | None = None
+
+
+class RecordNewToken(ExternalCommand):
+    """Record that the device has a new token: whoever used the old one can do so no longer (R-138)."""
 
 
 class ReportExpiry(ExternalCommand):
@@ -150,6 +158,7 @@ type Command = (
     | ReportOfflineActivation
     | ReportExpiry
     | RecordContact
+    | RecordNewToken
     | Expire
     | RetryActivation
     | RecordVerdict

@@ -11,6 +11,7 @@ from shared.messages import (
     ActivationRetried,
     AutoRenewalChanged,
     CloneSuspected,
+    CloneSuspicionEnded,
     CodeAdded,
     CodeBlocked,
     CodeRejected,
@@ -85,6 +86,8 @@ def evolve(device: Device, event: DeviceEvent) -> Device:  # noqa: PLR0911, PLR0
             return device.but(throttled_until=event.until)
         case CloneSuspected():
             return device.but(clone_expected=event.expected)
+        case CloneSuspicionEnded():
+            return device.but(clone_expected=None)
         case DeviceClockObserved():
             return device.but(clock_deviates=event.deviates, clock_offset_seconds=event.offset_seconds)
         case RemovalRefused():

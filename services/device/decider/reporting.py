@@ -8,6 +8,7 @@ from services.device.decider.checks import REMOVE_LICENSE, REPORT_OFFLINE
 from services.device.decider.commands import (
     EnrollDevice,
     RecordContact,
+    RecordNewToken,
     RemoveLicense,
     ReportInstallation,
     ReportOfflineActivation,
@@ -16,6 +17,7 @@ from services.device.decider.state import Device
 from shared.messages import (
     ActivationRefused,
     CloneSuspected,
+    CloneSuspicionEnded,
     DeviceClockObserved,
     DeviceEnrolled,
     DeviceEvent,
@@ -112,16 +114,42 @@ def report_offline_activation(device: Device, command: ReportOfflineActivation, 
 
 def record_contact(device: Device, command: RecordContact, policy: Policy) -> list[DeviceEvent]:
     """Record what is unusual about a contact: a sequence that a clone has overtaken, a wrong clock (R-88, R-111)."""
-    return [*_clone(device, command), *_clock(device, command, policy)]
+    return [*_clone(device, command, policy), *_clock(device, command, policy)]
 
 
-def _clone(device: Device, command: RecordContact) -> list[DeviceEvent]:
+def record_new_token(device: Device, command: RecordNewToken) -> list[DeviceEvent]:
+    """End the suspicion of a clone, if there is one: only one device gets the new token (R-138)."""
+    if device.clone_expected is None:
+        return []
+    return [CloneSuspicionEnded(device_id=command.device_id, cause="new_token")]
+
+
+def _clone(device: Device, command: RecordContact, policy: Policy) -> list[DeviceEvent]:
+    """Begin or end the suspicion that another device uses the identity (R-88, R-138)."""
     if command.last_sequence is None or command.sequence > command.last_sequence:
+        return _counts_on(device, command, policy)
+    if _lost_an_answer(command):
         return []
     expected = command.last_sequence + 1
     if device.clone_expected == expected:
         return []  # already recorded: a clone that lags behind shows it at every contact
     return [CloneSuspected(device_id=command.device_id, expected=expected, received=command.sequence)]
+
+
+def _counts_on(device: Device, command: RecordContact, policy: Policy) -> list[DeviceEvent]:
+    # a clone that lags behind breaks the row at each of its contacts
+    if device.clone_expected is None or command.counted_on + 1 < policy.clone_sound_contacts:
+        return []
+    return [CloneSuspicionEnded(device_id=command.device_id, cause="counted_on")]
+
+
+def _lost_an_answer(command: RecordContact) -> bool:
+    """Tell whether the last number came again, for the first time: its answer may have been lost (R-138).
+
+    A clone that counts in step repeats one number after the other, so the second in a row is not passed over.
+    """
+    last, repeated = command.last_sequence, command.repeated_sequence
+    return last is not None and command.sequence == last and (repeated is None or repeated + 1 < last)
 
 
 def _clock(device: Device, command: RecordContact, policy: Policy) -> list[DeviceEvent]:

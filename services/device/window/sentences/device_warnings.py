@@ -33,7 +33,9 @@ def clone_warning() -> Message:
     return Message(
         tone="warn",
         happened=text("Another device seems to be using this device's identity."),
-        follows=text("Both see the same license until one of them is enrolled again."),
+        follows=text(
+            "Both see the same license. This warning ends with a new token, or when only one of them is left."
+        ),
         to_do=text("If this device was copied or restored, ask support for a new token."),
     )
 
