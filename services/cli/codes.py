@@ -46,7 +46,9 @@ def issue(
     seats: Annotated[int, typer.Option(help="How many devices can use the code at the same time.")] = 1,
     region: Annotated[
         list[str] | None,
-        typer.Option(help="A region where the code is valid; repeat it for more. Default: everywhere."),
+        typer.Option(
+            help="A country where the code is valid: two letters of ISO 3166-1. Repeat for more. Default: everywhere."
+        ),
     ] = None,
     activate_by: Annotated[
         str | None, typer.Option(help=f"The time by which the code must first be activated. {DAY_INCLUDED}")

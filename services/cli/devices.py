@@ -22,7 +22,7 @@ Id = Annotated[str, typer.Argument(help="The id of the device.")]
 def enroll(
     ctx: typer.Context,
     product: Annotated[str, typer.Option(help="The product installed on the device.")],
-    region: Annotated[str, typer.Option(help="The country of the device, as two letters.")],
+    region: Annotated[str, typer.Option(help="The country of the device: two letters of ISO 3166-1, such as GB.")],
     as_json: AsJson = False,
 ) -> None:
     """Enroll a device. This is the only time its token is shown."""

@@ -17,8 +17,8 @@ FORMS: Mapping[str, str] = {
     "note": "--reason: 1 to 500 characters, without control characters",
     "order_id": ORDER,
     "product": "--product: 1 to 64 lower-case letters, digits and hyphens",
-    "region": "--region: a country as two capital letters, such as DE",
-    "regions": "--region: a country as two capital letters, such as DE; at most 300 of them",
+    "region": "--region: a country of ISO 3166-1 as two capital letters, such as DE",
+    "regions": "--region: a country of ISO 3166-1 as two capital letters, such as DE; at most 300 of them",
     "seats": "--seats: a number from 1 to 1000000",
     "term": "--term: an ISO 8601 duration such as P1Y",
     "until": "--until: a time such as 2027-03-12T10:00:00Z",
@@ -27,8 +27,13 @@ FORMS: Mapping[str, str] = {
 
 def forms_of(problem: Mapping[str, Any]) -> Sequence[str]:
     """Return what each refused field of a problem document must look like; nothing if it names no fields."""
-    fields = [str(entry["field"]) for entry in problem.get("fields", ())]
-    return [*dict.fromkeys(_form(field) for field in fields)]
+    entries = problem.get("fields", ())
+    return [*dict.fromkeys(_hinted(_form(str(entry["field"])), entry.get("hint")) for entry in entries)]
+
+
+def _hinted(form: str, hint: str | None) -> str:
+    """Return the form, or what the service says in its place, after the option's name."""
+    return form if hint is None else f"{form.partition(':')[0]}: {hint}"
 
 
 def _form(field: str) -> str:

@@ -13,7 +13,7 @@ from shared.doors.idempotency import KeyReused
 from shared.doors.methods import allowed_methods
 from shared.ledger.clock import ClockRefused
 from shared.ledger.database import UNAVAILABLE
-from shared.messages import field_name
+from shared.messages import field_name, hint_of
 
 METHOD_NOT_ALLOWED = 405
 TITLES: Mapping[int, tuple[str, str]] = {
@@ -70,8 +70,15 @@ async def _invalid(_: Request, error: Any) -> JSONResponse:
     problems = error.errors()
     if any(problem["type"] == "json_invalid" for problem in problems):
         return problem_response(400, "malformed_json", "the body is not JSON")
-    fields = [{"field": field_name(problem["loc"][1:]), "problem": problem["type"]} for problem in problems]
+    fields = [_field(problem) for problem in problems]
     return problem_response(422, "invalid_fields", "some fields are missing, unknown or wrong", fields=fields)
+
+
+def _field(problem: Mapping[str, Any]) -> dict[str, str]:
+    """Return which field is wrong, how, and what to write instead if we know."""
+    hint = hint_of(problem)
+    wrong = {"field": field_name(problem["loc"][1:]), "problem": problem["type"]}
+    return {**wrong, "hint": hint} if hint else wrong
 
 
 async def _http(request: Request, error: Any) -> JSONResponse:

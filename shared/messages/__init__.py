@@ -70,7 +70,8 @@ from shared.messages.fields import (
 )
 from shared.messages.forms import as_model
 from shared.messages.moments import ToldMoment
-from shared.messages.problems import FIELD, field_name, first_problem
+from shared.messages.problems import FIELD, field_name, first_problem, hint_of
+from shared.messages.regions import ToldRegion
 from shared.messages.verdicts import (
     ActivationDelayed,
     ActivationRefused,
@@ -173,6 +174,7 @@ __all__ = [
     "SeatReleased",
     "Term",
     "ToldMoment",
+    "ToldRegion",
     "Trigger",
     "UnknownEvent",
     "UnreadableEvent",
@@ -183,4 +185,5 @@ __all__ = [
     "encode",
     "field_name",
     "first_problem",
+    "hint_of",
 ]

@@ -18,7 +18,7 @@ Term = Annotated[str, StringConstraints(pattern=r"^P(\d{1,2}Y(\d{1,3}M)?(\d{1,4}
 """A calendar duration in ISO 8601 form: years, months, days (`P1Y`, `P1M`, `P30D`)."""
 Product = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[a-z0-9-]+$")]
 Region = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
-"""An ISO 3166-1 alpha-2 country code."""
+"""A country as two letters. What comes from outside must be one of ISO 3166-1 (`regions`)."""
 ProductVersion = Annotated[str, StringConstraints(pattern=r"^\d{1,5}(\.\d{1,5}){0,3}$")]
 """A version of the installed product: up to four numbers (`21.3`)."""
 Edition = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,19}$")]

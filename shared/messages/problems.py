@@ -1,7 +1,8 @@
 """What is wrong with a message: where, and of what kind. Never its input, which may hold what must not be logged."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 from pydantic import ValidationError
@@ -33,16 +34,28 @@ _END = re.compile(r"(?: required field `(\w+)`)?(?: - at `\$([^`]*)`)?$")
 
 
 def first_problem(error: ValueError | RecursionError, *, within: type[Fact] | None = None) -> str:
-    """Return where the first problem is and of what kind; `within` is the event whose values were checked, if any."""
+    """Return where the first problem is, of what kind, and what to write instead if we know.
+
+    `within` is the event whose values were checked, if any.
+    """
+    hint = None
     match error:
         case ValidationError():
-            problem = error.errors(include_input=False, include_url=False, include_context=False)[0]
+            problem = error.errors(include_input=False, include_url=False)[0]
             place, kind = problem["loc"] if within is None else named(within, problem["loc"]), problem["type"]
+            hint = hint_of(problem)
         case msgspec.ValidationError():
             place, kind = _read_off(str(error))
         case _:
             place, kind = (), "json_invalid"
-    return f"{field_name(place) or 'body'}: {kind}"
+    said = f"{field_name(place) or 'body'}: {kind}"
+    return f"{said}, {hint}" if hint else said
+
+
+def hint_of(problem: Mapping[str, Any]) -> str | None:
+    """Return what to write instead, from a problem of pydantic's: words of ours, never of the input."""
+    hint: str | None = problem.get("ctx", {}).get("hint") if problem["type"] == "not_a_country" else None
+    return hint
 
 
 def _read_off(said: str) -> tuple[Place, str]:

@@ -34,7 +34,7 @@ FIELDS: Mapping[str, str] = {
     "term": "The length of the term (ISO 8601: years, months, days).",
     "short_term": "The term of a renewal code without a prior license.",
     "seats": "The number of devices at the same time.",
-    "regions": "Where the code is valid; none means everywhere.",
+    "regions": "The countries where the code is valid (ISO 3166-1, two letters); none means everywhere.",
     "activate_by": "The deadline for the first activation.",
     "version_min": "The lowest product version that the code supports.",
     "version_max": "The highest product version that the code supports.",

@@ -19,6 +19,7 @@ from shared.ledger.database import Pool, transaction
 from shared.ledger.events import append
 from shared.ledger.identity import new_id
 from shared.ledger.outbox import Cause
+from shared.messages.regions import FORM, INSTEAD
 from shared.rules.codes import read_code
 from tests.at_the_door import OPERATOR, OPERATOR_KEY_HASH, Client, Headers, served, told
 from tests.shared.moments import NO_MOMENTS
@@ -125,6 +126,17 @@ async def test_terms_that_cannot_be_are_named(body: dict[str, Any], field: str, 
     """R-134."""
     problem = told(422, await door.post("/v1/codes", json={**PAID, **body}, headers=OPERATOR))
     assert [wrong["field"] for wrong in problem["fields"]] == [field]
+
+
+@pytest.mark.parametrize(("region", "hint"), [*INSTEAD.items(), ("ZZ", FORM), ("gb", "write GB")])
+async def test_a_code_is_valid_in_countries_and_its_vendor_is_told_which_if_one_is_none(
+    region: str, hint: str, door: Client, activation_pool: Pool
+) -> None:
+    """R-137."""
+    body = {**PAID, "regions": ["DE", region]}
+    problem = told(422, await door.post("/v1/codes", json=body, headers=OPERATOR))
+    assert problem["fields"] == [{"field": "regions.1", "problem": "not_a_country", "hint": hint}]
+    assert await activation_pool.fetchval("select count(*) from event") == 0
 
 
 async def test_a_time_to_activate_that_is_over_by_now_does_not_hide_what_was_issued(door: Client) -> None:

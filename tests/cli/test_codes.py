@@ -25,7 +25,9 @@ ISSUE = ("code", "issue", "--product", "antivirus")
     [
         ((*ISSUE, "--term", "1Y"), "--term: an ISO 8601 duration such as P1Y"),
         ((*ISSUE, "--term", "P0D"), "--term: an ISO 8601 duration such as P1Y"),
-        ((*ISSUE, "--region", "DE", "--region", "Germany"), "--region: a country as two capital letters"),
+        ((*ISSUE, "--region", "DE", "--region", "Germany"), "--region: a country of ISO 3166-1 as two capital letters"),
+        ((*ISSUE, "--region", "DE", "--region", "UK"), "--region: for the United Kingdom write GB"),
+        ((*ISSUE, "--region", "EU"), "--region: the European Union is no country"),
         ((*ISSUE, "--seats", "0"), "--seats: a number from 1 to 1000000"),
         ((*ISSUE, "--count", "1001"), "--count: a number from 1 to 1000"),
         (("code", "issue", "--product", "Anti Virus"), "--product: 1 to 64 lower-case letters"),

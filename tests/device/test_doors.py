@@ -33,6 +33,7 @@ from shared.ledger.identity import new_id
 from shared.ledger.instants import instant
 from shared.ledger.outbox import Cause
 from shared.messages import CodeVerified, LicenseActivated
+from shared.messages.regions import FORM, INSTEAD
 from shared.rules.codes import Code
 from tests.at_the_door import OPERATOR, OPERATOR_KEY_HASH, Client, Headers, served, told
 from tests.shared.moments import NO_MOMENTS
@@ -289,6 +290,34 @@ async def test_a_new_token_ends_the_suspicion_of_a_clone_on_the_device_and_its_a
 async def test_a_device_that_nobody_enrolled_gets_no_new_token(stand: Stand) -> None:
     """R-83."""
     assert told(404, await stand.http.post("/v1/devices/nobody/token", headers=OPERATOR))["code"] == "unknown_device"
+
+
+@pytest.mark.parametrize(
+    ("region", "hint"), [*INSTEAD.items(), ("ZZ", FORM), ("de", "write DE"), ("uk", INSTEAD["UK"])]
+)
+async def test_a_device_is_enrolled_in_a_country_and_told_which_if_it_names_another(
+    region: str, hint: str, stand: Stand
+) -> None:
+    """R-137."""
+    problem = told(422, await stand.http.post("/v1/devices", json={**ANTIVIRUS, "region": region}))
+    assert problem["fields"] == [{"field": "region", "problem": "not_a_country", "hint": hint}]
+    assert await stand.pool.fetchval("select count(*) from event") == 0
+
+
+@pytest.mark.parametrize("region", ["Germany", "D", "", "D1", 49, None])
+async def test_what_no_country_could_be_is_refused_by_its_form(region: Any, stand: Stand) -> None:
+    """R-134, R-137."""
+    problem = told(422, await stand.http.post("/v1/devices", json={**ANTIVIRUS, "region": region}))
+    assert [wrong["field"] for wrong in problem["fields"]] == ["region"]
+
+
+async def test_a_device_of_an_earlier_release_whose_region_is_no_country_takes_add_ons(stand: Stand) -> None:
+    """R-42, R-137."""
+    owner = await enrolled(stand)
+    await stand.pool.execute("update device set state = jsonb_set(state, '{region}', '\"UK\"')")
+    made = told(201, await stand.http.post(f"{owner.path}/products", json={"product": "vpn"}, headers=owner.headers))
+    _, data = await last_event(stand, Owner(made["device_id"], owner.headers, made))
+    assert data["region"] == "UK"
 
 
 # --- orders ----------------------------------------------------------------------------------

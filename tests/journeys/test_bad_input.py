@@ -268,6 +268,7 @@ def test_codes_issued_again_under_the_same_key_are_the_same_codes(vendor: Vendor
         ("seats", 10**30),
         ("count", 1_001),
         ("regions", ["Germany"]),
+        ("regions", ["DE", "EU"]),
         ("product", "Anti Virus"),
         ("kind", "gift"),
         ("activate_by", "2030-01-01T00:00:00"),

@@ -25,9 +25,10 @@ from services.cli.what_if.plan import History, entry_of, make_plan
 from services.cli.what_if.recording_policy import NAMES_ONLY, RecordingPolicy
 from services.cli.what_if.replay import Replay, ReplayedEvent
 from services.cli.what_if.workers import process_pool
+from services.device.decider import DECIDER as DEVICE_DECIDER
 from services.device.decider import Device, RecordContact
 from shared.ledger.events import NewEvent
-from shared.messages import CodeIssued, DeviceClockObserved, LicenseRenewed
+from shared.messages import CodeIssued, DeviceClockObserved, DeviceEnrolled, LicenseRenewed
 from shared.rules.policy import POLICY, Policy
 from shared.settings.policy_file import PolicyWrong, parse_policy
 from tests.cli.running import answer, objects
@@ -146,6 +147,20 @@ def test_a_purchase_dated_beyond_utc_that_an_earlier_release_recorded_is_replaye
     ends: dict[str, Any] = {"previous_ends_at": BEGIN, "ends_at": BEGIN + DAY, "term": "P1D"}
     event = LicenseRenewed(code_ref=CODES[0], order_id="1", purchased_at=moment, **ends)
     assert isinstance(code_command_of(event, {"code_ref": CODES[0], "at": BEGIN}), RecordPurchase)
+
+
+def test_regions_that_an_earlier_release_took_for_countries_are_replayed() -> None:
+    """R-137."""
+    order = {"device_id": "device-1", "at": BEGIN, "request_id": UUID(int=1)}
+    enrolled = DeviceEnrolled(policy_version=POLICY.version, device_id="device-1", product="security", region="UK")
+    replayed = device_command_of(enrolled, Device(), order)
+    assert replayed is not None
+    assert DEVICE_DECIDER.decide(replayed, {}) == [enrolled]
+    terms: dict[str, Any] = {"product": "security", "kind": "paid", "term": "P1M", "seats": 1, "last_group": "7QX2M"}
+    issued = CodeIssued(policy_version=POLICY.version, code_ref=CODES[0], regions=("EU", "ZZ"), **terms)
+    again = code_command_of(issued, {"code_ref": CODES[0], "at": BEGIN})
+    assert again is not None
+    assert DECIDER.decide(again, {}) == [issued]
 
 
 def test_a_code_that_an_earlier_release_issued_too_late_to_activate_is_issued_again() -> None:

@@ -158,6 +158,7 @@ CHAPTERS: Mapping[str, Mapping[str, str]] = {
     },
     "M. The doors": {
         "R-134": "A value from outside has the type that it should have, and a time a zone in which UTC can tell it.",
+        "R-137": "A region is a country of ISO 3166, and that of a device can be corrected.",
         "R-138": "One lost answer makes no clone, and a new token or a sound count ends the suspicion of one.",
         "R-139": "A fact about a whole code reaches each device once, however many; work per transaction is bounded.",
         "R-140": "An issue of many codes is one decision: all or none, and none that nobody could read.",

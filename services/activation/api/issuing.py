@@ -28,10 +28,10 @@ from shared.messages import (
     Feature,
     Product,
     ProductVersion,
-    Region,
     Sealed,
     Term,
     ToldMoment,
+    ToldRegion,
     Vendor,
 )
 from shared.rules.codes import Code
@@ -68,7 +68,7 @@ class Issue(Body):
     term: LicenseTerm
     kind: CodeKind = "paid"
     seats: int = Field(default=1, ge=1, le=1_000_000)
-    regions: tuple[Region, ...] = Field(default=(), max_length=300, strict=False)
+    regions: tuple[ToldRegion, ...] = Field(default=(), max_length=300, strict=False)
     activate_by: ToldMoment | None = None
     vendor: Vendor | None = None
     edition: Edition = "standard"

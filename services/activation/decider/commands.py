@@ -23,6 +23,7 @@ from shared.messages import (
     Sealed,
     Term,
     ToldMoment,
+    ToldRegion,
     Trigger,
     Vendor,
 )
@@ -76,7 +77,7 @@ class IssueCode(ForCode):
     kind: CodeKind
     term: Term
     seats: int = Field(ge=1)
-    regions: tuple[Region, ...] = ()
+    regions: tuple[ToldRegion, ...] = ()
     activate_by: ToldMoment | None = None
     vendor: Vendor = "default"
     edition: Edition = "standard"

@@ -20,7 +20,7 @@ from shared.keys.signing import PublicKeys
 from shared.ledger.database import Connection
 from shared.ledger.events import stream_page
 from shared.ledger.identity import hash_of, new_id, new_secret
-from shared.messages import DeviceEnrolled, DeviceId, Product, ProductVersion, PublicKey, Region, Vendor, decode
+from shared.messages import DeviceEnrolled, DeviceId, Product, ProductVersion, PublicKey, ToldRegion, Vendor, decode
 
 OK = 200
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
@@ -44,7 +44,7 @@ class AddOn(Body):
 class Enrollment(AddOn):
     """A new device. The `public_key` (Ed25519, base64url) verifies what the device signs (R-114)."""
 
-    region: Region
+    region: ToldRegion
     name: Name | None = None
     public_key: PublicKey | None = None
 
@@ -99,9 +99,9 @@ def add_enrollment(router: APIRouter, doors: Doors) -> None:
         """Enroll an add-on product on the device. It gets an id of its own and shares the device's token."""
         await doors.authorize(device_id, credential)
         main = await enrollment_of(doors, device_id)
-        command = _enrollment(
-            doors, str(new_id()), body, region=main.region, part_of=device_id, public_key=main.public_key
-        )
+        # as it is now: it may have been corrected since
+        region = await doors.pool.fetchval("select state ->> 'region' from device where device_id = $1", device_id)
+        command = _enrollment(doors, str(new_id()), body, region=region, part_of=device_id, public_key=main.public_key)
 
         async def share_token(connection: Connection) -> None:
             await connection.execute(
@@ -179,8 +179,9 @@ def _wait_seconds(doors: Doors, request: Request, authorization: str | None) -> 
 
 
 def _enrollment(doors: Doors, device_id: DeviceId, body: AddOn, **more: Any) -> EnrollDevice:
-    fields = body.model_dump(exclude={"name", "region"})
-    return EnrollDevice(device_id=device_id, at=doors.clock.now(), request_id=new_id(), **{**fields, **more})
+    fields = {**body.model_dump(exclude={"name", "region"}), **more}
+    # all was checked when it came in; the region of a device of an earlier release may be no country
+    return EnrollDevice.model_construct(device_id=device_id, at=doors.clock.now(), request_id=new_id(), **fields)
 
 
 async def _enroll(

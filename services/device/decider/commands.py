@@ -16,9 +16,9 @@ from shared.messages import (
     Product,
     ProductVersion,
     PublicKey,
-    Region,
     Sealed,
     ToldMoment,
+    ToldRegion,
     Vendor,
 )
 
@@ -42,7 +42,7 @@ class EnrollDevice(ExternalCommand):
     """Enroll a device, or an add-on product that is `part_of` one (R-42)."""
 
     product: Product
-    region: Region
+    region: ToldRegion
     product_version: ProductVersion | None = None
     vendor: Vendor = "default"
     part_of: DeviceId | None = None

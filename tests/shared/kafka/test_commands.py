@@ -15,6 +15,7 @@ from services.device.decider import AddCode, EnrollDevice, RemoveLicense, Report
 from shared.kafka.cloudevents import UnreadableEnvelope, header_texts, read_envelope
 from shared.kafka.commands import read_command
 from shared.messages import UnknownEvent, UnreadableEvent
+from shared.messages.regions import FORM
 from shared.rules.checks import moment
 from tests.scenarios import A, activated, decided, issued, renewed
 from tests.shared.moments import NO_MOMENTS, UNTELLABLE
@@ -87,6 +88,14 @@ def test_a_time_of_another_form_or_beyond_utc_is_parked(
 ) -> None:
     """R-122, R-134."""
     assert f"{field}: datetime_" in unreadable(command, {**body, field: moment}).replace("timezone_", "datetime_")
+
+
+@pytest.mark.parametrize(("region", "hint"), [("UK", "for the United Kingdom write GB"), ("ZZ", FORM)])
+def test_a_region_that_is_no_country_is_parked_with_what_to_write(region: str, hint: str) -> None:
+    """R-122, R-137."""
+    body = {"device_id": "device-1", "product": "antivirus", "region": region}
+    assert unreadable("EnrollDevice", body) == f"EnrollDevice: region: not_a_country, {hint}"
+    assert read("EnrollDevice", {**body, "region": "GB"}).region == "GB"
 
 
 @pytest.mark.parametrize(
