@@ -47,9 +47,11 @@ from shared.messages import (
     PurchaseCancelled,
     PurchaseRefused,
     Reason,
+    RegionCorrected,
     RemovalRefused,
     SeatReleased,
     Trigger,
+    VerificationRepeated,
 )
 from shared.rules.decider import Decider, fold
 
@@ -122,6 +124,11 @@ def adding(code: str) -> UUID:
 def expiry(generation: int = 1, device: str = D) -> UUID:
     """Return the id of the attempt that an expiry starts: pinned, it is stored."""
     return uuid5(uuid5(NAMESPACE_URL, "urn:perennial:activation-attempts"), f"{device}/expiry/{generation}")
+
+
+def again(code: str, device: str = D) -> UUID:
+    """Return the id of the request that verifies the code once more: pinned, it is stored."""
+    return uuid5(uuid5(NAMESPACE_URL, "urn:perennial:activation-attempts"), f"{device}/again/{adding(code)}")
 
 
 def retry_after(last: UUID, device: str = D) -> UUID:
@@ -232,6 +239,30 @@ def asked_now(
         region="DE",
         current_ref=over,
         current_ends_at=ends if over is not None else None,
+    )
+
+
+def corrected(region: str, *, previous: str = "DE", note: str = "") -> RegionCorrected:
+    """The device is in `region`."""
+    return RegionCorrected(
+        policy_version=POLICY.version, device_id=D, region=region, previous_region=previous, note=note
+    )
+
+
+def asked_again(
+    code: str, *, region: str = "FR", over: str | None = A, verified_before: bool = False, device: str = D
+) -> VerificationRepeated:
+    """The waiting code is verified again, for another region."""
+    return VerificationRepeated(
+        policy_version=POLICY.version,
+        device_id=device,
+        code_ref=code,
+        request_id=again(code),
+        product="security",
+        region=region,
+        current_ref=over,
+        current_ends_at=END if over is not None else None,
+        verified_before=verified_before,
     )
 
 

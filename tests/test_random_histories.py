@@ -183,12 +183,18 @@ class TwoServices(RuleBasedStateMachine):
 
     @rule(name=a_device, version=st.sampled_from(["20", "21.3", "21.3", "23"]), other=seldom)
     def another_product_is_installed(self, name: str, version: str, other: bool) -> None:
+        """The newest version is sold abroad alone."""
+        region = "FR" if version == "23" else "DE"
+        self.ask_device(device.CorrectRegion(device_id=name, region=region, **self.door()))
         installed = {"product": "backup" if other else "security", "product_version": version}
         self.ask_device(device.ReportInstallation(device_id=name, **installed, **self.door()))
 
     @rule(name=a_device, sequence=st.integers(0, 3), off=st.sampled_from([0, 3600]))
     def a_device_makes_contact(self, name: str, sequence: int, off: int) -> None:
-        told = {"sequence": sequence, "last_sequence": 1, "device_time": self.now + timedelta(seconds=off)}
+        if not sequence:
+            self.ask_device(device.RecordNewToken(device_id=name, **self.door()))
+        before = {"last_sequence": 1, "repeated_sequence": 1, "counted_on": sequence}
+        told = {"sequence": sequence, **before, "device_time": self.now + timedelta(seconds=off)}
         self.ask_device(device.RecordContact(device_id=name, **told, **self.door()))
 
     @rule(name=a_device)

@@ -23,6 +23,7 @@ REQUEST_TYPES = (
     "LicenseRemoved",
     "ActivateNow",
     "ActivationRetried",
+    "VerificationRepeated",
     "OfflineActivationReported",
 )
 

@@ -59,6 +59,22 @@ def add_code(
         show(api.call("device", "POST", f"/v1/devices/{device_id}/codes", json=body), as_json=as_json)
 
 
+@app.command(
+    "correct-region", epilog=examples('perennial device correct-region 0199… --region GB --reason "said UK at first"')
+)
+def correct_region(
+    ctx: typer.Context,
+    device_id: Id,
+    region: Annotated[str, typer.Option(help="The country where the device is: two letters of ISO 3166-1.")],
+    reason: Annotated[str, typer.Option(help="Kept in the log forever.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Correct the region of a device and of all products on it. Codes that wait there are verified again."""
+    body = {"region": region, "note": reason}
+    with ApiClient(ctx.obj) as api:
+        show(api.call("device", "PUT", f"/v1/devices/{device_id}/region", json=body), as_json=as_json)
+
+
 @app.command(epilog=examples("perennial device history 0199… --at 2027-03-12"))
 def history(
     ctx: typer.Context,

@@ -155,6 +155,12 @@ REPORTS: Routes = {
         answer=_accepted("InstallationChanged"),
         problems={**UNKNOWN, 503: ("ledger_unavailable", "too_busy")},
     ),
+    "PUT /v1/devices/{device_id}/region": RouteDocs(
+        who="operator",
+        body={"region": "GB", "note": "moved"},
+        answer=_accepted("RegionCorrected", "VerificationRepeated", device_id=DEVICE, region="GB"),
+        problems={**UNKNOWN, 503: ("ledger_unavailable", "too_busy")},
+    ),
     "POST /v1/devices/{device_id}/offline-activations": RouteDocs(
         who="device",
         body={"code": TYPED, "activated_at": AT},
@@ -230,6 +236,7 @@ APPLICATION = Application(
         examples={
             "EnrollDevice": {"device_id": "fleet-4711", "product": "antivirus", "region": "DE"},
             "ReportInstallation": {"device_id": "fleet-4711", "product": "antivirus", "product_version": "22.0"},
+            "CorrectRegion": {"device_id": "fleet-4711", "region": "GB", "note": "moved"},
             "AddCode": {"device_id": "fleet-4711", "code_ref": CODE, "last_group": GROUP},
             "RemoveReserve": {"device_id": "fleet-4711"},
             "RemoveLicense": {"device_id": "fleet-4711"},

@@ -29,7 +29,9 @@ from shared.messages.device import (
     LicenseRemoved,
     OfflineActivationReported,
     PredictionChanged,
+    RegionCorrected,
     RemovalRefused,
+    VerificationRepeated,
 )
 from shared.messages.facts import (
     ActivationRequest,
@@ -168,6 +170,7 @@ __all__ = [
     "PurchaseRefused",
     "Reason",
     "Region",
+    "RegionCorrected",
     "RemovalRefused",
     "Rules",
     "Sealed",
@@ -180,6 +183,7 @@ __all__ = [
     "UnreadableEvent",
     "Vendor",
     "Verdict",
+    "VerificationRepeated",
     "as_model",
     "decode",
     "encode",

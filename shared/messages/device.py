@@ -3,7 +3,7 @@
 from typing import Literal
 
 from shared.messages.facts import ActivationRequest, Attempt, ForDevice, Installation
-from shared.messages.fields import CodeRef, DeviceId, LastGroup, Moment, Notice, PublicKey, Reason, Sealed
+from shared.messages.fields import CodeRef, DeviceId, LastGroup, Moment, Note, Notice, PublicKey, Reason, Region, Sealed
 
 
 class DeviceEnrolled(Installation):
@@ -20,6 +20,14 @@ class DeviceEnrolled(Installation):
 
 class InstallationChanged(Installation):
     """Another product or version is installed: the next check of a code looks at it (R-48)."""
+
+
+class RegionCorrected(ForDevice):
+    """The device is in `region`, not where it was said to be: the next check of a code looks at it (R-137)."""
+
+    region: Region
+    previous_region: Region
+    note: Note = ""
 
 
 class CodeAdded(ActivationRequest):
@@ -82,6 +90,15 @@ class ActivationRetried(ActivationRequest):
     """A delayed activation is tried again (R-49), in place of a trial that runs if the code was added so (R-26)."""
 
     ends_trial: bool = False
+
+
+class VerificationRepeated(ActivationRequest):
+    """A waiting code is verified again, for the device's region was corrected (R-137).
+
+    `verified_before`: it was good once, so it stays whatever the answer is, marked refused if that is bad (R-46).
+    """
+
+    verified_before: bool = False
 
 
 class OfflineActivationReported(ActivationRequest):

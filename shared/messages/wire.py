@@ -27,7 +27,9 @@ from shared.messages.device import (
     LicenseRemoved,
     OfflineActivationReported,
     PredictionChanged,
+    RegionCorrected,
     RemovalRefused,
+    VerificationRepeated,
 )
 from shared.messages.facts import Event, MessageDiscarded, MessageParked, MessageRedriven
 from shared.messages.forms import Check, check_of
@@ -62,6 +64,7 @@ type HoldersEvent = (
 type DeviceEvent = (
     DeviceEnrolled
     | InstallationChanged
+    | RegionCorrected
     | CodeAdded
     | CodeRemoved
     | RemovalRefused
@@ -69,6 +72,7 @@ type DeviceEvent = (
     | LicenseRemoved
     | ActivateNow
     | ActivationRetried
+    | VerificationRepeated
     | OfflineActivationReported
     | PredictionChanged
     | GuessesThrottled

@@ -33,8 +33,8 @@ REASONS = (
     ExplainedReason(
         word="wrong_region",
         meaning="The code cannot be used in the region of this device.",
-        what_to_do="Ask the shop for a code for your region.",
-        rules=("R-13", "R-45"),
+        what_to_do="Ask the shop for a code for your region, or support to correct the region of this device.",
+        rules=("R-13", "R-45", "R-137"),
     ),
     ExplainedReason(
         word="term_over",

@@ -41,8 +41,10 @@ from shared.messages import (
     PurchaseAnnounced,
     PurchaseCancelled,
     PurchaseRefused,
+    RegionCorrected,
     RemovalRefused,
     SeatReleased,
+    VerificationRepeated,
 )
 
 DEVICE = "0198a1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b"
@@ -92,6 +94,7 @@ def _of_devices() -> tuple[Event, ...]:
     return (
         DeviceEnrolled(**INSTALLED, part_of=OTHER_DEVICE, sealed_name="k1.c2VhbGVk", public_key="A" * 43),
         InstallationChanged(**INSTALLED),
+        RegionCorrected(**ON_DEVICE, region="GB", previous_region="IE", note="moved"),
         CodeAdded(**REQUESTED, last_group="7QX2M", purpose="immediate", ends_trial=True),
         CodeRemoved(**ON_DEVICE, code_ref=CODE, cause="replaced"),
         RemovalRefused(**ON_DEVICE, code_ref=CODE, reason="activation_running"),
@@ -99,6 +102,7 @@ def _of_devices() -> tuple[Event, ...]:
         LicenseRemoved(**ATTEMPTED, code_ref=CURRENT, removed_at=END, reserve_ref=CODE, cause="deactivated_offline"),
         ActivateNow(**REQUESTED, again_at=NEXT_END),
         ActivationRetried(**REQUESTED, ends_trial=True),
+        VerificationRepeated(**REQUESTED, verified_before=True),
         OfflineActivationReported(**REQUESTED, last_group="7QX2M", activated_at=END),
         PredictionChanged(
             **ON_DEVICE,

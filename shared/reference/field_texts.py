@@ -15,6 +15,7 @@ FIELDS: Mapping[str, str] = {
     "order_id": "The shop's id of the order.",
     "product": "The short name of the product.",
     "product_version": "The installed version: up to four numbers.",
+    "previous_region": "The region that the device was said to be in before.",
     "region": "The device's country (ISO 3166-1, two letters).",
     "vendor": "The vendor of the product.",
     "edition": "The edition of the license.",

@@ -43,6 +43,18 @@ def enroll(environment: dict[str, str]) -> str:
     return device_id
 
 
+def test_the_region_of_a_device_is_corrected(environment: dict[str, str]) -> None:
+    """R-137."""
+    device_id = enroll(environment)
+    refused = answer(environment, "device", "correct-region", device_id, "--region", "UK")
+    assert (refused.returncode, refused.stdout) == (ExitCode.USAGE, "")
+    assert "--region: for the United Kingdom write GB" in refused.stderr
+    correct = ("device", "correct-region", device_id, "--region", "GB", "--reason", "said UK at first")
+    (shown,) = objects(environment, *correct)
+    assert (shown["region"], shown["recorded"]) == ("GB", ["RegionCorrected"])
+    assert recorded(environment, device_id) == ["DeviceEnrolled", "RegionCorrected"]
+
+
 def code(environment: dict[str, str]) -> dict[str, str]:
     issued: dict[str, str] = objects(environment, *ISSUE)[0]
     return issued

@@ -17,8 +17,10 @@ from tests.scenarios import (
     added,
     added_at_once,
     announced,
+    asked_again,
     asked_now,
     blocked,
+    corrected,
     delayed,
     enrolled,
     expired,
@@ -88,6 +90,8 @@ CLICKED_TWICE: list[DeviceEvent] = [
 ]
 OVERTAKEN: list[DeviceEvent] = [*ACTIVATING, renewed(device=D)]
 SUSPECTED: list[DeviceEvent] = [*ACTIVE, suspected(expected=8, received=7)]
+REFUSED_THERE: list[DeviceEvent] = [*ACTIVATING, refused(B, "wrong_region")]
+ASKED_AGAIN: list[DeviceEvent] = [*READY, corrected("FR"), asked_again(B, verified_before=True)]
 
 TRIAL: list[DeviceEvent] = [*UNLICENSED, added_at_once(A), activated(A, kind="trial")]
 TRIAL_READY: list[DeviceEvent] = [*TRIAL, added(B), verified(B)]

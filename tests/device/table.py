@@ -16,6 +16,7 @@ from services.device.decider import (
     AddCode,
     CodeEvent,
     Command,
+    CorrectRegion,
     Device,
     DeviceEvent,
     EnrollDevice,
@@ -77,6 +78,7 @@ STATES: dict[str, tuple[list[DeviceEvent], datetime]] = {
     "removed, activating": (histories.REMOVED_ACTIVATING, NOON),
     "active": (histories.ACTIVE, NOON),
     "active, verifying": (histories.VERIFYING, NOON),
+    "active, verifying again": (histories.ASKED_AGAIN, NOON),
     "active, ready": (histories.READY, NOON),
     "active, ready, incoming": (histories.REPLACING, NOON),
     "active, refused": (histories.RENEWED_REFUSED, LATER),
@@ -100,6 +102,7 @@ STATES: dict[str, tuple[list[DeviceEvent], datetime]] = {
     "expired, retrying": (histories.RETRYING, LATER),
     "expired, purchase pending": (histories.HELD, LATER),
     "expired, renewal due": (histories.RENEWAL_DUE, LATER),
+    "expired, other region": (histories.REFUSED_THERE, LATER),
     "expired, refused": (histories.REFUSED, LATER),
     "expired, clicked often": (histories.CLICKED_TWICE, LATER),
     "expired, ready": (histories.RENEWAL_AWAITED, LATER),
@@ -168,6 +171,8 @@ INPUTS: dict[str, Input] = {
     "enroll as add-on": lambda m: EnrollDevice(**m.order, product="security", region="DE", part_of=OTHER),
     "same installed": lambda m: ReportInstallation(**m.order, product="security"),
     "other installed": lambda m: ReportInstallation(**m.order, product="security", product_version="22.1"),
+    "same region": lambda m: CorrectRegion(**m.order, region="DE"),
+    "other region": lambda m: CorrectRegion(**m.order, region="FR"),
     "contact": contact(8),
     "contact again": contact(7),
     "once more": contact(7, repeated_sequence=7),
@@ -238,6 +243,7 @@ removed                     –               device_exists     –             
 removed, activating         –               device_exists     –               InstallationChanged  –
 active                      –               device_exists     –               InstallationChanged  –
 active, verifying           –               device_exists     –               InstallationChanged  –
+active, verifying again     –               device_exists     –               InstallationChanged  –
 active, ready               –               device_exists     –               InstallationChanged  –
 active, ready, incoming     –               device_exists     –               InstallationChanged  –
 active, refused             –               device_exists     –               InstallationChanged  –
@@ -261,6 +267,7 @@ expired, unanswered         –               device_exists     –             
 expired, retrying           –               device_exists     –               InstallationChanged  –
 expired, purchase pending   –               device_exists     –               InstallationChanged  –
 expired, renewal due        –               device_exists     –               InstallationChanged  –
+expired, other region       –               device_exists     –               InstallationChanged  –
 expired, refused            –               device_exists     –               InstallationChanged  –
 expired, clicked often      –               device_exists     –               InstallationChanged  –
 expired, ready              –               device_exists     –               InstallationChanged  –
@@ -281,6 +288,7 @@ removed                     –               DeviceClockObserved
 removed, activating         –               DeviceClockObserved
 active                      –               DeviceClockObserved
 active, verifying           –               DeviceClockObserved
+active, verifying again     –               DeviceClockObserved
 active, ready               –               DeviceClockObserved
 active, ready, incoming     –               DeviceClockObserved
 active, refused             –               DeviceClockObserved
@@ -304,6 +312,7 @@ expired, unanswered         –               DeviceClockObserved
 expired, retrying           –               DeviceClockObserved
 expired, purchase pending   –               DeviceClockObserved
 expired, renewal due        –               DeviceClockObserved
+expired, other region       –               DeviceClockObserved
 expired, refused            –               DeviceClockObserved
 expired, clicked often      –               DeviceClockObserved
 expired, ready              –               DeviceClockObserved
@@ -324,6 +333,7 @@ removed                     CodeAdded                        CodeAdded          
 removed, activating         reserve_exists                   –                           reserve_exists
 active                      same_as_current                  CodeAdded                   CodeAdded
 active, verifying           same_as_current                  –                           reserve_exists
+active, verifying again     same_as_current                  –                           reserve_exists
 active, ready               same_as_current                  –                           reserve_exists
 active, ready, incoming     same_as_current                  –                           –
 active, refused             same_as_current                  –                           reserve_exists
@@ -347,6 +357,7 @@ expired, unanswered         reserve_exists                   –                
 expired, retrying           reserve_exists                   –                           reserve_exists
 expired, purchase pending   reserve_exists                   –                           reserve_exists
 expired, renewal due        reserve_exists                   –                           reserve_exists
+expired, other region       reserve_exists                   –                           reserve_exists
 expired, refused            reserve_exists                   –                           reserve_exists
 expired, clicked often      reserve_exists                   –                           reserve_exists
 expired, ready              reserve_exists                   –                           reserve_exists
@@ -367,6 +378,7 @@ removed                     CodeAdded                        CodeAdded
 removed, activating         reserve_exists                   reserve_exists
 active                      CodeAdded                        not_expired
 active, verifying           CodeAdded                        not_expired
+active, verifying again     CodeAdded                        not_expired
 active, ready               CodeAdded                        not_expired
 active, ready, incoming     –                                –
 active, refused             CodeAdded                        not_expired
@@ -390,6 +402,7 @@ expired, unanswered         reserve_exists                   reserve_exists
 expired, retrying           CodeRemoved + CodeAdded          reserve_exists
 expired, purchase pending   CodeRemoved + CodeAdded          reserve_exists
 expired, renewal due        CodeRemoved + CodeAdded          reserve_exists
+expired, other region       CodeRemoved + CodeAdded          reserve_exists
 expired, refused            CodeRemoved + CodeAdded          reserve_exists
 expired, clicked often      CodeRemoved + CodeAdded          reserve_exists
 expired, ready              CodeRemoved + CodeAdded          reserve_exists
@@ -410,6 +423,7 @@ removed                     CodeAdded                   –
 removed, activating         –                           activation_running
 active                      not_expired                 –
 active, verifying           –                           CodeRemoved
+active, verifying again     –                           CodeRemoved
 active, ready               –                           CodeRemoved
 active, ready, incoming     –                           CodeRemoved + CodeRemoved
 active, refused             –                           CodeRemoved
@@ -433,6 +447,7 @@ expired, unanswered         –                           activation_running
 expired, retrying           –                           CodeRemoved
 expired, purchase pending   –                           CodeRemoved
 expired, renewal due        –                           CodeRemoved
+expired, other region       –                           CodeRemoved
 expired, refused            –                           CodeRemoved
 expired, clicked often      –                           CodeRemoved
 expired, ready              –                           CodeRemoved
@@ -453,6 +468,7 @@ removed                     no_license                           no_license
 removed, activating         no_license                           no_license
 active                      LicenseRemoved                       date_out_of_range
 active, verifying           LicenseRemoved                       date_out_of_range
+active, verifying again     LicenseRemoved                       date_out_of_range
 active, ready               LicenseRemoved                       date_out_of_range
 active, ready, incoming     LicenseRemoved                       date_out_of_range
 active, refused             LicenseRemoved                       date_out_of_range
@@ -476,6 +492,7 @@ expired, unanswered         activation_running                   date_out_of_ran
 expired, retrying           LicenseRemoved                       date_out_of_range
 expired, purchase pending   LicenseRemoved                       date_out_of_range
 expired, renewal due        LicenseRemoved                       date_out_of_range
+expired, other region       LicenseRemoved                       date_out_of_range
 expired, refused            LicenseRemoved                       date_out_of_range
 expired, clicked often      LicenseRemoved                       date_out_of_range
 expired, ready              LicenseRemoved                       date_out_of_range
@@ -496,6 +513,7 @@ removed                     OfflineActivationReported                   OfflineA
 removed, activating         activation_running                          activation_running
 active                      already_activated                           not_expired
 active, verifying           already_activated                           not_expired
+active, verifying again     already_activated                           not_expired
 active, ready               already_activated                           not_expired
 active, ready, incoming     already_activated                           not_expired
 active, refused             already_activated                           not_expired
@@ -519,6 +537,7 @@ expired, unanswered         activation_running                          activati
 expired, retrying           OfflineActivationReported                   OfflineActivationReported
 expired, purchase pending   OfflineActivationReported                   OfflineActivationReported
 expired, renewal due        OfflineActivationReported                   OfflineActivationReported
+expired, other region       OfflineActivationReported                   OfflineActivationReported
 expired, refused            OfflineActivationReported                   OfflineActivationReported
 expired, clicked often      OfflineActivationReported                   OfflineActivationReported
 expired, ready              OfflineActivationReported                   OfflineActivationReported
@@ -539,6 +558,7 @@ removed                     OfflineActivationReported                   no_reser
 removed, activating         activation_running                          –
 active                      not_expired                                 no_reserve
 active, verifying           not_expired                                 not_expired
+active, verifying again     not_expired                                 not_expired
 active, ready               not_expired                                 not_expired
 active, ready, incoming     not_expired                                 not_expired
 active, refused             not_expired                                 not_expired
@@ -562,6 +582,7 @@ expired, unanswered         activation_running                          Activate
 expired, retrying           OfflineActivationReported                   ActivateNow
 expired, purchase pending   OfflineActivationReported                   ActivateNow
 expired, renewal due        OfflineActivationReported                   ActivateNow
+expired, other region       OfflineActivationReported                   ActivateNow
 expired, refused            OfflineActivationReported                   ActivateNow
 expired, clicked often      OfflineActivationReported                   throttled
 expired, ready              OfflineActivationReported                   ActivateNow
@@ -582,6 +603,7 @@ removed                     no_reserve                   no_reserve             
 removed, activating         –                            stale                        –               –
 active                      no_reserve                   no_reserve                   not_expired     stale
 active, verifying           not_expired                  not_expired                  not_expired     stale
+active, verifying again     not_expired                  not_expired                  not_expired     stale
 active, ready               not_expired                  not_expired                  not_expired     stale
 active, ready, incoming     not_expired                  not_expired                  not_expired     stale
 active, refused             not_expired                  not_expired                  not_expired     stale
@@ -605,6 +627,7 @@ expired, unanswered         ActivateNow                  stale                  
 expired, retrying           ActivateNow                  stale                        –               –
 expired, purchase pending   ActivateNow                  stale                        –               –
 expired, renewal due        ActivateNow                  stale                        –               –
+expired, other region       ActivateNow                  stale                        –               –
 expired, refused            ActivateNow                  stale                        –               –
 expired, clicked often      throttled                    stale                        –               –
 expired, ready              ActivateNow                  stale                        –               –
@@ -625,6 +648,7 @@ removed                     –               –                  –          
 removed, activating         –               –                  –             –
 active                      –               –                  –             –
 active, verifying           –               –                  CodeVerified  –
+active, verifying again     –               –                  –             –
 active, ready               –               –                  –             –
 active, ready, incoming     –               –                  –             CodeVerified + CodeRemoved
 active, refused             –               –                  –             –
@@ -648,6 +672,7 @@ expired, unanswered         –               ActivationRetried  –            
 expired, retrying           –               ActivationRetried  –             –
 expired, purchase pending   –               –                  –             –
 expired, renewal due        –               –                  –             –
+expired, other region       –               –                  –             –
 expired, refused            –               –                  –             –
 expired, clicked often      –               –                  –             –
 expired, ready              –               –                  –             –
@@ -668,6 +693,7 @@ removed                     –             –             LicenseActivated   �
 removed, activating         wrong_region  –             LicenseActivated   –                    PredictionChanged
 active                      –             –             –                  –                    –
 active, verifying           wrong_region  –             –                  –                    –
+active, verifying again     –             –             –                  –                    PredictionChanged
 active, ready               wrong_region  –             –                  –                    PredictionChanged
 active, ready, incoming     wrong_region  wrong_region  –                  –                    PredictionChanged
 active, refused             wrong_region  –             LicenseActivated   –                    PredictionChanged
@@ -691,6 +717,7 @@ expired, unanswered         wrong_region  –             LicenseActivated   –
 expired, retrying           wrong_region  –             LicenseActivated   –                    PredictionChanged
 expired, purchase pending   wrong_region  –             LicenseActivated   –                    PredictionChanged
 expired, renewal due        wrong_region  –             LicenseActivated   –                    PredictionChanged
+expired, other region       wrong_region  –             LicenseActivated   –                    PredictionChanged
 expired, refused            wrong_region  –             LicenseActivated   –                    PredictionChanged
 expired, clicked often      wrong_region  –             LicenseActivated   –                    PredictionChanged
 expired, ready              wrong_region  –             LicenseActivated   –                    PredictionChanged
@@ -711,6 +738,7 @@ removed                     LicenseActivated  –
 removed, activating         LicenseActivated  code_blocked
 active                      LicenseActivated  –
 active, verifying           LicenseActivated  –
+active, verifying again     LicenseActivated  –
 active, ready               LicenseActivated  –
 active, ready, incoming     LicenseActivated  –
 active, refused             LicenseActivated  –
@@ -734,6 +762,7 @@ expired, unanswered         LicenseActivated  code_blocked
 expired, retrying           LicenseActivated  –
 expired, purchase pending   LicenseActivated  –
 expired, renewal due        LicenseActivated  –
+expired, other region       LicenseActivated  –
 expired, refused            LicenseActivated  –
 expired, clicked often      LicenseActivated  –
 expired, ready              LicenseActivated  –
@@ -754,6 +783,7 @@ removed                     –                          –
 removed, activating         stale + ActivationRetried  purchase_pending
 active                      –                          –
 active, verifying           –                          –
+active, verifying again     –                          –
 active, ready               –                          –
 active, ready, incoming     –                          –
 active, refused             –                          –
@@ -777,6 +807,7 @@ expired, unanswered         stale                      purchase_pending
 expired, retrying           –                          –
 expired, purchase pending   –                          –
 expired, renewal due        –                          –
+expired, other region       –                          –
 expired, refused            –                          –
 expired, clicked often      –                          –
 expired, ready              –                          –
@@ -797,6 +828,7 @@ removed                     –               –                  –          
 removed, activating         –               PredictionChanged  –                 PredictionChanged  –
 active                      LicenseRenewed  –                  LicenseShortened  –                  CodeBlocked
 active, verifying           LicenseRenewed  –                  LicenseShortened  –                  CodeBlocked
+active, verifying again     LicenseRenewed  PredictionChanged  LicenseShortened  PredictionChanged  CodeBlocked
 active, ready               LicenseRenewed  PredictionChanged  LicenseShortened  PredictionChanged  CodeBlocked
 active, ready, incoming     LicenseRenewed  PredictionChanged  LicenseShortened  PredictionChanged  CodeBlocked
 active, refused             –               PredictionChanged  LicenseShortened  PredictionChanged  CodeBlocked
@@ -820,6 +852,7 @@ expired, unanswered         LicenseRenewed  PredictionChanged  LicenseShortened 
 expired, retrying           LicenseRenewed  PredictionChanged  LicenseShortened  PredictionChanged  CodeBlocked
 expired, purchase pending   LicenseRenewed  PredictionChanged  LicenseShortened  PredictionChanged  CodeBlocked
 expired, renewal due        LicenseRenewed  PredictionChanged  LicenseShortened  PredictionChanged  CodeBlocked
+expired, other region       LicenseRenewed  PredictionChanged  LicenseShortened  PredictionChanged  CodeBlocked
 expired, refused            LicenseRenewed  PredictionChanged  LicenseShortened  PredictionChanged  CodeBlocked
 expired, clicked often      LicenseRenewed  PredictionChanged  LicenseShortened  PredictionChanged  CodeBlocked
 expired, ready              LicenseRenewed  PredictionChanged  LicenseShortened  PredictionChanged  CodeBlocked
@@ -840,6 +873,7 @@ removed                     –            –              –                 
 removed, activating         –            –              –                  –
 active                      –            –              PurchaseAnnounced  –
 active, verifying           –            –              PurchaseAnnounced  –
+active, verifying again     –            –              PurchaseAnnounced  –
 active, ready               –            –              PurchaseAnnounced  –
 active, ready, incoming     –            –              PurchaseAnnounced  –
 active, refused             –            –              PurchaseAnnounced  –
@@ -863,6 +897,7 @@ expired, unanswered         –            –              PurchaseAnnounced  �
 expired, retrying           –            –              PurchaseAnnounced  –
 expired, purchase pending   –            –              –                  PurchaseCancelled + ActivationRetried
 expired, renewal due        –            –              PurchaseAnnounced  –
+expired, other region       –            –              PurchaseAnnounced  –
 expired, refused            –            –              PurchaseAnnounced  –
 expired, clicked often      –            –              PurchaseAnnounced  –
 expired, ready              –            –              PurchaseAnnounced  –
@@ -883,6 +918,7 @@ removed                     –                                       –       
 removed, activating         –                                       –                                 –
 active                      –                                       SeatReleased                      SeatReleased
 active, verifying           –                                       SeatReleased                      SeatReleased
+active, verifying again     –                                       SeatReleased                      SeatReleased
 active, ready               –                                       SeatReleased + ActivationRetried  SeatReleased
 active, ready, incoming     –                                       SeatReleased + ActivationRetried  SeatReleased
 active, refused             –                                       SeatReleased + ActivationRetried  SeatReleased
@@ -906,6 +942,7 @@ expired, unanswered         –                                       SeatReleas
 expired, retrying           –                                       SeatReleased + ActivationRetried  SeatReleased
 expired, purchase pending   –                                       SeatReleased + ActivationRetried  SeatReleased
 expired, renewal due        AutoRenewalChanged + ActivationRetried  SeatReleased + ActivationRetried  SeatReleased
+expired, other region       –                                       SeatReleased + ActivationRetried  SeatReleased
 expired, refused            –                                       SeatReleased + ActivationRetried  SeatReleased
 expired, clicked often      –                                       SeatReleased + ActivationRetried  SeatReleased
 expired, ready              –                                       SeatReleased + ActivationRetried  SeatReleased
@@ -926,6 +963,7 @@ removed                     –             –              –             –
 removed, activating         –             –              –             –       –            –           –
 active                      –             –              –             –       –            –           –
 active, verifying           –             –              –             –       –            –           –
+active, verifying again     –             –              –             –       –            –           –
 active, ready               –             –              –             –       –            –           –
 active, ready, incoming     –             –              –             –       –            –           –
 active, refused             –             –              –             –       –            –           –
@@ -949,6 +987,7 @@ expired, unanswered         –             –              –             –
 expired, retrying           –             –              –             –       –            –           –
 expired, purchase pending   –             –              –             –       –            –           –
 expired, renewal due        –             –              –             –       –            –           –
+expired, other region       –             –              –             –       –            –           –
 expired, refused            –             –              –             –       –            –           –
 expired, clicked often      –             –              –             –       –            –           –
 expired, ready              –             –              –             –       –            –           –
@@ -969,6 +1008,7 @@ removed                     –
 removed, activating         –
 active                      –
 active, verifying           –
+active, verifying again     –
 active, ready               –
 active, ready, incoming     –
 active, refused             –
@@ -992,6 +1032,7 @@ expired, unanswered         –
 expired, retrying           –
 expired, purchase pending   –
 expired, renewal due        –
+expired, other region       –
 expired, refused            –
 expired, clicked often      –
 expired, ready              –
@@ -1012,6 +1053,7 @@ removed                     CloneSuspected                   –                
 removed, activating         CloneSuspected                   –                    –
 active                      CloneSuspected                   –                    –
 active, verifying           CloneSuspected                   –                    –
+active, verifying again     CloneSuspected                   –                    –
 active, ready               CloneSuspected                   –                    –
 active, ready, incoming     CloneSuspected                   –                    –
 active, refused             CloneSuspected                   –                    –
@@ -1035,6 +1077,7 @@ expired, unanswered         CloneSuspected                   –                
 expired, retrying           CloneSuspected                   –                    –
 expired, purchase pending   CloneSuspected                   –                    –
 expired, renewal due        CloneSuspected                   –                    –
+expired, other region       CloneSuspected                   –                    –
 expired, refused            CloneSuspected                   –                    –
 expired, clicked often      CloneSuspected                   –                    –
 expired, ready              CloneSuspected                   –                    –
@@ -1043,6 +1086,96 @@ expired, C reported         CloneSuspected                   –                
 … over refused B            CloneSuspected                   –                    –
 stopped                     CloneSuspected                   –                    –
 stopped, activating         CloneSuspected                   –                    –
+
+state                       same region
+unknown                     unknown_device
+unlicensed                  –
+unlicensed, throttled       –
+unlicensed, activating      –
+seat released               –
+released, reserve kept      –
+removed                     –
+removed, activating         –
+active                      –
+active, verifying           –
+active, verifying again     RegionCorrected + VerificationRepeated
+active, ready               –
+active, ready, incoming     –
+active, refused             –
+active, answer awaited      –
+active, switched            –
+active, clone suspected     –
+active, block notice        –
+trial                       –
+trial, ready                –
+trial, activating           –
+subscription, ready         –
+late                        LicenseExpired
+late, ready                 LicenseExpired
+expired                     –
+expired, renewal announced  –
+expired, activating         –
+expired, overdue            –
+expired, unanswered         –
+… and incoming              –
+… and incoming is good      –
+expired, retrying           –
+expired, purchase pending   –
+expired, renewal due        –
+expired, other region       –
+expired, refused            –
+expired, clicked often      –
+expired, ready              –
+expired, verifying          –
+expired, C reported         –
+… over refused B            –
+stopped                     –
+stopped, activating         –
+
+state                       other region
+unknown                     unknown_device
+unlicensed                  RegionCorrected
+unlicensed, throttled       RegionCorrected
+unlicensed, activating      RegionCorrected + ActivationRetried
+seat released               RegionCorrected
+released, reserve kept      RegionCorrected + VerificationRepeated
+removed                     RegionCorrected
+removed, activating         RegionCorrected + ActivationRetried
+active                      RegionCorrected
+active, verifying           RegionCorrected + VerificationRepeated
+active, verifying again     –
+active, ready               RegionCorrected + VerificationRepeated
+active, ready, incoming     RegionCorrected + VerificationRepeated + VerificationRepeated
+active, refused             RegionCorrected + VerificationRepeated
+active, answer awaited      RegionCorrected + VerificationRepeated
+active, switched            RegionCorrected
+active, clone suspected     RegionCorrected
+active, block notice        RegionCorrected + VerificationRepeated
+trial                       RegionCorrected
+trial, ready                RegionCorrected + VerificationRepeated
+trial, activating           RegionCorrected + ActivationRetried
+subscription, ready         RegionCorrected + VerificationRepeated
+late                        LicenseExpired + RegionCorrected
+late, ready                 LicenseExpired + RegionCorrected + ActivationRetried
+expired                     RegionCorrected
+expired, renewal announced  RegionCorrected
+expired, activating         RegionCorrected + ActivationRetried
+expired, overdue            RegionCorrected + ActivationRetried
+expired, unanswered         RegionCorrected + ActivationRetried
+… and incoming              RegionCorrected + ActivationRetried + VerificationRepeated
+… and incoming is good      RegionCorrected + ActivationRetried + VerificationRepeated
+expired, retrying           RegionCorrected
+expired, purchase pending   RegionCorrected
+expired, renewal due        RegionCorrected
+expired, other region       RegionCorrected + ActivationRetried
+expired, refused            RegionCorrected
+expired, clicked often      RegionCorrected
+expired, ready              RegionCorrected + VerificationRepeated
+expired, verifying          RegionCorrected + VerificationRepeated
+expired, C reported         RegionCorrected + OfflineActivationReported
+… over refused B            RegionCorrected + OfflineActivationReported
+stopped                     RegionCorrected
+stopped, activating         RegionCorrected + ActivationRetried
 """
 
 

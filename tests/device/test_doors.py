@@ -304,6 +304,49 @@ async def test_a_device_is_enrolled_in_a_country_and_told_which_if_it_names_anot
     assert await stand.pool.fetchval("select count(*) from event") == 0
 
 
+async def corrected(stand: Stand, owner: Owner, region: str, headers: Headers = OPERATOR) -> httpx.Response:
+    body = {"region": region, "note": "said UK at first"}
+    return await stand.http.put(f"{owner.path}/region", json=body, headers=headers)
+
+
+async def test_an_operator_corrects_the_region_of_a_device_and_of_all_its_products_together(stand: Stand) -> None:
+    """R-42, R-137: whichever of them is named, and those that are added later."""
+    owner, other = await enrolled(stand), await enrolled(stand)
+    made = told(201, await stand.http.post(f"{owner.path}/products", json={"product": "vpn"}, headers=owner.headers))
+    add_on = Owner(made["device_id"], owner.headers, made)
+    for named, region in ((owner, "GB"), (add_on, "IE")):
+        answer = told(202, await corrected(stand, named, region))
+        assert answer == {"device_id": named.device_id, "region": region, "recorded": ["RegionCorrected"] * 2}
+        for each in (owner, add_on):
+            name, data = await last_event(stand, each)
+            assert (name, data["region"], data["note"]) == ("RegionCorrected", region, "said UK at first")
+    assert told(202, await corrected(stand, owner, "IE"))["recorded"] == []
+    assert await names_of(stand, other) == ["DeviceEnrolled"]
+    made = told(201, await stand.http.post(f"{owner.path}/products", json={"product": "safe"}, headers=owner.headers))
+    _, data = await last_event(stand, Owner(made["device_id"], owner.headers, made))
+    assert data["region"] == "IE"
+
+
+async def test_a_repeated_correction_is_answered_again_and_has_one_effect(stand: Stand) -> None:
+    """R-09, R-137."""
+    owner = await enrolled(stand)
+    keyed = {**OPERATOR, "Idempotency-Key": "correction-1"}
+    first = told(202, await corrected(stand, owner, "GB", keyed))
+    told(202, await corrected(stand, owner, "FR"))
+    assert told(202, await corrected(stand, owner, "GB", keyed)) == first
+    assert (await last_event(stand, owner))[1]["region"] == "FR"
+
+
+async def test_only_an_operator_corrects_a_region_and_only_to_a_country(stand: Stand) -> None:
+    """R-109, R-137: a device that chose its own region could use every code."""
+    owner = await enrolled(stand)
+    assert told(403, await corrected(stand, owner, "GB", owner.headers))["code"] == "not_the_operator"
+    problem = told(422, await corrected(stand, owner, "UK"))
+    assert problem["fields"] == [{"field": "region", "problem": "not_a_country", "hint": INSTEAD["UK"]}]
+    assert told(404, await corrected(stand, Owner("nobody", {}, {}), "GB"))["code"] == "unknown_device"
+    assert await names_of(stand, owner) == ["DeviceEnrolled"]
+
+
 @pytest.mark.parametrize("region", ["Germany", "D", "", "D1", 49, None])
 async def test_what_no_country_could_be_is_refused_by_its_form(region: Any, stand: Stand) -> None:
     """R-134, R-137."""

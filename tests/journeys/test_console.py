@@ -70,6 +70,22 @@ def _follows_every_link_to(console: Console, path: str) -> None:
         console.goes_to(link)
 
 
+def test_support_corrects_the_region_of_a_device(system: System, vendor: Vendor, console: Console) -> None:
+    """R-137: with a reason, and told what to write if it is no country."""
+    device, code = OwnedDevice.enrolled(system, region="IE"), vendor.issue(regions=["GB"])
+    path = f"/console/devices/{device.device_id}/region"
+    until(lambda: console.goes_to(f"/console/devices/{device.device_id}"), lambda said: "Correct the region" in said)
+    console.goes_to(path)
+    with pytest.raises(AssertionError, match="for the United Kingdom write GB"):
+        console.presses("Correct it", region="uk", reason="moved")
+    console.goes_to(path)
+    console.presses("Correct it", region="gb", reason="moved")
+    assert console.shown.url.path == f"/console/devices/{device.device_id}"
+    assert "corrected from IE to GB" in console.page.text
+    assert "moved – Grace, console" in console.page.text
+    device.activates(code)
+
+
 def test_a_seat_is_taken_away_and_the_device_is_told_within_seconds(
     system: System, vendor: Vendor, console: Console
 ) -> None:

@@ -7,13 +7,15 @@ from dateutil.relativedelta import relativedelta
 
 from services.cli.system import System
 from shared.ledger.code_generator import new_code
+from shared.ledger.identity import new_id
 from shared.rules.policy import POLICY
-from tests.journeys.logs import COMMANDS, Tool, send
+from tests.journeys.logs import COMMANDS, Tool, parked, send
 from tests.journeys.people import (
     PRODUCT,
     OwnedDevice,
     Time,
     Vendor,
+    client,
     end_of_license,
     expect,
     moment,
@@ -105,6 +107,50 @@ def test_a_code_for_another_version_is_refused_until_that_version_is_installed(s
     installed = {"product": PRODUCT, "product_version": "22.1"}
     expect(202, device.http.put(f"{device.path}/installation", json=installed))
     device.activates(code)
+
+
+def test_a_device_that_was_enrolled_in_the_wrong_country_is_corrected(
+    system: System, vendor: Vendor, time: Time
+) -> None:
+    """R-13, R-45, R-137: its reserve is verified again, and what was refused at the switch is tried again."""
+    device, running, british, irish = (
+        OwnedDevice.enrolled(system, region="IE"),
+        vendor.issue("P1M"),
+        vendor.issue(regions=["GB"]),
+        vendor.issue(regions=["IE"]),
+    )
+    shown = device.activates(running)
+    expect(202, device.add(british))
+    device.sees(was_refused("wrong_region"))
+    corrects_region(system, device, "GB")
+    device.keeps_in_reserve(british)
+    corrects_region(system, device, "IE")
+    device.sees(reserve_is(british, "refused"))
+    time.reaches_the_end_of(shown)
+    device.sees(lambda shown: shown["status"] == "expired" and reserve_is(british, "refused")(shown))
+    corrects_region(system, device, "GB")
+    device.sees(runs_on(british))
+    expect(202, device.add(irish))
+    device.sees(was_refused("wrong_region"))
+
+
+def test_a_fleet_tool_corrects_a_region_and_is_told_of_what_is_no_country(system: System, vendor: Vendor) -> None:
+    """R-122, R-137: the same by messages."""
+    tool, device_id = Tool(source=f"/fleet/{new_id()}", at=Time(system).now()), f"fleet-{new_id()}"
+    wrong, right = (tool.order("EnrollDevice", device_id=device_id, product=PRODUCT, region=it) for it in ("UK", "IE"))
+    (place, _) = send(system, COMMANDS, [wrong, right])
+    (row,) = until(lambda: parked(system, "device", place), lambda rows: rows)
+    assert row["detail"] == "EnrollDevice: region: not_a_country, for the United Kingdom write GB"
+    send(system, COMMANDS, [tool.order("CorrectRegion", device_id=device_id, region="GB", note="moved")])
+    device = OwnedDevice(system, device_id, system.credentials.operator_key)
+    until(lambda: device.http.get(f"{device.path}/license").status_code, lambda status: status == 200)
+    device.activates(vendor.issue(regions=["GB"]))
+
+
+def corrects_region(system: System, device: OwnedDevice, region: str) -> None:
+    """An operator corrects the region of the device."""
+    with client(system, "device", system.credentials.operator_key) as operator:
+        expect(202, operator.put(f"{device.path}/region", json={"region": region, "note": "moved"}))
 
 
 def test_a_shared_code_that_starts_elsewhere_changes_what_is_foreseen_here(

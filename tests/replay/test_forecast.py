@@ -63,6 +63,21 @@ def fleet(seed: int, *, size: int = 24) -> World:
     return world
 
 
+def moved_fleet() -> World:
+    """Return two devices with a reserve for Germany: one is found in France, the other in France and back again."""
+    world = World(travel=timedelta(0), slowness=timedelta(0))
+    for number, name in enumerate(("leaves", "returns")):
+        world.issue(BEGIN, own(number + 100), term="P1M")
+        world.issue(BEGIN, CODES[number], regions=("DE",))
+        world.enroll(BEGIN + HOUR, name)
+        world.add(BEGIN + 2 * HOUR, name, own(number + 100))
+        world.add(BEGIN + 3 * HOUR, name, CODES[number])
+        world.on_device(BEGIN + DAY, device.CorrectRegion, name, region="FR")
+    world.on_device(BEGIN + 2 * DAY, device.CorrectRegion, "returns", region="DE")
+    world.run(NOW)
+    return world
+
+
 def what_came(world: World, device_id: str) -> dict[str, Any] | None:
     """Return the first answer to the attempt that an end or a wait started after `NOW`."""
     for entry in life_of(world.device_log, device_id):
@@ -107,6 +122,19 @@ async def test_what_is_foreseen_is_what_comes(doors: Client, activation_pool: Po
         assert {field: foreseen[name].get(field) for field in what} == what
         assert foreseen[name]["switch_at"] == instant(before[name].license.over_at)  # type: ignore[union-attr]
     assert {"switches", "fails"} == {switch["outcome"] for switch in foreseen.values()}
+
+
+async def test_a_corrected_region_is_foreseen_as_it_comes(doors: Client, activation_pool: Pool) -> None:
+    """R-137."""
+    world = moved_fleet()
+    await keep_codes(world, activation_pool)
+    foreseen = {switch["device_id"]: switch for switch in await pages(doors, limit=500)}
+    world.run(UNTIL)
+    for name, outcome in (("leaves", "fails"), ("returns", "switches")):
+        came = what_came(world, name)
+        assert came is not None
+        assert came["outcome"] == outcome
+        assert {field: foreseen[name].get(field) for field in came} == came
 
 
 async def test_a_collision_on_the_last_seat_names_who_comes_first(doors: Client, activation_pool: Pool) -> None:

@@ -26,7 +26,7 @@ from services.cli.what_if.recording_policy import NAMES_ONLY, RecordingPolicy
 from services.cli.what_if.replay import Replay, ReplayedEvent
 from services.cli.what_if.workers import process_pool
 from services.device.decider import DECIDER as DEVICE_DECIDER
-from services.device.decider import Device, RecordContact
+from services.device.decider import CorrectRegion, Device, RecordContact, RecordNewToken
 from shared.ledger.events import NewEvent
 from shared.messages import CodeIssued, DeviceClockObserved, DeviceEnrolled, LicenseRenewed
 from shared.rules.policy import POLICY, Policy
@@ -96,6 +96,35 @@ def _told(event: Any, occurred_at: datetime, recorded_at: datetime) -> Told:
 def test_the_present_policy_makes_the_log_again_event_by_event(seed: int) -> None:
     """R-76, R-119: also with answers that take time and timers that are looked at days late."""
     world = random_world(seed, slowness=timedelta(days=2))
+    assert replayed_lives(ran(world, POLICY)) == told(world.device_log)
+
+
+def test_corrected_regions_and_ended_suspicions_are_made_again() -> None:
+    """R-137, R-138."""
+    world = World(**AT_ONCE)
+    for code_ref, terms in ((CODES[0], {}), (CODES[1], {"regions": ("DE",)})):
+        world.issue(BEGIN, code_ref, **terms)
+    world.enroll(BEGIN + HOUR, "device-1")
+    for number in (0, 1):
+        world.add(BEGIN + (2 + number) * HOUR, "device-1", CODES[number])
+    for number, region in enumerate(("FR", "DE", "FR")):
+        world.on_device(BEGIN + (number + 1) * DAY, CorrectRegion, "device-1", region=region)
+    suspicious: dict[str, Any] = {"sequence": 3, "last_sequence": 3, "repeated_sequence": 3}
+    sound: dict[str, Any] = {"sequence": 4, "last_sequence": 3, "counted_on": POLICY.clone_sound_contacts}
+    world.on_device(BEGIN + 10 * DAY, RecordContact, "device-1", **suspicious)
+    world.on_device(BEGIN + 11 * DAY, RecordNewToken, "device-1")
+    world.on_device(BEGIN + 12 * DAY, RecordContact, "device-1", **suspicious)
+    world.on_device(BEGIN + 13 * DAY, RecordContact, "device-1", **sound)
+    back_home = BEGIN + 40 * DAY
+    world.on_device(back_home, CorrectRegion, "device-1", region="DE")
+    world.run(back_home)
+    (life,) = told(world.device_log).values()
+    names = [name for name, *_ in life]
+    assert (names.count("VerificationRepeated"), names.count("CloneSuspicionEnded")) == (3, 2)
+    assert (
+        names[-3:] == ["RegionCorrected", "ActivationRetried", "LicenseActivated"] or "LicenseActivated" in names[-4:]
+    )
+    world.run(UNTIL)
     assert replayed_lives(ran(world, POLICY)) == told(world.device_log)
 
 

@@ -17,6 +17,7 @@ REF_CHARACTERS = 8
 SENTENCES = {
     "DeviceEnrolled": "The device was enrolled: {product} in {region}.",
     "InstallationChanged": "Another product or version was installed: {product} {product_version}.",
+    "RegionCorrected": "The region of the device was corrected from {previous_region} to {region}. {note}",
     "CodeAdded": "Code {last_group} was added {purpose}.",
     "CodeRemoved": "Code {code_ref} was taken out of reserve: it was {cause}.",
     "RemovalRefused": "A removal was refused: {reason}.",
@@ -24,6 +25,7 @@ SENTENCES = {
     "LicenseRemoved": "The device returned its license.",
     "ActivateNow": "The user pressed Activate now.",
     "ActivationRetried": "The activation was retried.",
+    "VerificationRepeated": "Code {code_ref} is being verified again.",
     "OfflineActivationReported": "The device reported that it activated code {last_group} offline on {activated_at}.",
     "PredictionChanged": "The predicted end of the code in reserve changed to {predicted_ends_at}.",
     "GuessesThrottled": "Too many unknown codes were tried; the next can be added on {until}.",
@@ -66,6 +68,8 @@ WORDS = {
     ("cause", "purchase_pending"): "a purchase was announced",
     ("cause", "renewal_due"): "a renewal is due",
 }
+AS_THEY_ARE = {"order_id", "device_id", "product", "product_version", "region", "previous_region", "term"}
+"""Fields whose values are no words of ours."""
 
 
 def event_sentence(type_name: str, data: Mapping[str, Any]) -> Text:
@@ -93,7 +97,7 @@ def _value(  # noqa: PLR0911 - one line per kind of value
             return "on" if value else "off"
         case _, str() if MOMENT.fullmatch(value):
             return datetime.fromisoformat(value)
-        case _, str() if name not in ("order_id", "device_id", "product", "product_version", "region", "term"):
+        case _, str() if name not in AS_THEY_ARE:
             return WORDS.get((name, value), value.replace("_", " "))
         case _:
             return str(value)

@@ -11,6 +11,7 @@ from services.activation.console.forecast import add_forecast
 from services.activation.console.login import add_login
 from services.activation.console.parked import add_parked
 from services.activation.console.rebuilds import add_rebuilds
+from services.activation.console.region import add_region
 from services.activation.console.search import add_search
 from services.activation.console.system import add_system
 from shared.doors.problems import Problem
@@ -24,6 +25,7 @@ def routes(console: Console) -> APIRouter:
     add_login(pages, console)
     add_search(pages, console)
     add_device_page(pages, console)
+    add_region(pages, console)
     add_code_page(pages, console)
     add_actions(pages, console)
     add_forecast(pages, console)

@@ -15,6 +15,7 @@ from shared.messages import (
     LicenseRemoved,
     OfflineActivationReported,
     Trigger,
+    VerificationRepeated,
 )
 
 
@@ -23,7 +24,7 @@ def commands_for(  # noqa: PLR0911 - one line per event
 ) -> list[Command]:
     """Return the commands that a device's event asks for, in order, dated by its recorded time (R-76)."""
     match event:
-        case CodeAdded(purpose="reserve"):
+        case CodeAdded(purpose="reserve") | VerificationRepeated():
             return [Verify(**_question(event, recorded_at), **_code_and_license(event))]
         case CodeAdded():
             return [_activate(event, recorded_at, "immediate", ends_trial=event.ends_trial)]

@@ -34,8 +34,10 @@ from shared.messages import (
     Product,
     ProductVersion,
     Region,
+    RegionCorrected,
     SeatReleased,
     Vendor,
+    VerificationRepeated,
 )
 from shared.projector.projection import view_of
 from shared.rules.decider import StateStruct, always
@@ -47,7 +49,10 @@ RUNS_ON = ("stale", "not_expired")
 
 
 class Waiting(StateStruct, frozen=True):
-    """A code that waits on the device. If `tried`, an answer is awaited; if `delayed`, the next attempt is known."""
+    """A code that waits on the device. If `tried`, an answer is awaited; if `delayed`, the next attempt is known.
+
+    `was_good`: it is being verified again, and stays on the device whatever the answer is (R-137).
+    """
 
     code_ref: CodeRef
     last_group: LastGroup
@@ -57,6 +62,7 @@ class Waiting(StateStruct, frozen=True):
     retry_at: datetime | None = None
     rejected: bool = False
     offline: bool = False
+    was_good: bool = False
     prior_ref: CodeRef | None = None
     accepts_short_term: bool = False
 
@@ -117,6 +123,10 @@ def _evolved(  # noqa: PLR0911, PLR0912 - one line per event
             return Switchover(device_id=event.device_id, region=event.region, vendor=event.vendor, **_installed(event))
         case InstallationChanged():
             return row.but(**_installed(event))
+        case RegionCorrected():
+            return row.but(region=event.region)
+        case VerificationRepeated():
+            return _asked_again(row, event)
         case CodeAdded():
             return _added(row, event)
         case OfflineActivationReported():
@@ -181,6 +191,15 @@ def _without(row: Switchover, code_ref: CodeRef) -> Switchover:
     return row.but(reserve=reserve, incoming=incoming)
 
 
+def _asked_again(row: Switchover, event: VerificationRepeated) -> Switchover:
+    for name in ("reserve", "incoming"):
+        slot: Waiting | None = getattr(row, name)
+        if slot is not None and slot.code_ref == event.code_ref:
+            again = slot.but(status="waits", added_id=event.request_id, was_good=event.verified_before, rejected=False)
+            return row.but(**{name: again})
+    return row
+
+
 def _rejected(row: Switchover, event: CodeRejected) -> Switchover:
     asked = (event.code_ref, event.request_id)
     for name in ("reserve", "incoming"):
@@ -189,6 +208,8 @@ def _rejected(row: Switchover, event: CodeRejected) -> Switchover:
             continue
         if slot.status == "tried" and slot.attempt_id != event.request_id:
             return row.but(**{name: slot.but(rejected=True)})  # the running attempt gets its own answer
+        if slot.was_good:
+            return row.but(**{name: slot.but(status="refused")})
         return _without(row, slot.code_ref)
     return row
 

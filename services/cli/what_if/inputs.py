@@ -39,6 +39,7 @@ from shared.messages import (
     PurchaseAnnounced,
     PurchaseCancelled,
     PurchaseRefused,
+    RegionCorrected,
     RemovalRefused,
     SeatReleased,
 )
@@ -62,6 +63,8 @@ def device_command_of(  # noqa: PLR0911, PLR0912 - one line per event
             return device.EnrollDevice.model_construct(**_copied(event, device.EnrollDevice, order), **order)
         case InstallationChanged():
             return device.ReportInstallation(**_copied(event, device.ReportInstallation, order), **order)
+        case RegionCorrected():
+            return device.CorrectRegion(**_copied(event, device.CorrectRegion, order), **order)
         case CodeAdded():
             return _add_code(event, before, order)
         case CodeRejected():

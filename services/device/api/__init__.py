@@ -13,6 +13,7 @@ from services.device.api.events import add_events
 from services.device.api.fleet import add_fleet
 from services.device.api.fleet_results import add_fleet_results
 from services.device.api.license import add_reads
+from services.device.api.region import add_region
 from services.device.api.reports import add_reports
 from services.device.api.representation import license_representation
 from services.device.api.watch import Watch
@@ -30,6 +31,7 @@ def routes(doors: Doors) -> APIRouter:
     add_enrollment(devices, doors)
     add_commands(devices, doors)
     add_reports(devices, doors)
+    add_region(devices, doors)
     add_contact(devices, doors)
     add_reads(devices, doors)
     add_why(devices, doors)

@@ -10,6 +10,7 @@ from services.device.decider import (
     AddCode,
     CodeEvent,
     Command,
+    CorrectRegion,
     Device,
     EnrollDevice,
     RecordVerdict,
@@ -55,6 +56,7 @@ CONCERN_DEVICES = (
 FLEET_COMMANDS: tuple[type[Command], ...] = (
     EnrollDevice,
     ReportInstallation,
+    CorrectRegion,
     AddCode,
     RemoveReserve,
     RemoveLicense,

@@ -2,8 +2,9 @@
 
 No I/O, clock, chance or id may come in here: time and ids come in with the command. `state` and `commands` are the
 input, `queries` derives facts from a state. `checks` and `activate_now_checks` are the rules as named values, applied
-to a `case`. `adding`, `activating`, `reporting` and `verdicts` (with `relevant_verdicts`, `prediction_changes` and
-`guess_throttle`) make the decisions; `evolve` (with `slots`, `licenses` and `predictions`) changes the state.
+to a `case`. `adding`, `activating`, `correcting`, `reporting` and `verdicts` (with `relevant_verdicts`,
+`prediction_changes` and `guess_throttle`) make the decisions; `evolve` (with `slots`, `licenses` and `predictions`)
+changes the state.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ from services.device.decider.commands import (
     Activate,
     AddCode,
     Command,
+    CorrectRegion,
     EnrollDevice,
     Expire,
     RecordContact,
@@ -30,6 +32,7 @@ from services.device.decider.commands import (
     ReportOfflineActivation,
     RetryActivation,
 )
+from services.device.decider.correcting import correct_region
 from services.device.decider.evolve import evolve
 from services.device.decider.queries import (
     LicenseStatus,
@@ -76,6 +79,7 @@ __all__ = [
     "Click",
     "CodeEvent",
     "Command",
+    "CorrectRegion",
     "Device",
     "DeviceEvent",
     "EnrollDevice",
@@ -148,6 +152,7 @@ def _facts(  # noqa: PLR0911 - one line per command
 
 def _decide_now(  # noqa: PLR0911 - one line per command
     command: AddCode
+    | CorrectRegion
     | RemoveReserve
     | RemoveLicense
     | Activate
@@ -166,6 +171,8 @@ def _decide_now(  # noqa: PLR0911 - one line per command
             return remove_license(device, command, policy)
         case Activate():
             return activate_now(device, command, policy)
+        case CorrectRegion():
+            return correct_region(device, command, policy)
         case ReportOfflineActivation():
             return report_offline_activation(device, command, policy)
         case RecordContact():

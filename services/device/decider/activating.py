@@ -26,7 +26,7 @@ from shared.messages import (
 from shared.rules.checks import findings_of, first_broken
 from shared.rules.policy import Policy, delay_after
 
-_ATTEMPTS = uuid5(NAMESPACE_URL, "urn:perennial:activation-attempts")
+ATTEMPTS = uuid5(NAMESPACE_URL, "urn:perennial:activation-attempts")
 
 
 def expiry_due(device: Device, at: datetime, policy: Policy) -> list[DeviceEvent]:
@@ -42,7 +42,7 @@ def expiry_due(device: Device, at: datetime, policy: Policy) -> list[DeviceEvent
             code_ref=current.code_ref,
             ended_at=current.over_at,
             generation=current.generation,
-            request_id=uuid5(_ATTEMPTS, f"{device.device_id}/expiry/{current.generation}"),
+            request_id=uuid5(ATTEMPTS, f"{device.device_id}/expiry/{current.generation}"),
             reserve_ref=None if successor is None else successor.code_ref,
             cause="blocked" if current.over_at < current.ends_at else "term_over",
             **installed(device),
@@ -111,7 +111,7 @@ def next_attempt(
 ) -> ActivationRetried | OfflineActivationReported:
     """Return the next automatic attempt of the reserve. Its id is derived from the last one's."""
     last = reserve.attempt_request_id or reserve.added_request_id
-    asked = _asked(device, reserve, uuid5(_ATTEMPTS, f"{device.device_id}/retry/{last}"), at, policy)
+    asked = _asked(device, reserve, uuid5(ATTEMPTS, f"{device.device_id}/retry/{last}"), at, policy)
     if reserve.activated_at is not None:
         # an offline activation keeps its date (R-77)
         return OfflineActivationReported(**asked, last_group=reserve.last_group, activated_at=reserve.activated_at)

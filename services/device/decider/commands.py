@@ -13,6 +13,7 @@ from shared.messages import (
     CodeRef,
     DeviceId,
     LastGroup,
+    Note,
     Product,
     ProductVersion,
     PublicKey,
@@ -55,6 +56,13 @@ class ReportInstallation(ExternalCommand):
 
     product: Product
     product_version: ProductVersion | None = None
+
+
+class CorrectRegion(ExternalCommand):
+    """Correct the region of the device (R-137)."""
+
+    region: ToldRegion
+    note: Note = ""
 
 
 class AddCode(ExternalCommand):
@@ -151,6 +159,7 @@ class RecordVerdict(ForDevice):
 type Command = (
     EnrollDevice
     | ReportInstallation
+    | CorrectRegion
     | AddCode
     | RemoveReserve
     | RemoveLicense

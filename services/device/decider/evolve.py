@@ -32,8 +32,10 @@ from shared.messages import (
     PredictionChanged,
     PurchaseAnnounced,
     PurchaseCancelled,
+    RegionCorrected,
     RemovalRefused,
     SeatReleased,
+    VerificationRepeated,
 )
 
 GUESSES_KEPT = 120
@@ -60,6 +62,10 @@ def evolve(device: Device, event: DeviceEvent) -> Device:  # noqa: PLR0911, PLR0
             return licenses.end_changed(device, event)
         case InstallationChanged():
             return device.but(product=event.product, product_version=event.product_version)
+        case RegionCorrected():
+            return device.but(region=event.region)
+        case VerificationRepeated():
+            return slots.asked_again(device, event)
         case CodeRemoved():
             return slots.without(device, event.code_ref)
         case ActivateNow():

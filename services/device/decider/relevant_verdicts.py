@@ -5,7 +5,7 @@ A verdict that answers no open request no longer concerns the device and is not 
 
 from typing import assert_never
 
-from services.device.decider.slots import attempt_of, slot_of
+from services.device.decider.slots import attempt_of, is_asked_again, slot_of
 from services.device.decider.state import Device, License
 from shared.messages import (
     ActivationDelayed,
@@ -40,7 +40,7 @@ def fact_of(  # noqa: PLR0911 - one answer per verdict
     match verdict:
         case CodeVerified():
             slot = slot_of(device, verdict)
-            return verdict if slot is not None and slot.term is None else None
+            return verdict if slot is not None and (slot.term is None or is_asked_again(slot)) else None
         case CodeRejected():
             slot = slot_of(device, verdict)
             return verdict if slot is not None and slot.rejected is None else None

@@ -18,6 +18,7 @@ from shared.messages import (
     OfflineActivationReported,
     PredictionChanged,
     Trigger,
+    VerificationRepeated,
 )
 
 LICENSE_RUNS_ON = ("stale", "not_expired")
@@ -124,11 +125,26 @@ def verified(device: Device, event: CodeVerified) -> Device:
     return with_slot(device, follows(known, current) if current is not None and runs else known)
 
 
+def asked_again(device: Device, event: VerificationRepeated) -> Device:
+    """Return the device with the code to be verified again: what answers the question before no longer counts."""
+    slot = next((slot for slot in device.slots if slot.code_ref == event.code_ref), None)
+    if slot is None:
+        return device
+    return with_slot(device, with_status(slot, "verifying", added_request_id=event.request_id, rejected=None))
+
+
+def is_asked_again(slot: Reserve) -> bool:
+    """Tell whether the code, which was good once, is being verified again (R-137)."""
+    return slot.term is not None and slot.status == "verifying"
+
+
 def rejected(device: Device, event: CodeRejected) -> Device:
-    """Return the device without the code, unless a running attempt may still make it the license (R-18)."""
+    """Return the device without the code, unless it was good or an attempt may make it the license (R-18, R-46)."""
     slot = slot_of(device, event)
     if slot is None:
         return device
+    if is_asked_again(slot):
+        return with_slot(device, with_status(slot, "refused", reason=event.reason))
     if slot.awaits and slot.attempt_request_id != event.request_id:
         return with_slot(device, slot.but(rejected=event.reason))
     return without(device, slot.code_ref)

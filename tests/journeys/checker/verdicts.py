@@ -17,6 +17,7 @@ from shared.messages import (
     LicenseExpired,
     LicenseRenewed,
     SeatReleased,
+    VerificationRepeated,
     decode,
 )
 from tests.journeys.checker.findings import Finding, Name, ServiceName
@@ -35,7 +36,13 @@ class Verdicts:
     def see_device(self, entry: RecordedEvent, event: Event) -> None:
         """Look at the next event of the device ledger."""
         match event:
-            case CodeAdded() | ActivateNow() | ActivationRetried() | LicenseExpired(reserve_ref=str()):
+            case (
+                CodeAdded()
+                | ActivateNow()
+                | ActivationRetried()
+                | VerificationRepeated()
+                | LicenseExpired(reserve_ref=str())
+            ):
                 self._asked[event.request_id] = _where(entry)
             case (
                 CodeVerified()
