@@ -6,6 +6,7 @@ CloudEvents source and id tell their duplicates. Pure: the checkpoint comes in w
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import NamedTuple
 
 from aiokafka import ConsumerRecord
@@ -18,6 +19,7 @@ from shared.kafka.cloudevents import (
     read_envelope,
     read_position,
 )
+from shared.kafka.orders import read_order
 from shared.messages import UnknownEvent, UnreadableEvent
 
 type Record = ConsumerRecord[bytes | None, bytes | None]
@@ -90,10 +92,10 @@ class Sifted[Message]:
             self.park(record, "unreadable_envelope", str(error))
             return None
 
-    def read(self, record: Record, envelope: Envelope, read: Read[Message]) -> None:
+    def read(self, record: Record, envelope: Envelope, data: bytes, read: Read[Message]) -> None:
         """Accept a record, or park it if its body cannot be read."""
         try:
-            self.accepted.append(Accepted(record, envelope, read(envelope, record.value or b"")))
+            self.accepted.append(Accepted(record, envelope, read(envelope, data)))
         except UnknownEvent as error:
             # a newer release may mark an event that nobody needs to act on as ignorable; all others wait for an upgrade
             if not envelope.ignorable:
@@ -116,16 +118,19 @@ def read_positions(records: Iterable[Record]) -> list[PositionedRecord]:
 
 
 def sift_external_records[Message](
-    records: Iterable[Record], checkpoint: Checkpoint, read: Read[Message]
+    records: Iterable[Record], checkpoint: Checkpoint, read: Read[Message], *, arrived_at: datetime
 ) -> Sifted[Message]:
-    """Sift records whose writers assign no positions. The caller drops the duplicates by source and id."""
+    """Sift records whose writers assign no positions. The caller drops the duplicates by source and id.
+
+    A record that has no time of its own is dated `arrived_at` (R-143).
+    """
     sifted: Sifted[Message] = Sifted()
     for record in records:
         checkpoint.offsets[record.partition] = record.offset + 1
         try:
-            envelope = read_envelope(header_texts(record.headers))
+            envelope, data = read_order(record.headers, record.value, arrived_at=arrived_at)
         except UnreadableEnvelope as error:
             sifted.park(record, "unreadable_envelope", str(error))
         else:
-            sifted.read(record, envelope, read)
+            sifted.read(record, envelope, data, read)
     return sifted

@@ -78,6 +78,6 @@ class PositionCheck[Message]:
             envelope = sifted.envelope(record, texts)
             if envelope is None:
                 return
-            sifted.read(record, envelope, self.read)
+            sifted.read(record, envelope, record.value or b"", self.read)
         checkpoint.slices[found.slice_number] = (found.position, found.hash)
         sifted.advanced_slices.add(found.slice_number)

@@ -5,9 +5,9 @@ from shared.reasons.entries import ExplainedParking
 PARKED = (
     ExplainedParking(
         word="unreadable_envelope",
-        meaning="The headers of the message are not those of a CloudEvent.",
-        what_to_do="Have the sender correct them and send the message again.",
-        rules=("R-122",),
+        meaning="The message is not a CloudEvent as it is read here, in binary mode or in structured mode with JSON.",
+        what_to_do="Have the sender correct what the detail names and send the message again.",
+        rules=("R-122", "R-143"),
     ),
     ExplainedParking(
         word="unknown_event",

@@ -13,8 +13,10 @@ from uuid import UUID
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from shared.calendar import FIRST_MOMENT
 from shared.kafka.cloudevents import SlicePosition, UnreadableEnvelope, header_texts, read_envelope, read_position
 from shared.kafka.inbox import Record
+from shared.kafka.orders import Order, read_order
 from shared.kafka.topics import layout_of
 from shared.ledger.command_handler import CommandHandler, Stored
 from shared.ledger.database import Connection, Pool, transaction
@@ -140,9 +142,17 @@ async def _mark_handled(
 ) -> None:
     """Mark the outside orders that were handled, so that none is handled twice."""
     async for records in batches:
-        texts = [_texts(record) for record in records]
-        handled = [one for one in texts if uuid_or_none(one.get("ce_id", "")) in causes]
-        await connection.execute(MARK_HANDLED, [one["ce_source"] for one in handled], [one["ce_id"] for one in handled])
+        orders = [order.envelope for order in _orders(records) if uuid_or_none(order.envelope.event_id) in causes]
+        sources, ids = [order.source for order in orders], [order.event_id for order in orders]
+        await connection.execute(MARK_HANDLED, sources, ids)
+
+
+def _orders(records: Iterable[Record]) -> Iterator[Order]:
+    for record in records:
+        try:
+            yield read_order(record.headers, record.value, arrived_at=FIRST_MOMENT)  # only its name matters here
+        except UnreadableEnvelope:
+            continue  # its consumer parked it
 
 
 def _texts(record: Record) -> Mapping[str, str]:

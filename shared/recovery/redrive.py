@@ -7,6 +7,7 @@ it stays as it is. If it did not, the record must come again from Kafka and is r
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Self
 
 import asyncpg
@@ -15,6 +16,7 @@ from aiokafka import ConsumerRecord
 from shared.kafka.cloudevents import Envelope, UnreadableEnvelope, header_texts, read_envelope, read_position
 from shared.kafka.consumer import Source
 from shared.kafka.inbox import Accepted, Record
+from shared.kafka.orders import read_order
 from shared.kafka.parking import VALUE_BYTES_MAX, headers_of, mark_discarded, mark_redriven
 from shared.ledger.clock import Clock
 from shared.ledger.database import ACQUIRE_TIMEOUT_SECONDS, CONFLICT, Connection, Pool, transaction
@@ -126,7 +128,7 @@ async def _redrive(
     cause = Cause(at=now, recorded_at=now, correlation_id=new_id())
     events: list[NewEvent] = []
     if not await _came_again(connection, source, row["reason"], record):
-        accepted = _accept(source, record)
+        accepted = _accept(source, record, arrived_at=row["parked_at"])
         await _note_first_time(connection, source, row["reason"], accepted.envelope)
         events = await _handled(connection, source, accepted)
     mark = await mark_redriven(connection, source.name, record, parked.ordinal, outbox=outbox, cause=cause)
@@ -188,16 +190,23 @@ async def _came_again(connection: Connection, source: Source[Any], reason: str, 
     return True
 
 
-def _accept(source: Source[Any], record: Record) -> Accepted[Any]:
+def _accept(source: Source[Any], record: Record, *, arrived_at: datetime) -> Accepted[Any]:
     try:
-        envelope = read_envelope(header_texts(record.headers))
-        return Accepted(record, envelope, source.read(envelope, record.value or b""))
+        envelope, data = _read(source, record, arrived_at)
+        return Accepted(record, envelope, source.read(envelope, data))
     except UnreadableEnvelope as error:
         raise NotRedriven("unreadable_envelope", f"still: {error}") from None
     except UnknownEvent as error:
         raise NotRedriven("unknown_event", f"still: {error}") from None
     except UnreadableEvent as error:
         raise NotRedriven("unreadable_event", f"still: {error}") from None
+
+
+def _read(source: Source[Any], record: Record, arrived_at: datetime) -> tuple[Envelope, bytes]:
+    if source.ledger:
+        return read_envelope(header_texts(record.headers)), record.value or b""
+    # an order without a time counts from when it was parked, not from when somebody looked after it
+    return read_order(record.headers, record.value, arrived_at=arrived_at)
 
 
 async def _note_first_time(connection: Connection, source: Source[Any], reason: str, envelope: Envelope) -> None:

@@ -54,6 +54,7 @@ def asyncapi_of(application: Application, *, version: str) -> Document:
             "title": f"Perennial {application.name} service: messages",
             "version": version,
             "description": "CloudEvents 1.0 in Kafka's binary mode: the body is JSON, all else is in the headers. "
+            "Commands are read in structured mode too. "
             "An activation code never travels in full; it is named by its reference and its last group.",
         },
         "defaultContentType": JSON,

@@ -50,15 +50,17 @@ EVENT_HEADERS: dict[str, Any] = {
 
 ORDER_HEADERS: dict[str, Any] = {
     "type": "object",
-    "description": "Headers are UTF-8 text. A pair of ce_source and ce_id counts once, however often it is sent.",
-    "required": ["ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time"],
+    "description": "Of a message in binary mode; headers beside these may say what they like. In structured mode, with "
+    "the content type `application/cloudevents+json`, the same attributes stand in the body, without `ce_`. "
+    "A pair of ce_source and ce_id counts once, however often it is sent.",
+    "required": ["ce_specversion", "ce_id", "ce_source", "ce_type"],
     "properties": {
         "ce_specversion": {"const": "1.0"},
         "ce_id": {**TEXT, "maxLength": 256, "description": "The sender's own id for the command."},
         "ce_source": {**TEXT, "maxLength": 256, "description": "The sender."},
-        "ce_type": {**TEXT, "description": "The command's name."},
-        "ce_time": {**TIME, "description": "When it was sent."},
-        "ce_correlationid": {**ID, "description": "Passed on to everything that follows."},
-        "traceparent": {**TEXT, "description": "The W3C trace context."},
+        "ce_type": {**TEXT, "maxLength": 256, "description": "The command's name."},
+        "ce_time": {**TIME, "description": "When it was sent. Without it, the command is dated by its arrival."},
+        "ce_correlationid": {**TEXT, "description": "A UUID is passed on to everything that follows."},
+        "traceparent": {**TEXT, "description": "The W3C trace context; also as ce_traceparent."},
     },
 }

@@ -1,19 +1,23 @@
 """Parked messages at the operator's door: seen with reason and content, redriven, discarded, and never lost."""
 
 import json
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 import pytest
 
-from shared.kafka.inbox import Parked, Record
+from shared.kafka.consumer import Handled, Source
+from shared.kafka.inbox import Accepted, Parked, Record
 from shared.kafka.parking import park
+from shared.ledger.clock import Clock
 from shared.ledger.code_generator import new_code
-from shared.ledger.database import Pool, transaction
+from shared.ledger.database import Connection, Pool, transaction
 from shared.ledger.events import append
 from shared.ledger.identity import new_id
+from shared.recovery.redrive import ParkedRecord, redrive_one
 from tests.at_the_door import OPERATOR, Client, told
 from tests.journeys.logs import order_headers
-from tests.shared.records import NOON, OUTBOX, cause, record
+from tests.shared.records import NOON, OUTBOX, cause, outside_headers, record
 
 PARKED = "/v1/operations/parked"
 
@@ -99,6 +103,50 @@ async def test_a_message_whose_cause_is_gone_is_redriven_once(door: Client, devi
         again = await door.request(method, path, headers=OPERATOR)
         assert told(404, again)["code"] == "not_parked"
     assert (await events(device_pool)).count("DeviceEnrolled") == 1
+
+
+@pytest.mark.parametrize("structured", [False, True])
+async def test_an_order_that_an_earlier_release_could_not_read_is_redriven(
+    structured: bool, door: Client, device_pool: Pool
+) -> None:
+    """R-122, R-143: without a time, with a schema of its own, or in structured mode."""
+    body = {"device_id": "d", "product": "antivirus", "region": "DE"}
+    event = {
+        "specversion": "1.0",
+        "id": "1",
+        "source": "/fleet",
+        "type": "EnrollDevice",
+        "dataschema": "https://fleet/1",
+    }
+    headers = [(f"ce_{name}", text.encode()) for name, text in event.items()]
+    value: dict[str, object] = dict(body)
+    if structured:
+        headers, value = [("content-type", b"application/cloudevents+json")], {**event, "data": body}
+    await set_aside(
+        device_pool,
+        record(value=json.dumps(value).encode(), headers=headers, partition=3, offset=7),
+        reason="unreadable_envelope",
+    )
+    answer = told(200, await door.post(f"{PARKED}/device.commands:3:7/redrive", headers=OPERATOR))
+    assert answer["recorded"] == ["DeviceEnrolled", "MessageRedriven"]
+
+
+async def test_a_redriven_order_without_a_time_is_dated_by_when_it_was_parked(device_pool: Pool) -> None:
+    """R-143."""
+    await set_aside(device_pool, record(headers=outside_headers(ce_time=None), partition=3, offset=7))
+    dates: list[datetime] = []
+
+    async def handle(_: Connection, accepted: Sequence[Accepted[datetime]]) -> Handled:
+        dates.extend(entry.message for entry in accepted)
+        return Handled()
+
+    source = Source(
+        name="device.commands", topic="-", ledger=False, read=lambda envelope, _: envelope.occurred_at, handle=handle
+    )
+    await redrive_one(
+        device_pool, source, ParkedRecord("device.commands", 3, 7), outbox=OUTBOX, clock=Clock(sandbox=True)
+    )
+    assert dates == [NOON]
 
 
 async def test_a_redrive_whose_cause_is_not_gone_says_so_and_changes_nothing(door: Client, device_pool: Pool) -> None:

@@ -10,6 +10,7 @@ from services.activation.outbox import OUTBOX as ACTIVATION_OUTBOX
 from services.device.outbox import OUTBOX as DEVICE_OUTBOX
 from shared.kafka.cloudevents import read_envelope, read_position
 from shared.kafka.commands import read_command
+from shared.kafka.orders import read_order
 from shared.ledger.identity import new_id
 from shared.messages import ACTIVATION_EVENTS, DEVICE_EVENTS, decode, encode
 from shared.reference.asyncapi import SERVICE_FIELDS, Document
@@ -64,10 +65,11 @@ def test_every_command_has_an_example_that_its_consumer_reads(service: str, asyn
     given = {"at": NOON, "request_id": new_id()}
     for name, message in messages.items():
         (example,) = message["examples"]
-        envelope = read_envelope(example["headers"])
+        headers = [(header, text.encode()) for header, text in example["headers"].items()]
+        envelope, body = read_order(headers, json.dumps(example["payload"]).encode(), arrived_at=NOON)
         assert envelope.type_name == name
         filled_in = {field: value for field, value in given.items() if field in types[name].model_fields}
-        assert read_command(envelope, json.dumps(example["payload"]).encode(), types=types, filled_in=filled_in)
+        assert read_command(envelope, body, types=types, filled_in=filled_in)
         schema = found(asyncapi, message["payload"]["$ref"])
         assert not SERVICE_FIELDS & {*schema["properties"], *schema["required"]}
         assert set(schema["required"]) <= set(example["payload"]) <= set(schema["properties"])

@@ -19,7 +19,7 @@ from shared.kafka.cloudevents import (
 from shared.ledger.events import RecordedEvent
 from shared.ledger.identity import new_id
 from shared.ledger.slices import slice_of
-from tests.shared.records import NOON, SOURCE, outside_headers, packed, recorded
+from tests.shared.records import NOON, SOURCE, packed, recorded
 
 SECRET = "QWERT-ASDFG"
 KEY = b"device-1"
@@ -78,13 +78,6 @@ def test_a_missing_field_of_an_event_has_no_header() -> None:
     event = replace(packed("device-1"), causation_id=None, traceparent=None)
     names = {name for name, _ in to_headers(recorded([event])[0], SOURCE)}
     assert not names & {"ce_causationid", "traceparent"}
-
-
-def test_an_outside_writer_needs_only_five_headers() -> None:
-    envelope = read_envelope(header_texts(outside_headers()))
-    assert envelope.schema_version == 1
-    assert envelope.recorded_at == envelope.occurred_at == NOON
-    assert (envelope.subject, envelope.correlation_id, envelope.traceparent) == ("", None, None)
 
 
 @pytest.mark.parametrize("name", ["ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time"])
