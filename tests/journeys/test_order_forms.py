@@ -1,4 +1,4 @@
-"""Orders in every form that CloudEvents allows, over real Kafka."""
+"""Orders in every form that CloudEvents allows, and as the SDKs of five languages write them, over real Kafka."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -7,12 +7,15 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from cloudevents.core.bindings.kafka import KafkaMessage, to_binary_event, to_structured_event
+from cloudevents.core.v1.event import CloudEvent
 
 from services.cli.system import System
 from shared.ledger.identity import new_id
-from tests.journeys.logs import COMMANDS, PURCHASES, Message, parked, send
+from tests.journeys.logs import COMMANDS, PURCHASES, Message, parked, query, send
 from tests.journeys.people import IssuedCode, OwnedDevice, Time, Vendor, moment, runs_on
 from tests.journeys.waiting import until
+from tests.journeys.written_by_sdks import BY_SDK, Written
 
 STRUCTURED = "application/cloudevents+json"
 OWN_SCHEMA = "https://shop.example/schemas/order.json"
@@ -117,3 +120,33 @@ def test_a_form_that_is_not_read_is_parked_by_its_name(content_type: str, shop: 
     (place,) = send(shop.system, PURCHASES, [structured(shop.purchase("avro"), content_type=content_type)])
     (row,) = until(lambda: parked(shop.system, "activation", place), bool)
     assert (row["reason"], STRUCTURED in row["detail"]) == ("unreadable_envelope", True)
+
+
+# --- SDKs --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sdk", BY_SDK)
+def test_the_orders_that_an_sdk_writes_are_recorded_each_once(sdk: str, shop: Shop) -> None:
+    """R-116, R-143: each is sent twice."""
+    written: Sequence[Written] = BY_SDK[sdk]
+    messages = [each.about(shop.code.ref) for each in written]
+    told = shop.has_sold([*messages, *messages], *(each.order_id for each in written))
+    assert told.keys() == {each.order_id for each in written}
+
+
+@pytest.mark.parametrize("mode", [to_binary_event, to_structured_event])
+def test_an_order_that_the_python_sdk_writes_now_is_recorded_once(
+    mode: Callable[[CloudEvent], KafkaMessage], shop: Shop
+) -> None:
+    """R-116, R-143."""
+    attributes = {"type": "RecordPurchase", "source": "/shop/python", "datacontenttype": "application/json"}
+    written = mode(CloudEvent(attributes=attributes, data=shop.purchase("now")))
+    message = Message(value=written.value, headers=list(written.headers.items()))
+    shop.has_sold([message, message], "now")
+    sql = "select count(*) as count from inbound_message where source = '/shop/python' and id = $1"
+    assert query(shop.system, "activation", sql, _id_of(written))[0]["count"] == 1
+
+
+def _id_of(written: KafkaMessage) -> str:
+    event = json.loads(written.value or b"")
+    return str(event.get("id") or written.headers["ce_id"].decode())
