@@ -12,8 +12,8 @@ from services.cli.output import AsJson, plural, say, show_rows
 from services.cli.times import DAY_INCLUDED, parse_time
 from shared.ledger.instants import instant
 
-OUTCOMES = {"switches": "switches", "fails": "FAILS", "runs_on": "renewed instead"}
-
+OUTCOMES = {"switches": "switches", "fails": "FAILS", "contested": "CONTESTED", "runs_on": "renewed instead"}
+FAILING = ("fails", "contested")
 
 app = typer.Typer()
 
@@ -22,7 +22,9 @@ app = typer.Typer()
 def forecast(
     ctx: typer.Context,
     until: Annotated[str, typer.Option(help=f"Only switches before this time. {DAY_INCLUDED}")],
-    failing: Annotated[bool, typer.Option("--failing", help="Show only switches that will fail.")] = False,
+    failing: Annotated[
+        bool, typer.Option("--failing", help="Show only switches that will fail or are contested.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show when devices will switch to the code in reserve, and whether the recheck would pass as things stand."""
@@ -32,18 +34,22 @@ def forecast(
         params = {"until": instant(parse_time(until, option="--until", day="after"))}
         for switch in iter_pages(api, "activation", "/v1/forecast", "switches", params):
             outcomes[switch["outcome"]] += 1
-            if switch["outcome"] == "fails" or not failing:
+            if switch["outcome"] in FAILING or not failing:
                 rows.append(switch if as_json else {**switch, **_display(switch)})
     show_rows(rows, ("switch_at", "device_id", "code", "outcome", "why", "what would change it"), as_json=as_json)
-    will_switch, will_fail, renewed = (outcomes[outcome] for outcome in OUTCOMES)
-    counts = f"{will_switch:,} will switch, {will_fail:,} will fail, {renewed:,} renewed instead"
+    will_switch, will_fail, contested, renewed = (outcomes[outcome] for outcome in OUTCOMES)
+    counts = (
+        f"{will_switch:,} will switch, {will_fail:,} will fail, {contested:,} contested, {renewed:,} renewed instead"
+    )
     say(f"{plural(outcomes.total(), 'device')} due to switch until {until}: {counts}")
 
 
 def _display(switch: dict[str, Any]) -> dict[str, str]:
     why = str(switch.get("reason", "")).replace("_", " ")
+    if contested := switch.get("contested"):
+        why += f": {contested['seats']:,} of {contested['devices']:,} will get it"
     if switch.get("rivals"):
-        why += f": taken first by {', '.join(switch['rivals'])}"
+        why += f"; {'wanted too' if contested else 'taken first'} by {', '.join(switch['rivals'])}"
     if switch.get("held_until"):
         why += f" {str(switch['hold']).replace('_', ' ')} until {switch['held_until']}"
     return {

@@ -4,14 +4,16 @@ import asyncio
 import json
 import subprocess
 import sys
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from services.activation.forecast import Current, Switchover, Waiting
 from services.cli.failures import ExitCode, RefusedByService
 from services.cli.field_forms import FORMS
 from shared.ledger.database import Pool
+from shared.ledger.identity import new_id
 from shared.ledger.instants import instant
 from tests.cli.conftest import Perennial
 from tests.cli.running import PERENNIAL, answer
@@ -85,6 +87,21 @@ async def test_a_forecast_goes_to_the_end_of_the_day_that_was_named(
     today = str(await activation_pool.fetchval("select (now() at time zone 'UTC')::date"))
     assert (await perennial("forecast", "--until", today)).returncode == ExitCode.DONE
     assert "in_the_past" in (await perennial("forecast", "--until", refused_until)).stderr
+
+
+async def test_a_forecast_says_where_chance_decides(perennial: Perennial, activation_pool: Pool) -> None:
+    """R-141."""
+    ref = json.loads((await perennial(*ISSUE, "--json")).stdout)["code_ref"]
+    reserve = Waiting(code_ref=ref, last_group="7QX2M", added_id=new_id())
+    current = Current(code_ref=f"{7:032x}", ends_at=datetime(2999, 1, 1, tzinfo=UTC))
+    for name in ("one", "other"):
+        row = Switchover(device_id=name, product="antivirus", region="DE", license=current, reserve=reserve)
+        know = "insert into switchover_forecast (device_id, version, view) values ($1, 1, $2::text::jsonb)"
+        await activation_pool.execute(know, name, row.timed().to_json())
+    shown = await perennial("forecast", "--until", "3000-01-01", "--failing")
+    assert shown.stdout.count("CONTESTED") == 2
+    assert "seats exhausted: 1 of 2 will get it; wanted too by other" in shown.stdout
+    assert "0 will switch, 0 will fail, 2 contested, 0 renewed instead" in shown.stderr
 
 
 async def test_codes_are_in_the_file_before_they_are_printed(

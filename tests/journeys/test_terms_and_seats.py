@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 from services.cli.system import System
 from tests.journeys.people import (
@@ -19,6 +20,9 @@ from tests.journeys.people import (
     was_refused,
 )
 from tests.journeys.running import wait_until_ready
+from tests.journeys.waiting import until
+
+NOT_KNOWN_YET = 404
 
 type NewDevice = Callable[[], OwnedDevice]
 
@@ -152,3 +156,29 @@ def test_a_code_that_was_never_verified_gets_its_whole_check_at_the_switch(
 def _device_time_moves_to(system: System, when: datetime) -> None:
     with client(system, "device", system.credentials.operator_key) as clock:
         expect(200, clock.post("/v1/sandbox/clock", json={"set": when.isoformat()}))
+
+
+def foreseen(vendor: Vendor, device: OwnedDevice) -> dict[str, Any]:
+    """Return what the forecast says of a device's switch."""
+    response = vendor.http.get(f"/v1/forecast/{device.device_id}")
+    return {} if response.status_code == NOT_KNOWN_YET else expect(200, response)
+
+
+def test_devices_of_one_code_that_count_on_one_seat_hear_that_one_of_them_will_get_it(
+    vendor: Vendor, new_device: NewDevice, time: Time
+) -> None:
+    """R-85, R-141."""
+    current, reserve = vendor.issue("P1M", seats=2), vendor.issue()
+    devices = [new_device(), new_device()]
+    for device in devices:
+        shown = device.activates(current)
+        device.keeps_in_reserve(reserve)
+    for device, other in (devices, reversed(devices)):
+        told = until(lambda: foreseen(vendor, device), lambda told: told.get("contested"))  # noqa: B023 - asked at once
+        assert (told["outcome"], told["contested"]) == ("contested", {"seats": 1, "devices": 2})
+        assert told["rivals"] == [other.device_id]
+    time.reaches_the_end_of(shown)
+    settled = [
+        device.sees(lambda now: runs_on(reserve)(now) or reserve_is(reserve, "refused")(now)) for device in devices
+    ]
+    assert sorted(map(runs_on(reserve), settled)) == [False, True]

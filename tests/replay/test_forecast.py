@@ -1,7 +1,7 @@
 """What the forecast says of a day, against what that day brings when nobody does anything more."""
 
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,7 +10,7 @@ import pytest
 from services.activation.api.forecast import CONTENDERS, PAGE
 from services.activation.decider import BlockCode, RecordPurchase
 from services.activation.forecast import FORECAST, Switchover
-from services.activation.forecast.simulation import RIVALS_MAX
+from services.activation.forecast.rushes import CHANCE, RIVALS_MAX
 from services.device import decider as device
 from shared.ledger.database import Pool
 from shared.ledger.instants import instant
@@ -108,9 +108,9 @@ async def doors(activation_pool: Pool) -> AsyncIterator[Client]:
         yield client
 
 
-@pytest.mark.parametrize("seed", [1, 2, 5])
+@pytest.mark.parametrize("seed", range(1, 13))
 async def test_what_is_foreseen_is_what_comes(doors: Client, activation_pool: Pool, seed: int) -> None:
-    """R-31, R-44, R-47, R-70, R-71, R-87, R-105: time, outcome, reason and end, seats taken by others included."""
+    """R-31, R-44, R-47, R-70, R-71, R-87, R-105, R-141: time, outcome, reason and end, seats of others included."""
     world = fleet(seed)
     await keep_codes(world, activation_pool)
     foreseen = {switch["device_id"]: switch for switch in await pages(doors, limit=500)}
@@ -119,9 +119,95 @@ async def test_what_is_foreseen_is_what_comes(doors: Client, activation_pool: Po
     came = {name: what for name in world.devices if (what := what_came(world, name))}
     assert foreseen.keys() == came.keys()
     for name, what in came.items():
-        assert {field: foreseen[name].get(field) for field in what} == what
         assert foreseen[name]["switch_at"] == instant(before[name].license.over_at)  # type: ignore[union-attr]
-    assert {"switches", "fails"} == {switch["outcome"] for switch in foreseen.values()}
+        if "contested" in foreseen[name]:
+            assert what["outcome"] == "switches" or what["reason"] == "seats_exhausted"
+        else:
+            assert {field: foreseen[name].get(field) for field in what} == what
+    for rivals, seats in contests(foreseen).items():
+        assert sum(came[name]["outcome"] == "switches" for name in rivals) == seats
+    assert {"switches", "fails"} <= {switch["outcome"] for switch in foreseen.values()}
+
+
+def contests(foreseen: Mapping[str, dict[str, Any]]) -> dict[frozenset[str], int]:
+    """Return the seats for which chance decides, by the devices that want them. All of them say the same."""
+    found: dict[frozenset[str], int] = {}
+    for name, switch in foreseen.items():
+        if contested := switch.get("contested"):
+            everybody = frozenset({name, *switch["rivals"]})
+            assert len(everybody) == contested["devices"]
+            assert found.setdefault(everybody, contested["seats"]) == contested["seats"]
+    return found
+
+
+def ties(*ends: timedelta, terms: Mapping[str, Any], seats: int = 1, **installed: str) -> World:
+    """Return devices, numbered from 1, that all wait with a code of these terms; their licenses end after `ends`."""
+    world = World(travel=timedelta(0), slowness=timedelta(0))
+    world.issue(BEGIN, CODES[2], seats=seats, **terms)
+    for number, end in enumerate(ends, start=1):
+        world.issue(BEGIN, own(number), term="P1M")
+        world.enroll(BEGIN, f"device-{number:02}", **installed)
+        world.add(BEGIN + end, f"device-{number:02}", own(number))
+        world.add(BEGIN + DAY, f"device-{number:02}", CODES[2])
+    world.run(NOW - 2 * DAY)
+    return world
+
+
+async def outcomes(doors: Client) -> list[tuple[str, Any]]:
+    return [(switch["outcome"], switch.get("contested")) for switch in await pages(doors, limit=500)]
+
+
+async def test_who_ends_with_others_hears_that_only_some_of_them_will_get_a_seat(
+    doors: Client, activation_pool: Pool
+) -> None:
+    """R-85, R-141: and whoever comes later, that none is left for it."""
+    await keep_codes(ties(HOUR, HOUR, 2 * HOUR, terms={"term": "P1Y"}), activation_pool)
+    first, second, third = await pages(doors, limit=500)
+    for one, other in ((first, second), (second, first)):
+        assert (one["outcome"], one["contested"]) == ("contested", {"seats": 1, "devices": 2})
+        assert (one["reason"], one["change"]) == ("seats_exhausted", "one more seat")
+        assert one["rivals"] == [other["device_id"]]
+        assert "ends_at" not in one
+    assert (third["outcome"], third["rivals"]) == ("fails", ["device-01", "device-02"])
+    # a page that ends between them says the same
+    assert await pages(doors, limit=1) == [first, second, third]
+
+
+@pytest.mark.parametrize(
+    ("seats", "said"),
+    [(1, {"seats": 1, "devices": 3}), (2, {"seats": 2, "devices": 3}), (3, None)],
+)
+async def test_only_where_seats_are_short_does_chance_decide(
+    seats: int, said: dict[str, int] | None, doors: Client, activation_pool: Pool
+) -> None:
+    """R-141."""
+    await keep_codes(ties(HOUR, HOUR, HOUR, terms={"term": "P1Y"}, seats=seats), activation_pool)
+    assert await outcomes(doors) == [("contested" if said else "switches", said)] * 3
+
+
+@pytest.mark.parametrize("apart", [timedelta(milliseconds=1), CHANCE])
+async def test_who_ends_a_moment_later_may_come_first(apart: timedelta, doors: Client, activation_pool: Pool) -> None:
+    """R-141: a timer looks once a second, and Kafka takes its time; pages say the same as the whole."""
+    await keep_codes(ties(HOUR, HOUR + apart, terms={"term": "P1Y"}), activation_pool)
+    assert await outcomes(doors) == [("contested", {"seats": 1, "devices": 2})] * 2
+    assert await pages(doors, limit=1) == await pages(doors, limit=500)
+
+
+async def test_who_ends_later_than_that_comes_later(doors: Client, activation_pool: Pool) -> None:
+    """R-85, R-141."""
+    apart = CHANCE + timedelta(milliseconds=1)
+    await keep_codes(ties(HOUR, HOUR + apart, terms={"term": "P1Y"}), activation_pool)
+    assert [outcome for outcome, _ in await outcomes(doors)] == ["switches", "fails"]
+
+
+async def test_who_fails_anyway_contests_no_seat(doors: Client, activation_pool: Pool) -> None:
+    """R-48, R-141."""
+    world = ties(HOUR, HOUR, terms={"term": "P1Y", "version_min": "2"}, product_version="2.0")
+    older = {"product": "security", "product_version": "1.0"}
+    world.on_device(NOW - DAY, device.ReportInstallation, "device-01", **older)
+    world.run(NOW)
+    await keep_codes(world, activation_pool)
+    assert [outcome for outcome, _ in await outcomes(doors)] == ["fails", "switches"]
 
 
 async def test_a_corrected_region_is_foreseen_as_it_comes(doors: Client, activation_pool: Pool) -> None:
@@ -157,20 +243,20 @@ async def test_a_collision_on_the_last_seat_names_who_comes_first(doors: Client,
 
 async def test_of_many_who_come_first_only_some_are_named(doors: Client, activation_pool: Pool) -> None:
     """R-47, R-85: else each of thousands without a seat would name thousands who have one."""
-    world = World(travel=timedelta(0), slowness=timedelta(0))
     seats = RIVALS_MAX + 2
-    world.issue(BEGIN, CODES[2], term="P1Y", seats=seats)
-    for number in range(1, seats + 3):
-        world.issue(BEGIN, own(number), term="P2M")
-        world.enroll(BEGIN, f"device-{number:02}")
-        world.add(BEGIN + HOUR, f"device-{number:02}", own(number))
-        world.add(BEGIN + DAY, f"device-{number:02}", CODES[2])
-    world.run(NOW)
+    world = ties(*(HOUR,) * seats, 2 * HOUR, 2 * HOUR, terms={"term": "P1Y"}, seats=seats)
     await keep_codes(world, activation_pool)
     switches = await pages(doors, limit=500)
     assert [switch.get("rivals") for switch in switches[:seats]] == [None] * seats
     first = [f"device-{number:02}" for number in range(1, RIVALS_MAX + 1)]
     assert [switch["rivals"] for switch in switches[seats:]] == [first, first]
+
+
+async def test_of_many_who_contest_a_seat_only_some_are_named(doors: Client, activation_pool: Pool) -> None:
+    """R-141."""
+    await keep_codes(ties(*(HOUR,) * (RIVALS_MAX + 3), terms={"term": "P1Y"}), activation_pool)
+    for switch in await pages(doors, limit=500):
+        assert len({switch["device_id"], *switch["rivals"]}) == RIVALS_MAX + 1
 
 
 async def test_a_purchase_that_is_announced_holds_the_switch_it_foresees(doors: Client, activation_pool: Pool) -> None:

@@ -162,6 +162,7 @@ CHAPTERS: Mapping[str, Mapping[str, str]] = {
         "R-138": "One lost answer makes no clone, and a new token or a sound count ends the suspicion of one.",
         "R-139": "A fact about a whole code reaches each device once, however many; work per transaction is bounded.",
         "R-140": "An issue of many codes is one decision: all or none, and none that nobody could read.",
+        "R-141": "A forecast says where chance decides; where it says that a switch fails, the page says what to do.",
         "R-142": "An answer is kept under its key only if something was done; the key stands for the whole request.",
         "R-143": "An order on Kafka may have any form that CloudEvents allows; without a time, its arrival dates it.",
     },

@@ -1,7 +1,7 @@
 """HTTP out: which devices will switch to their reserve, when, and which switches will fail. Translates only."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
@@ -10,7 +10,7 @@ from msgspec import to_builtins
 
 from services.activation.api.doors import Doors, vendor_of
 from services.activation.decider import Code
-from services.activation.forecast import SwitchForecast, Switchover, simulate_switches
+from services.activation.forecast import CHANCE, SwitchForecast, Switchover, simulate_switches
 from services.activation.forecast.switchover import EPOCH
 from shared.doors.fields import PageLimit
 from shared.doors.problems import Problem
@@ -76,11 +76,12 @@ async def forecast_page(
 async def _foreseen(
     connection: Connection, page: Sequence[Switchover], policy: Policy, *, vendor: Vendor | None, now: datetime
 ) -> dict[DeviceId, SwitchForecast]:
-    """Ask the rules, with everybody who wants one of the page's codes before the page ends."""
+    """Ask the rules, with everybody who wants one of the page's codes until the page ends."""
     waiting = [row for row in page if row.switch_ms is not None]
     if not waiting:
         return {}
-    last = max(row.switch_ms or 0 for row in waiting)
+    # some who come a moment after the page compete with its last
+    last = max(row.switch_ms or 0 for row in waiting) + CHANCE // timedelta(milliseconds=1)
     wanted = sorted({row.reserve.code_ref for row in waiting if row.reserve})
     rows = await connection.fetch(CONTENDERS, wanted, last, CONTENDERS_MAX + 1)
     if len(rows) > CONTENDERS_MAX:
@@ -121,7 +122,6 @@ def _refs(row: Switchover) -> list[CodeRef]:
 
 def _switch(one: SwitchForecast) -> dict[str, Any]:
     row = one.row
-    broken = [finding for finding in one.findings if not finding.passed]
     switch: dict[str, Any] = {
         "device_id": row.device_id,
         "switch_at": instant(one.switch_at),
@@ -130,7 +130,8 @@ def _switch(one: SwitchForecast) -> dict[str, Any]:
         "reserve_ref": row.reserve.code_ref if row.reserve else None,
         "reserve_last_group": row.reserve.last_group if row.reserve else None,
         "reason": one.reason,
-        "change": ", and ".join(dict.fromkeys(finding.change for finding in broken if finding.change)) or None,
+        "contested": {"seats": one.seats, "devices": one.contenders} if one.outcome == "contested" else None,
+        "change": ", and ".join(_changes(one)) or None,
         "findings": [to_builtins(finding) for finding in one.findings],
         "ends_at": instant(one.ends_at) if one.ends_at else None,
         "hold": one.hold,
@@ -138,6 +139,14 @@ def _switch(one: SwitchForecast) -> dict[str, Any]:
         "rivals": list(one.rivals),
     }
     return {name: value for name, value in switch.items() if value not in (None, [])}
+
+
+def _changes(one: SwitchForecast) -> Iterable[str]:
+    """Return what would let the switch pass."""
+    if one.seats is not None and one.contenders is not None:
+        missing = one.contenders - one.seats
+        return ["one more seat" if missing == 1 else f"{missing:,} more seats"]
+    return dict.fromkeys(finding.change for finding in one.findings if finding.change and not finding.passed)
 
 
 def _milliseconds(at: datetime) -> int:

@@ -1,4 +1,4 @@
-"""Goes out: the devices whose code in reserve will be refused when their license ends."""
+"""Goes out: the devices whose code in reserve will be refused when their license ends, or perhaps will be."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,13 +19,14 @@ CHECKED_MAX = 5_000
 """Limit of switches checked for one page."""
 PAGE_SWITCHES = 500
 LISTED_MAX = 100
+FAILING = ("fails", "contested")
 
 Days = Annotated[int, Query(ge=1, le=DAYS[-1])]
 
 
 @dataclass(frozen=True, slots=True)
 class FailingSwitch:
-    """A switch that will fail, as things stand now. `change` is what would let it pass."""
+    """A switch that will fail, as things stand now, or that chance decides. `change` is what would let it pass."""
 
     device_id: str
     code_ref: str
@@ -33,12 +34,13 @@ class FailingSwitch:
     at: Text
     reason: str
     change: str
+    contested: bool
     rivals: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """The switches that will fail. `more`: not all switches were checked or listed."""
+    """The switches that will fail or are contested. `more`: not all switches were checked or listed."""
 
     checked: int
     failing: Sequence[FailingSwitch]
@@ -63,7 +65,7 @@ async def _forecast(console: Console, ahead: timedelta) -> Forecast:
     while True:
         page = await forecast_page(console.doors, until, limit=PAGE_SWITCHES, after=after, vendor=ANY_VENDOR)
         checked += len(page["switches"])
-        failing += [_failing(switch) for switch in page["switches"] if switch["outcome"] == "fails"]
+        failing += [_failing(switch) for switch in page["switches"] if switch["outcome"] in FAILING]
         if page["next"] is None:
             return Forecast(checked, failing[:LISTED_MAX], more=len(failing) > LISTED_MAX)
         if checked >= CHECKED_MAX or len(failing) > LISTED_MAX:
@@ -72,13 +74,20 @@ async def _forecast(console: Console, ahead: timedelta) -> Forecast:
 
 
 def _failing(switch: dict[str, Any]) -> FailingSwitch:
-    entry = next(iter(CATALOGUE.about(switch["reason"])), None)
     return FailingSwitch(
         device_id=switch["device_id"],
         code_ref=switch["reserve_ref"],
         code=masked(switch["reserve_last_group"]),
         at=moment(datetime.fromisoformat(switch["switch_at"])),
-        reason=entry.meaning if entry else switch["reason"].replace("_", " "),
+        reason=_reason(switch),
         change=switch.get("change", ""),
+        contested="contested" in switch,
         rivals=switch.get("rivals", ()),
     )
+
+
+def _reason(switch: dict[str, Any]) -> str:
+    if contested := switch.get("contested"):
+        return f"Contested: {contested['seats']:,} of {contested['devices']:,} will get it."
+    entry = next(iter(CATALOGUE.about(switch["reason"])), None)
+    return entry.meaning if entry else switch["reason"].replace("_", " ")

@@ -119,5 +119,8 @@ def _follows(row: Switchover, foreseen: SwitchForecast | None) -> Text:
         case "fails":
             reason = (foreseen.reason or "").replace("_", " ")
             return text("{code} is refused on {at}: {reason}", code=code, at=foreseen.switch_at, reason=reason)
+        case "contested":
+            chance = f"{foreseen.seats:,} of {foreseen.contenders:,} will get it"
+            return text("{code} is contested on {at}: {chance}", code=code, at=foreseen.switch_at, chance=chance)
         case "runs_on":
             return text("{code} stays in reserve", code=code)

@@ -1,11 +1,12 @@
 """Simulates the coming switches with the real rules: each device at its time, in the order of these times.
 
 Every simulated switch changes the codes for the later ones, as it will then: two devices that count on the same last
-seat collide here, and the term of a code that one device starts also runs for the others. Pure; nothing is stored.
+seat collide here, and the term of a code that one device starts also runs for the others. Who gets a seat is foreseen
+only where time decides it; where chance does, `rushes` says that it is contested (R-141). Pure; nothing is stored.
 """
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from copy import replace
 from dataclasses import dataclass
 from datetime import datetime
 from heapq import heapify, heappop, heappush
@@ -14,6 +15,7 @@ from uuid import UUID
 
 from services.activation.decider import Activate, Code, decide
 from services.activation.decider import evolve as evolve_code
+from services.activation.forecast.rushes import Rushes
 from services.activation.forecast.switchover import Switchover
 from shared.messages import (
     ActivationDelayed,
@@ -32,8 +34,6 @@ from shared.rules.policy import Policy
 
 ATTEMPTS_MAX = 5
 """A hold ends at a known time: more attempts than this would be a bug in a rule."""
-RIVALS_MAX = 20
-"""Each of thousands of devices that find no seat names so many that took one."""
 SIMULATED_REQUEST = UUID(int=0)
 
 
@@ -42,19 +42,22 @@ class SwitchForecast:
     """The outcome of one device's switch at `switch_at`, if nothing changes.
 
     An announced purchase or a renewal that is due (`hold`) delays it until `held_until`. `ends_at` is the end of the
-    new license. `rivals` are the first devices that took the seats before it. `runs_on`: the license was renewed
-    meanwhile.
+    new license. `rivals` are the first of the devices that come before it. `runs_on`: the license was renewed
+    meanwhile. `contested`: of `contenders` devices at about the same time only `seats` will get one, and nobody can
+    know which; `rivals` are the first of the others (R-141).
     """
 
     row: Switchover
     switch_at: datetime
-    outcome: Literal["switches", "fails", "runs_on"]
+    outcome: Literal["switches", "fails", "contested", "runs_on"]
     reason: Reason | None = None
     findings: tuple[Finding, ...] = ()
     ends_at: datetime | None = None
     hold: Hold | None = None
     held_until: datetime | None = None
     rivals: tuple[DeviceId, ...] = ()
+    seats: int | None = None
+    contenders: int | None = None
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -78,19 +81,31 @@ def simulate_switches(
     by_id = {row.device_id: row for row in rows if row.device_id is not None and row.switch_at is not None}
     agenda = [_Attempt(max(row.switch_at, now), name) for name, row in by_id.items() if row.switch_at is not None]
     heapify(agenda)
-    states, seated, outcomes = dict(codes), defaultdict[CodeRef, list[DeviceId]](list), dict[DeviceId, SwitchForecast]()
+    states, rushes, outcomes = dict(codes), Rushes(), dict[DeviceId, SwitchForecast]()
     while agenda:
         attempt = heappop(agenda)
         row = by_id[attempt.device_id]
         events = decide(_command(row, attempt), states, policy)
+        rushes.note(attempt.at, attempt.device_id, events[0], states)
         for event in events:
             states[event.code_ref or ""] = evolve_code(states.get(event.code_ref or "", Code()), event)
         following = _next_attempt(attempt, events[0])
         if following is not None:
             heappush(agenda, following)
             continue
-        outcomes[attempt.device_id] = _outcome_of(row, attempt, events[0], seated)
-    return outcomes
+        outcomes[attempt.device_id] = _outcome_of(row, attempt, events[0])
+    return outcomes | _as_rushed(outcomes, rushes)
+
+
+def _as_rushed(outcomes: Mapping[DeviceId, SwitchForecast], rushes: Rushes) -> dict[DeviceId, SwitchForecast]:
+    """Return the outcomes of those who want a seat that not all can get."""
+    rushed = {}
+    for place in rushes.places():
+        one = outcomes[place.device_id]
+        if place.contested:
+            one = replace(one, outcome="contested", reason="seats_exhausted", findings=(), ends_at=None)
+        rushed[place.device_id] = replace(one, rivals=place.rivals, seats=place.seats, contenders=place.contenders)
+    return rushed
 
 
 def _command(row: Switchover, attempt: _Attempt) -> Activate:
@@ -119,9 +134,7 @@ def _next_attempt(attempt: _Attempt, event: CodeEvent) -> _Attempt | None:
     return _Attempt(max(event.retry_at, attempt.at), attempt.device_id, attempt.number + 1, event.cause)
 
 
-def _outcome_of(
-    row: Switchover, attempt: _Attempt, event: CodeEvent, seated: dict[CodeRef, list[DeviceId]]
-) -> SwitchForecast:
+def _outcome_of(row: Switchover, attempt: _Attempt, event: CodeEvent) -> SwitchForecast:
     common: dict[str, Any] = {
         "row": row,
         "switch_at": row.switch_at,
@@ -130,14 +143,10 @@ def _outcome_of(
     }
     match event:
         case LicenseActivated():
-            seated[event.code_ref].append(attempt.device_id)
             return SwitchForecast(outcome="switches", ends_at=event.ends_at, **common)
         case ActivationRefused(reason="stale" | "not_expired") | ActivationDelayed():
             return SwitchForecast(outcome="runs_on", **common)
         case ActivationRefused() | CodeRejected():
-            rivals = seated[event.code_ref or ""][:RIVALS_MAX] if event.reason == "seats_exhausted" else ()
-            return SwitchForecast(
-                outcome="fails", reason=event.reason, findings=event.findings, rivals=tuple(rivals), **common
-            )
+            return SwitchForecast(outcome="fails", reason=event.reason, findings=event.findings, **common)
         case _:
             raise TypeError(f"{type(event).__name__} answers no attempt")

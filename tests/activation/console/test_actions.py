@@ -70,6 +70,18 @@ async def test_the_preview_of_a_block_shows_which_devices_stop_when_and_what_fol
         assert await harness.history(ref) == before
 
 
+async def test_a_preview_says_where_chance_decides(harness: Harness) -> None:
+    """R-105, R-141: those whose license a block stops want the only seat of their reserve together."""
+    code, reserve = await harness.issue(seats=2), await harness.issue()
+    ref = code["code_ref"]
+    await harness.activated(ref, "one", "other")
+    current = Current(code_ref=ref, ends_at=await ends_at(harness, ref))
+    await harness.foresees(*(device(name, license=current, reserve=waits_with(reserve)) for name in ("one", "other")))
+    async with await harness.operator() as browser:
+        page = await browser.get(f"/console/codes/{ref}/block")
+    assert page.text.count("1 of 2 will get it") == 4  # of each device, before and after
+
+
 @pytest.mark.parametrize("reason", ["", "   "])
 async def test_nothing_is_done_without_a_reason(reason: str, harness: Harness) -> None:
     code = await harness.issue()

@@ -9,13 +9,14 @@ import httpx
 import pytest
 
 from services.activation.console.diff import DiffSide, diff_of
-from services.activation.forecast import FORECAST
+from services.activation.forecast import FORECAST, Current, Switchover, Waiting
 from services.activation.projection import CODE_VIEW
 from shared.kafka.inbox import Parked
 from shared.kafka.parking import park
 from shared.ledger.clock import machine_now
 from shared.ledger.database import transaction
 from shared.ledger.events import append
+from shared.ledger.identity import new_id
 from shared.operations.readings import NOTE, STEP_SECONDS, on_step
 from tests.activation.console.harness import Browser, Harness
 from tests.shared.records import OUTBOX, cause, record
@@ -331,3 +332,21 @@ async def test_a_forecast_without_failures_says_so(harness: Harness) -> None:
     async with await harness.operator() as browser:
         page = await shown(browser, "/console/forecast?days=90")
     assert "none of the 0 switches in the next 90 days will fail" in page
+
+
+async def test_a_forecast_says_where_chance_decides_and_who_comes_too_late(harness: Harness) -> None:
+    """R-47, R-141."""
+    code = await harness.issue()
+    wants_it = Waiting(code_ref=code["code_ref"], last_group=code["last_group"], added_id=new_id())
+    soon = machine_now() + timedelta(days=10)
+    for name, ends_at in (("one", soon), ("other", soon), ("third", soon + timedelta(hours=1))):
+        current = Current(code_ref=f"{7:032x}", ends_at=ends_at)
+        row = Switchover(device_id=name, product="antivirus", region="DE", license=current, reserve=wants_it)
+        await harness.foresees(row)
+    async with await harness.operator() as browser:
+        page = await shown(browser, "/console/forecast?days=30")
+    assert page.count("Contested: 1 of 2 will get it.") == 2
+    assert "Together with it: other" in page
+    assert "Together with it: one" in page
+    assert "Ahead of it: one, other" in page
+    assert "3 of 3 switches in the next 30 days will fail or are contested" in page
