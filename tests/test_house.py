@@ -40,6 +40,7 @@ STEPS = {
         "explanation",
         "migrations",
         "outbox",
+        "outlook",
         "projection",
         "reference",
         "store",

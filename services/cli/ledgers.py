@@ -17,6 +17,7 @@ CONSUMERS: Mapping[str, ServiceName] = {
     "device.verdicts": "device",
     "device.commands": "device",
     "license_view": "device",
+    "code_terms": "device",
     "activation.requests": "activation",
     "activation.purchases": "activation",
     "code_view": "activation",

@@ -17,6 +17,7 @@ from services.cli.failures import CommandFailed, ExitCode
 from services.cli.ledgers import open_ledger
 from services.cli.names import ServiceName
 from services.cli.output import AsJson, say, show, show_rows
+from services.device.outlook import CODE_TERMS
 from services.device.projection import DEVICE, LICENSE_VIEW
 from shared.ledger.identity import new_id
 from shared.ledger.outbox import Cause
@@ -36,6 +37,7 @@ app = typer.Typer(no_args_is_help=True, help="Rebuild projections from the log, 
 PROJECTIONS: Mapping[str, tuple[ServiceName, Projection[Any]]] = {
     "license_view": ("device", LICENSE_VIEW),
     "device": ("device", DEVICE),
+    "code_terms": ("device", CODE_TERMS),
     "code_view": ("activation", CODE_VIEW),
     "switchover_forecast": ("activation", FORECAST),
     "code": ("activation", CODE),

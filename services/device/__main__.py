@@ -6,6 +6,7 @@ from services.device.api import LARGER_BODIES, Doors, Throttle, Watch, routes
 from services.device.consumer import commands, verdicts
 from services.device.decider import decider
 from services.device.outbox import OUTBOX, SANDBOX_OUTBOX
+from services.device.outlook import CODE_TERMS
 from services.device.projection import DEVICE, LICENSE_VIEW, on_folded
 from services.device.reference import APPLICATION, ROUTES
 from services.device.store import DeviceStore
@@ -19,11 +20,14 @@ from shared.keys.operators import OperatorTokens
 from shared.keys.signing import KeyRing, PublicKeys
 from shared.ledger.command_handler import CommandHandler
 from shared.operations import operations_door
+from shared.projector.live import live
 from shared.reference import reference_door
 from shared.service import main, opened
 from shared.settings.environment import ServiceSettings
 from shared.version import VERSION
 
+GATHER_SECONDS = 0.2
+"""So long a view that no decision waits for may lag, so that one transaction can take up what comes meanwhile."""
 MIGRATIONS = Path(__file__).with_name("migrations")
 
 
@@ -53,6 +57,7 @@ async def serve(settings: ServiceSettings) -> None:
         freshness = service.consume(verdicts(handler, service.clock))
         service.also(freshness.run())
         service.consume(commands(handler, service.clock))
+        service.consume(live(CODE_TERMS, gather_seconds=GATHER_SECONDS))
         service.also(queue.run())
         service.check(queue.problem)
         service.also(timer.run(), wake=timer.wake)
@@ -60,7 +65,7 @@ async def serve(settings: ServiceSettings) -> None:
             "perennial_timers_overdue_seconds", "How late the last look found a timer", lambda: timer.overdue_seconds
         )
         service.gauge("perennial_timers_overdue", "Timers that the last look found due", lambda: timer.overdue)
-        operations = service.operate(LICENSE_VIEW, DEVICE)
+        operations = service.operate(LICENSE_VIEW, DEVICE, CODE_TERMS)
         tokens = console_tokens(settings)
         app = service.new_app("Perennial device service", VERSION)
         doors = Doors(

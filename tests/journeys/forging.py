@@ -18,7 +18,7 @@ from tests.journeys.logs import ACTIVATION_EVENTS, COMMANDS, DEVICE_EVENTS, PURC
 WRITERS: dict[str, ServiceName] = {DEVICE_EVENTS: "device", ACTIVATION_EVENTS: "activation"}
 READERS: dict[str, tuple[tuple[ServiceName, str], ...]] = {
     DEVICE_EVENTS: (("activation", "activation.requests"), ("device", "license_view")),
-    ACTIVATION_EVENTS: (("device", "device.verdicts"),),
+    ACTIVATION_EVENTS: (("device", "device.verdicts"), ("device", "code_terms")),
     COMMANDS: (("device", "device.commands"),),
     PURCHASES: (("activation", "activation.purchases"),),
 }

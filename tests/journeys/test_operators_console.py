@@ -72,7 +72,11 @@ def test_a_parked_order_is_discarded_with_a_reason_that_stays(
 
 @pytest.mark.parametrize(
     ("side", "name", "source"),
-    [("device", "license_view", "ledger"), ("activation", "switchover_forecast", "kafka")],
+    [
+        ("device", "license_view", "ledger"),
+        ("device", "code_terms", "kafka"),
+        ("activation", "switchover_forecast", "kafka"),
+    ],
 )
 def test_a_rebuild_is_started_and_ends_equal_and_swapped(side: str, name: str, source: str, console: Console) -> None:
     """R-118."""

@@ -16,11 +16,13 @@ from shared.ledger.identity import hash_of
 from shared.ledger.instants import instant
 from tests.journeys.browsing import Browser, link_to
 from tests.journeys.people import (
+    PRODUCT,
     IssuedCode,
     OwnedDevice,
     Time,
     Vendor,
     end_of_license,
+    expect,
     moment,
     reserve_is,
     runs_on,
@@ -310,3 +312,72 @@ def test_too_many_unknown_codes_make_the_device_wait_and_say_until_when(system: 
     waits = browser.goes_to(f"/devices/{device.device_id}/licensing")
     assert "You can enter the next code on" in waits.text
     assert not waits.offers("Enter activation code")
+
+
+# --- what stands in the way of the code in reserve ------------------------------------------------------
+
+NOTHING_TO_DO = "You do not need to do anything."
+
+
+def foreseen(vendor: Vendor, device: OwnedDevice) -> str | None:
+    """Return the outcome that the forecast gives a device's switch."""
+    answer: dict[str, str] = vendor.http.get(f"/v1/forecast/{device.device_id}").json()
+    return answer.get("outcome")
+
+
+def window_says(system: System, device: OwnedDevice, words: str) -> str:
+    """Return the text of the device's window once it says `words`."""
+    browser = Browser.at_the_window(system, device)
+    return until(lambda: browser.goes_to(f"/devices/{device.device_id}/licensing").text, lambda said: words in said)
+
+
+def test_the_window_says_that_a_code_will_be_refused_and_what_to_do(
+    system: System, vendor: Vendor, new_device: NewDevice
+) -> None:
+    """R-46, R-85, R-141: where the forecast says so, for want of a seat and for a block."""
+    reserve, first, second = vendor.issue(), new_device(), new_device()
+    for device, term in ((first, "P1M"), (second, "P2M")):
+        device.activates(vendor.issue(term))
+        device.keeps_in_reserve(reserve)
+    until(lambda: (foreseen(vendor, first), foreseen(vendor, second)), lambda told: told == ("switches", "fails"))
+    said = window_says(system, second, "Will be refused")
+    assert "All its seats are taken, or will be taken by devices that come before this one." in said
+    assert "or enter another code" in said
+    assert NOTHING_TO_DO not in said
+    assert NOTHING_TO_DO in window_says(system, first, "Verified, in reserve")
+    vendor.block(reserve)
+    until(lambda: foreseen(vendor, first), lambda outcome: outcome == "fails")
+    said = window_says(system, first, "Will be refused")
+    assert "The vendor has blocked the code." in said
+    assert NOTHING_TO_DO not in said
+    vendor.unblock(reserve)
+    assert NOTHING_TO_DO in window_says(system, first, "Verified, in reserve")
+
+
+def test_the_window_says_that_chance_decides_who_gets_a_seat(
+    system: System, vendor: Vendor, new_device: NewDevice
+) -> None:
+    """R-141."""
+    current, reserve = vendor.issue("P1M", seats=2), vendor.issue()
+    devices = [new_device(), new_device()]
+    for device in devices:
+        device.activates(current)
+        device.keeps_in_reserve(reserve)
+    for device in devices:
+        said = window_says(system, device, "Contested")
+        assert "1 of 2 will get it, whichever come first." in said
+        assert NOTHING_TO_DO not in said
+
+
+def test_the_window_says_that_another_installation_does_not_fit_the_code(
+    system: System, vendor: Vendor, new_device: NewDevice
+) -> None:
+    """R-48, R-141."""
+    device = new_device()
+    device.activates(vendor.issue())
+    device.keeps_in_reserve(vendor.issue("P2Y", version_max="2.9"))
+    assert NOTHING_TO_DO in window_says(system, device, "Verified, in reserve")
+    expect(202, device.http.put(f"{device.path}/installation", json={"product": PRODUCT, "product_version": "3.0"}))
+    said = window_says(system, device, "Will be refused")
+    assert "Install a version that the code supports before that day" in said
+    assert NOTHING_TO_DO not in said

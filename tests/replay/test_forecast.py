@@ -10,10 +10,11 @@ import pytest
 from services.activation.api.forecast import CONTENDERS, PAGE
 from services.activation.decider import BlockCode, RecordPurchase
 from services.activation.forecast import FORECAST, Switchover
-from services.activation.forecast.rushes import CHANCE, RIVALS_MAX
+from services.activation.forecast.rushes import RIVALS_MAX
 from services.device import decider as device
 from shared.ledger.database import Pool
 from shared.ledger.instants import instant
+from shared.rules.chance import CHANCE
 from tests.at_the_door import OPERATOR, Client, told
 from tests.replay.kept import code_doors, event_of, keep_codes, life_of
 from tests.replay.world import BEGIN, CODES, DAY, HOUR, World, random_world

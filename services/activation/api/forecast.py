@@ -10,13 +10,14 @@ from msgspec import to_builtins
 
 from services.activation.api.doors import Doors, vendor_of
 from services.activation.decider import Code
-from services.activation.forecast import CHANCE, SwitchForecast, Switchover, simulate_switches
+from services.activation.forecast import SwitchForecast, Switchover, simulate_switches
 from services.activation.forecast.switchover import EPOCH
 from shared.doors.fields import PageLimit
 from shared.doors.problems import Problem
 from shared.ledger.database import Connection
 from shared.ledger.instants import instant
 from shared.messages import CodeRef, DeviceId, ToldMoment, Vendor
+from shared.rules.chance import CHANCE
 from shared.rules.policy import Policy
 
 CONTENDERS_MAX = 20_000

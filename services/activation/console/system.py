@@ -20,6 +20,7 @@ MEANINGS = {
     "device.verdicts": "Verdicts from the activation service",
     "device.commands": "Commands from fleet tools",
     "license_view": "Licenses as shown",
+    "code_terms": "What codes allow, for the Licensing window",
     "activation.requests": "Requests from devices",
     "activation.purchases": "Purchases from shops",
     "code_view": "Codes as shown",

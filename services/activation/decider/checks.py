@@ -7,8 +7,8 @@ user sees. The checks on the moment of a switch are in `switch_checks`, the one 
 from services.activation.decider.case import Case, Check, begins_at, current_ends_at, is_short, needs_prior, prior_of
 from services.activation.decider.seats import SEATS_EXHAUSTED
 from services.activation.decider.state import Code
-from shared.messages import ProductVersion
 from shared.rules.checks import moment
+from shared.rules.versions import is_within
 
 
 def _is_unknown(case: Case) -> bool:
@@ -16,18 +16,7 @@ def _is_unknown(case: Case) -> bool:
 
 
 def _is_another_version(case: Case) -> bool:
-    installed, code = case.asked.product_version, case.code
-    if installed is None:
-        return False
-    too_old = code.version_min is not None and _numbers(installed) < _numbers(code.version_min)
-    return too_old or (code.version_max is not None and _numbers(installed) > _numbers(code.version_max))
-
-
-def _numbers(version: ProductVersion) -> tuple[int, ...]:
-    numbers = [int(number) for number in version.split(".")]
-    while numbers and numbers[-1] == 0:  # 21 and 21.0 are the same version
-        numbers.pop()
-    return tuple(numbers)
+    return not is_within(case.asked.product_version, case.code.version_min, case.code.version_max)
 
 
 def _versions(code: Code) -> str:

@@ -4,8 +4,7 @@
 tells where chance decides who gets a seat. Pure.
 """
 
-from services.activation.forecast.rushes import CHANCE
 from services.activation.forecast.simulation import SwitchForecast, simulate_switches
 from services.activation.forecast.switchover import FORECAST, Current, Switchover, Waiting, evolve
 
-__all__ = ["CHANCE", "FORECAST", "Current", "SwitchForecast", "Switchover", "Waiting", "evolve", "simulate_switches"]
+__all__ = ["FORECAST", "Current", "SwitchForecast", "Switchover", "Waiting", "evolve", "simulate_switches"]

@@ -6,13 +6,12 @@ comes first is decided by timers, Kafka and networks. If the seats do not suffic
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from services.activation.decider import Code
 from shared.messages import ActivationRefused, CodeEvent, CodeRef, DeviceId, LicenseActivated
+from shared.rules.chance import CHANCE
 
-CHANCE = timedelta(seconds=2)
-"""Whose ends lie no further apart come in any order: a timer looks once a second, and Kafka takes its time."""
 RIVALS_MAX = 20
 """Each of thousands of devices names so many of the others."""
 

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from services.device.api.representation import Representation
 from services.device.decider import Device, License, LicenseStatus, Reserve
+from services.device.outlook import Outlook
 from services.device.window.sentences import (
     LicenseState,
     Message,
@@ -13,6 +14,7 @@ from services.device.window.sentences import (
     incoming_message,
     license_message,
     notice_messages,
+    outlook_message,
     refusal_message,
     reserve_message,
     stale_warning,
@@ -27,9 +29,12 @@ KINDS = {"paid": "", "trial": "Trial", "subscription": "Subscription", "renewal"
 PENDING_STATUSES = ("activating", "verifying")
 
 
-def page_of(shown: Representation, *, name: str | None) -> Page:
-    """Return the window of the device; `name` is what people call it."""
-    device, state = shown.view.device, license_state_of(shown)
+def page_of(shown: Representation, *, name: str | None, outlook: Outlook | None = None) -> Page:
+    """Return the window of the device; `name` is what people call it.
+
+    `outlook` is what stands in the way of the code in reserve, if anything does (R-141).
+    """
+    device, state = shown.view.device, license_state_of(shown, outlook)
     reserve = _slot(device.reserve, state, shown)
     return Page(
         device_id=shown.answer["device_id"],
@@ -57,8 +62,8 @@ def is_pending(shown: Representation) -> bool:
     return not shown.current or any(slot.status in PENDING_STATUSES for slot in shown.view.device.slots)
 
 
-def license_state_of(shown: Representation) -> LicenseState:
-    """Return what the API says about the license."""
+def license_state_of(shown: Representation, outlook: Outlook | None = None) -> LicenseState:
+    """Return what the API says about the license, and what stands in the way of the code in reserve."""
     answer, device = shown.answer, shown.view.device
     return LicenseState(
         status=answer["status"],
@@ -67,6 +72,7 @@ def license_state_of(shown: Representation) -> LicenseState:
         reserve=device.reserve,
         works_until=_moment_or_none(answer.get("works_until")),
         renewal_expected_by=_moment_or_none(answer.get("renewal_expected_by")),
+        outlook=outlook,
     )
 
 
@@ -95,14 +101,23 @@ def _slot(slot: Reserve | None, state: LicenseState, shown: Representation, *, s
     if slot is None:
         return None
     takes_over_at = _takes_over_at(shown)
-    message_of = incoming_message if second else reserve_message
+    outlook = None if second else state.outlook
     return Slot(
         code=(MaskedCode(slot.last_group),),
-        message=message_of(slot, takes_over_at=takes_over_at, in_force=state.status == "active"),
+        message=outlook_message(outlook) if outlook else _message(slot, state, takes_over_at, second=second),
         notices=tuple(notice_messages(slot)),
         facts=_slot_facts(slot, state.license),
-        steps=_steps(slot, takes_over_at) if state.status == "active" and slot.status == "ready" else (),
+        steps=_steps(slot, takes_over_at) if _is_on_its_way(slot, state, outlook) else (),
     )
+
+
+def _message(slot: Reserve, state: LicenseState, takes_over_at: datetime | None, *, second: bool) -> Message:
+    message_of = incoming_message if second else reserve_message
+    return message_of(slot, takes_over_at=takes_over_at, in_force=state.status == "active")
+
+
+def _is_on_its_way(slot: Reserve, state: LicenseState, outlook: Outlook | None) -> bool:
+    return state.status == "active" and slot.status == "ready" and outlook is None
 
 
 def _slot_facts(slot: Reserve, current: License | None) -> tuple[Fact, ...]:

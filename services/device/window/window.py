@@ -14,6 +14,8 @@ from services.device.api.doors import Doors
 from services.device.api.enrollment import enrollment_of
 from services.device.api.representation import Representation, representation_of
 from services.device.api.watch import wait_for_change
+from services.device.decider import Device
+from services.device.outlook import CodeTerms, Demand, Outlook, outlook_of, switch_at
 from services.device.window.links import SESSION_VALID, DeviceCredential, Session, session_of
 from services.device.window.page import is_pending, page_of
 from services.device.window.values import Page
@@ -22,6 +24,7 @@ from shared.ledger.clock import machine_now
 from shared.ledger.identity import new_secret
 from shared.messages import DeviceId
 from shared.pages import Renderer
+from shared.rules.chance import CHANCE
 
 COOKIE = "perennial_licensing"
 FOLDER = Path(__file__).parent
@@ -52,7 +55,8 @@ class Window:
     async def page(self, device_id: DeviceId) -> Page:
         """Return the current content of the window."""
         shown = await representation_of(self.doors, device_id)
-        return page_of(shown, name=await self._name(device_id))
+        outlook = await self._outlook(device_id, shown.view.device)
+        return page_of(shown, name=await self._name(device_id), outlook=outlook)
 
     def render(self, template: str, request: Request, session: Session, status: int = 200, **values: Any) -> Response:
         """Return a page of the session. Each form on it gets an idempotency key of its own (R-09)."""
@@ -64,6 +68,16 @@ class Window:
             order=lambda name: f"{name}-{new_secret()}",
             **values,
         )
+
+    async def _outlook(self, device_id: DeviceId, device: Device) -> Outlook | None:
+        at = switch_at(device)
+        if device.reserve is None or at is None:
+            return None
+        row = await self.doors.pool.fetchrow(OUTLOOK, device.reserve.code_ref, device_id, at - CHANCE, at + CHANCE)
+        if row is None:
+            return None  # what was said of the code has not arrived yet
+        demand = Demand(seated=row["seated"], earlier=row["earlier"], together=row["together"])
+        return outlook_of(device, at, CodeTerms.from_json(row["view"]), demand)
 
     async def _name(self, device_id: DeviceId) -> str | None:
         sealed = (await enrollment_of(self.doors, device_id)).sealed_name
@@ -102,3 +116,13 @@ def window_path(device_id: DeviceId) -> str:
 
 
 CREDENTIAL = "select token_hash from device_token where device_id = $1"
+
+OUTLOOK = """
+select view, (select count(*) from device where license_ref = $1 and device_id <> $2) as seated, rivals.*
+from code_terms, lateral (
+    select count(*) filter (where coalesce(retry_at, expires_at) < $3) as earlier,
+           count(*) filter (where coalesce(retry_at, expires_at) between $3 and $4) as together
+    from device where reserve_ref = $1 and device_id <> $2
+) as rivals
+where code_ref = $1
+"""

@@ -6,6 +6,7 @@ from typing import Any
 
 from services.device.api.representation import Representation, license_representation
 from services.device.decider import DeviceEvent
+from services.device.outlook import Outlook
 from services.device.projection import LicenseView, project
 from services.device.window.page import page_of
 from services.device.window.values import Page
@@ -25,9 +26,9 @@ def shown(events: list[DeviceEvent], at: datetime, *, current: bool = True, **mo
     return Representation(view, answer, '"1-0"', current)
 
 
-def page(events: list[DeviceEvent], at: datetime, **more: Any) -> Page:
+def page(events: list[DeviceEvent], at: datetime, outlook: Outlook | None = None, **more: Any) -> Page:
     """Return the window of the device."""
-    return page_of(shown(events, at, **more), name="Ada's notebook")
+    return page_of(shown(events, at, **more), name="Ada's notebook", outlook=outlook)
 
 
 def state(name: str, **more: Any) -> Page:

@@ -4,11 +4,14 @@ from datetime import timedelta
 
 import pytest
 
+from services.device.outlook import Outlook
 from services.device.window.page import page_of
 from services.device.window.sentences import Message
+from services.device.window.sentences.message import NOTHING_TO_DO
 from services.device.window.values import Page
 from shared.messages import Notice
 from shared.pages import MaskedCode, Moment, Text, plain
+from shared.reasons import EXPLAINED_REASONS
 from tests.device import histories
 from tests.device.window.samples import NAMED, page, shown, state
 from tests.scenarios import END, NEXT_END, NOON, A, B, activated, added, enrolled, last_group, rejected, verified
@@ -182,3 +185,41 @@ def test_a_device_without_a_license_has_the_smallest_window() -> None:
     shown_page = page([enrolled()], NOON)
     assert (shown_page.headline, shown_page.reserve, shown_page.facts) == ("No license", None, ())
     assert page([enrolled(), added(A), activated(A)], NOON).headline.startswith("License:")
+
+
+@pytest.mark.parametrize(
+    "outlook",
+    [
+        Outlook(at=END, reason="code_blocked"),
+        Outlook(at=END, reason="wrong_product"),
+        Outlook(at=END, reason="version_incompatible"),
+        Outlook(at=END, reason="wrong_region"),
+        Outlook(at=END, reason="activate_by_passed"),
+        Outlook(at=END, reason="term_over"),
+        Outlook(at=END, reason="seats_exhausted"),
+        Outlook(at=END, reason="seats_exhausted", seats=1, contenders=2),
+    ],
+    ids=str,
+)
+def test_no_message_says_that_nothing_is_to_be_done_about_a_code_that_will_be_refused(outlook: Outlook) -> None:
+    """R-141: it says what will happen, when, and what to do."""
+    shown_page = page(*NAMED["active, ready"], outlook=outlook)
+    assert shown_page.reserve is not None
+    message = shown_page.reserve.message
+    reason = "seats" if outlook.reason == "seats_exhausted" else EXPLAINED_REASONS[outlook.reason].meaning
+    assert reason in plain(message.happened)
+    assert Moment(END) in message.follows
+    assert ("1 of 2 will get it" in plain(message.follows)) == bool(outlook.contenders)
+    assert shown_page.reserve.steps == ()
+    assert shown_page.message.tone == "warn"
+    for each in (shown_page.message, message):
+        assert "do not need to do" not in plain(each.to_do)
+        assert "then try again" not in plain(each.to_do)
+        assert "takes over automatically" not in plain(each.follows)
+
+
+def test_a_code_that_nothing_is_in_the_way_of_needs_nothing_to_be_done() -> None:
+    """R-141."""
+    shown_page = state("active, ready")
+    assert shown_page.reserve is not None
+    assert plain(shown_page.reserve.message.to_do) == plain(shown_page.message.to_do) == plain(NOTHING_TO_DO)

@@ -15,7 +15,7 @@ from services.device.window.sentences.errors import ErrorPage, Failure, error_pa
 from services.device.window.sentences.license import LicenseState, headline, license_message
 from services.device.window.sentences.message import Message, Tone
 from services.device.window.sentences.refusals import notice_messages, refusal_message, why_unavailable
-from services.device.window.sentences.reserve import incoming_message, reserve_message
+from services.device.window.sentences.reserve import incoming_message, outlook_message, reserve_message
 
 __all__ = [
     "ErrorPage",
@@ -31,6 +31,7 @@ __all__ = [
     "license_message",
     "not_opened_page",
     "notice_messages",
+    "outlook_message",
     "refusal_message",
     "reserve_message",
     "stale_warning",

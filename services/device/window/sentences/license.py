@@ -5,13 +5,14 @@ from datetime import datetime
 from typing import assert_never
 
 from services.device.decider import License, LicenseStatus, Reserve
-from services.device.window.sentences.message import NOTHING_TO_DO, RENEWAL_DELAY, Message
+from services.device.outlook import Outlook
+from services.device.window.sentences.message import NOTHING_TO_DO, RENEWAL_DELAY, Message, Tone
 from shared.pages.texts import Text, text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LicenseState:
-    """The part of the API's answer that the texts depend on."""
+    """The part of the API's answer that the texts depend on, and what stands in the way of the code in reserve."""
 
     status: LicenseStatus
     days_remaining: int
@@ -19,6 +20,7 @@ class LicenseState:
     reserve: Reserve | None
     works_until: datetime | None
     renewal_expected_by: datetime | None
+    outlook: Outlook | None = None
 
 
 def headline(state: LicenseState) -> str:
@@ -85,7 +87,7 @@ def _active(state: LicenseState, current: License) -> Message:
             label="Renewal on its way",
             happened=text("A renewal of this license has been bought and is on its way."),
             follows=text(f"It extends this license; the code stays the same. {RENEWAL_DELAY}"),
-            to_do=NOTHING_TO_DO,
+            to_do=_unless_refused(state, NOTHING_TO_DO),
         )
     if current.auto_renews:
         return Message(
@@ -93,12 +95,26 @@ def _active(state: LicenseState, current: License) -> Message:
             label="Subscription",
             happened=text("This subscription runs until {ends}.", ends=current.ends_at),
             follows=text("It renews automatically before then; the code stays the same."),
-            to_do=NOTHING_TO_DO,
+            to_do=_unless_refused(state, NOTHING_TO_DO),
         )
-    return Message(tone="calm", label="Active", happened=text("The license is active."), **_next(state.reserve))
+    tone: Tone = "calm" if state.outlook is None else "warn"
+    return Message(tone=tone, label="Active", happened=text("The license is active."), **_next(state))
 
 
-def _next(reserve: Reserve | None) -> dict[str, Text]:
+def _unless_refused(state: LicenseState, otherwise: Text) -> Text:
+    """Return what to do, unless the code in reserve will perhaps be refused (R-141)."""
+    return otherwise if state.outlook is None else text("See below what to do about the new code.")
+
+
+def _next(state: LicenseState) -> dict[str, Text]:
+    reserve = state.reserve
+    if state.outlook is not None:
+        contested = "When it ends, it is not certain that the new code takes over."
+        fails = "When it ends, the new code will be refused, as things stand."
+        return {
+            "follows": text(contested if state.outlook.contenders else fails),
+            "to_do": _unless_refused(state, NOTHING_TO_DO),
+        }
     if reserve is None:
         return {
             "follows": text("When it ends, no code takes over."),
@@ -142,7 +158,7 @@ def _grace(state: LicenseState, current: License) -> Message:
             label="Renewal on its way",
             happened=works,
             follows=text(f"A renewal has been bought and is on its way. {RENEWAL_DELAY}"),
-            to_do=NOTHING_TO_DO,
+            to_do=_unless_refused(state, NOTHING_TO_DO),
         )
     return Message(
         tone="warn",

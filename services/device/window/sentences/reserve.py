@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import assert_never
 
 from services.device.decider import Reserve
+from services.device.outlook import Outlook
 from services.device.window.sentences.message import NOTHING_TO_DO, Message
 from shared.pages.texts import text
 from shared.reasons import EXPLAINED_REASONS
@@ -27,6 +28,45 @@ def reserve_message(slot: Reserve, *, takes_over_at: datetime | None, in_force: 
             return _refused(slot, in_force=in_force)
         case _:
             assert_never(slot.status)
+
+
+def outlook_message(outlook: Outlook) -> Message:
+    """Return the message about a code that will be refused at the switch, or perhaps will be (R-141)."""
+    if outlook.contenders:
+        many, few = f"{outlook.contenders:,}", f"{outlook.seats:,}"
+        return Message(
+            tone="warn",
+            label="Contested",
+            happened=text(
+                f"The code is valid, but {many} devices want it at the same time, and it has free seats for {few}."
+            ),
+            follows=text(f"On {{day}} {few} of {many} will get it, whichever come first.", day=outlook.at),
+            to_do=text("Remove a license of this code from a device that no longer needs it, or enter another code."),
+        )
+    return Message(
+        tone="bad",
+        label="Will be refused",
+        happened=(f"The code was valid when it was added. {_obstacle(outlook)}",),
+        follows=text("As things stand, it is refused on {day}, and this device then has no license.", day=outlook.at),
+        to_do=text(_remedy(outlook)),
+    )
+
+
+def _obstacle(outlook: Outlook) -> str:
+    if outlook.reason == "seats_exhausted":
+        return "All its seats are taken, or will be taken by devices that come before this one."
+    return EXPLAINED_REASONS[outlook.reason].meaning
+
+
+def _remedy(outlook: Outlook) -> str:
+    """Return what to do before the switch; the catalogue's advice is for afterwards where it says to try again."""
+    match outlook.reason:
+        case "seats_exhausted":
+            return "Remove the license from a device that no longer needs it before that day, or enter another code."
+        case "version_incompatible":
+            return "Install a version that the code supports before that day, or enter another code."
+        case reason:
+            return EXPLAINED_REASONS[reason].what_to_do
 
 
 def incoming_message(slot: Reserve, *, takes_over_at: datetime | None, in_force: bool) -> Message:
