@@ -90,6 +90,7 @@ PURE = {
     "shared.messages",
     "shared.rules.policy",
     "shared.rules.term",
+    "shared.rules.versions",
 }
 """All that a rule may import besides its own neighbours: nothing that reads, writes, waits or guesses."""
 
