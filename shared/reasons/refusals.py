@@ -183,6 +183,6 @@ REASONS = (
         word="date_out_of_range",
         meaning="A date is in the future, too far in the past, or outside the calendar.",
         what_to_do="Check the date and the clock it comes from, then send it again.",
-        rules=("R-75", "R-77", "R-92"),
+        rules=("R-75", "R-77", "R-92", "R-131"),
     ),
 )

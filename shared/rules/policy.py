@@ -60,7 +60,7 @@ class Policy(BaseModel):
     offline_report_max: Span = timedelta(days=30)
     """How late an offline activation may be reported (R-77)."""
     clock_tolerance: Span = timedelta(minutes=5)
-    """How far a device's clock may be off before it is noticed (R-111)."""
+    """How far a clock may be off before it is noticed (R-111), or a date from outside lie ahead and count (R-131)."""
     clone_sound_contacts: int = Field(default=5, ge=1, le=CONTACTS_MAX)
     """How many contacts in a row must count on until a device is no longer suspected to have a clone (R-138)."""
 

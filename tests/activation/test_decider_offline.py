@@ -90,7 +90,8 @@ def test_no_event_names_more_holders_than_it_can_hold() -> None:
     ("activated_at", "in_range"),
     [
         (BACK, True),
-        (BACK + MILLISECOND, False),
+        (BACK + POLICY.clock_tolerance, True),
+        (BACK + POLICY.clock_tolerance + MILLISECOND, False),
         (BACK - POLICY.offline_report_max, True),
         (BACK - POLICY.offline_report_max - MILLISECOND, False),
     ],
@@ -98,12 +99,24 @@ def test_no_event_names_more_holders_than_it_can_hold() -> None:
 def test_a_report_is_neither_in_the_future_nor_older_than_the_vendor_accepts(
     activated_at: datetime, in_range: bool
 ) -> None:
-    """R-77, R-111: a device's clock starts no term of its own choice."""
+    """R-77, R-111, R-131: a device's clock starts no term of its own choice."""
     report = on(done_offline(activated=activated_at, over=None), BACK)
     events = decided(DECIDER, [issued(B)], report)
     refusal = refused(B, "date_out_of_range", trigger="offline", request=ORDER)
     told = [event if in_range else event.but(findings=()) for event in events]
     assert isinstance(events[0], LicenseActivated) if in_range else told == [refusal]
+
+
+def test_a_report_of_a_device_whose_clock_is_a_little_fast_is_dated_by_the_server() -> None:
+    """R-111, R-131: what is recorded is what was counted, also of a code that runs elsewhere."""
+    fast = on(done_offline(activated=BACK + POLICY.clock_tolerance, over=None), BACK)
+    (license_,) = decided(DECIDER, [issued(B)], fast)
+    assert isinstance(license_, LicenseActivated)
+    assert license_.activated_at == license_.started_at == BACK
+    elsewhere: list[CodeEvent] = [issued(B, seats=2), activated(B, at=BACK + MILLISECOND, ends=ENDS, device=OTHER)]
+    (_, late) = decided(DECIDER, elsewhere, fast)
+    assert isinstance(late, EarlierActivationReported)
+    assert late.activated_at == BACK
 
 
 def test_a_report_does_not_reach_back_into_the_license_before() -> None:

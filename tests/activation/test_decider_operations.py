@@ -12,14 +12,17 @@ from services.activation.decider import (
     Command,
     IssueCode,
     RecordPurchase,
+    RecordRefund,
     ReleaseSeat,
     UnblockCode,
+    decider,
     devices_of,
 )
 from shared.rules.decider import Refused
 from tests.scenarios import (
     END,
     LATER,
+    MILLISECOND,
     NEXT_END,
     NOON,
     OTHER,
@@ -92,12 +95,26 @@ def test_a_purchase_after_the_end_renews_from_the_purchase() -> None:
     scenario(DECIDER, given=IN_USE, when=buy(bought=bought), then=[renewed(A, ends=ends, bought=bought)])
 
 
-def test_a_shop_whose_clock_is_fast_sells_no_days_in_the_future() -> None:
-    """R-92."""
-    bought = END + timedelta(days=10)
-    fast = buy(bought=bought).model_copy(update={"at": END + timedelta(days=1)})
+def test_a_shop_whose_clock_is_a_little_fast_is_dated_by_the_server() -> None:
+    """R-92, R-131: what is recorded is what was counted, so that a refund takes exactly that."""
+    at = END + timedelta(days=1)
+    fast = buy(bought=at + POLICY.clock_tolerance).model_copy(update={"at": at})
     ends = datetime.fromisoformat("2028-03-02T12:00:00Z")
-    scenario(DECIDER, given=IN_USE, when=fast, then=[renewed(A, ends=ends, bought=bought)])
+    bought = renewed(A, ends=ends, bought=at)
+    scenario(DECIDER, given=IN_USE, when=fast, then=[bought])
+    at_once = decider(POLICY.model_copy(update={"refund_notice": timedelta(0)}))
+    back = RecordRefund(code_ref=A, at=at, order_id="order-1", note="changed his mind", term="P11M")
+    (event,) = decided(at_once, [*IN_USE, bought], back)
+    assert getattr(event, "ends_at", None) == datetime.fromisoformat("2027-04-02T12:00:00Z")
+
+
+@pytest.mark.parametrize("settled", [True, False])
+def test_a_purchase_that_is_dated_ahead_of_its_time_is_refused(settled: bool) -> None:
+    """R-131."""
+    ahead = buy(bought=LATER + POLICY.clock_tolerance + MILLISECOND, settled=settled)
+    with pytest.raises(Refused) as refusal:
+        decided(DECIDER, IN_USE, ahead.model_copy(update={"at": LATER}))
+    assert (refusal.value.code, refusal.value.field) == ("date_out_of_range", "purchased_at")
 
 
 def test_a_purchase_may_be_of_another_term() -> None:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from services.device.decider import DECIDER, DeviceEvent, may_activate_now, status
+from services.device.decider import DECIDER, POLICY, DeviceEvent, may_activate_now, status
 from shared.messages import LicenseRemoved
 from tests.device.commands import add, click, expiry_timer, retry_timer, says, take_away
 from tests.device.histories import (
@@ -128,11 +128,17 @@ def test_an_offline_removal_keeps_its_date() -> None:
     assert (event.removed_at, event.cause) == (away, "deactivated_offline")
 
 
-def test_a_fast_clock_dates_no_removal_in_the_future() -> None:
-    """R-111, R-114."""
-    (event,) = decided(DECIDER, ACTIVE, take_away(code=A, removed=NOON + timedelta(days=1)))
+def test_a_clock_that_is_a_little_fast_dates_no_removal_in_the_future() -> None:
+    """R-111, R-114, R-131."""
+    (event,) = decided(DECIDER, ACTIVE, take_away(code=A, removed=NOON + POLICY.clock_tolerance))
     assert isinstance(event, LicenseRemoved)
     assert event.removed_at == NOON
+
+
+def test_a_removal_that_is_dated_ahead_of_its_time_is_refused() -> None:
+    """R-111, R-131."""
+    ahead = take_away(code=A, removed=NOON + POLICY.clock_tolerance + MILLISECOND)
+    scenario(DECIDER, given=ACTIVE, when=ahead, then=[unremovable("date_out_of_range", A)])
 
 
 def test_an_old_proof_does_not_remove_the_license_that_came_after() -> None:

@@ -6,14 +6,13 @@ A service that ends on a message starts again, reads the same message, and ends 
 import json
 
 import pytest
-from dateutil.relativedelta import relativedelta
 
 from services.cli.system import System
 from shared.kafka.parking import stream_of
 from shared.ledger.identity import new_id
 from tests.journeys.forging import READERS
 from tests.journeys.logs import COMMANDS, PURCHASES, Message, Place, Tool, order_headers, query, send
-from tests.journeys.people import OwnedDevice, Time, Vendor, end_of_license, moment
+from tests.journeys.people import OwnedDevice, Time, Vendor, end_of_license, expect
 from tests.journeys.waiting import until
 
 DEEP = b"[" * 100_000
@@ -127,18 +126,20 @@ def test_an_order_id_that_no_table_can_hold_is_parked(besieged: System, tool: To
 
 @pytest.mark.parametrize("date", ["9999-12-31T23:59:59Z", "9998-01-01T00:00:00-23:59", "2999-01-01T00:00:00Z"])
 @pytest.mark.parametrize("where", ["body", "header"])
-def test_a_purchase_dated_in_the_future_renews_from_the_end_and_gives_no_years_away(
+def test_a_purchase_dated_in_the_future_is_parked_and_gives_no_years_away(
     date: str, where: str, besieged: System, tool: Tool, licensed: OwnedDevice
 ) -> None:
-    """R-92."""
+    """R-92, R-131: by the same word as at the other door."""
     before = licensed.license()["license"]
     dated = {"purchased_at": date} if where == "body" else {}
     order = tool.order("RecordPurchase", code_ref=before["code_ref"], order_id=f"{where}-{date}", settled=True, **dated)
     (place,) = send(besieged, PURCHASES, [with_header(order, "ce_time", date.encode()) if where == "header" else order])
     is_handled(besieged, place)
-    assert reasons(besieged, place) == []
-    renewed_until = moment(before["ends_at"]) + relativedelta(years=1)
-    licensed.sees(lambda shown: end_of_license(shown) == renewed_until)
+    assert reasons(besieged, place) == ["date_out_of_range"]
+    told = {"code_ref": before["code_ref"], "order_id": f"{where}-{date}", "purchased_at": date}
+    answer = Vendor(besieged).http.post("/v1/purchases", json=told)
+    assert expect(422, answer)["code"] == "date_out_of_range"
+    assert licensed.license()["license"]["ends_at"] == before["ends_at"]
 
 
 def test_a_purchase_that_leaves_the_calendar_is_parked(besieged: System, tool: Tool) -> None:

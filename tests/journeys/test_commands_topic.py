@@ -11,6 +11,7 @@ from services.cli.names import ServiceName
 from services.cli.system import System
 from shared.kafka.parking import stream_of
 from shared.ledger.identity import new_id
+from shared.rules.policy import POLICY
 from tests.journeys.logs import COMMANDS, PURCHASES, Place, Tool, parked, query, send
 from tests.journeys.people import (
     PRODUCT,
@@ -151,6 +152,27 @@ def test_a_purchase_message_counts_once(system: System, vendor: Vendor, new_devi
     assert device.event_names().count("LicenseRenewed") == 2
     orders = [event["data"]["order_id"] for event in vendor.history(code) if event["type"] == "LicenseRenewed"]
     assert orders == ["first", "third"]
+
+
+def test_a_shop_whose_clock_is_a_little_fast_is_dated_by_the_server_at_both_doors(
+    system: System, vendor: Vendor, new_device: NewDevice, time: Time
+) -> None:
+    """R-96, R-131: what is recorded is what was counted, and a refund takes exactly that."""
+    fast = time.now() + POLICY.clock_tolerance - timedelta(minutes=1)
+    shop = Tool(source=f"/shop/{new_id()}", at=fast)
+    code, device = vendor.issue("P1Y"), new_device()
+    ends_at = end_of_license(device.activates(code))
+    send(system, PURCHASES, [shop.order("RecordPurchase", code_ref=code.ref, order_id="sent", settled=True)])
+    device.sees(lambda shown: end_of_license(shown) == ends_at + YEAR)
+    assert vendor.sell_renewal(code, "told", purchased_at=fast.isoformat()) == ["LicenseRenewed"]
+    device.sees(lambda shown: end_of_license(shown) == ends_at + YEAR + YEAR)
+    sold = [event for event in vendor.history(code) if event["type"] == "LicenseRenewed"]
+    assert all(moment(event["data"]["purchased_at"]) <= moment(event["occurred_at"]) < fast for event in sold)
+    back = [
+        shop.order("RecordRefund", code_ref=code.ref, order_id=order, note="sent back") for order in ("sent", "told")
+    ]
+    send(system, PURCHASES, back)
+    device.sees(lambda shown: end_of_license(shown) == ends_at)
 
 
 def test_an_order_for_a_device_that_nobody_enrolled_is_parked_with_its_reason(system: System, fleet: Tool) -> None:

@@ -192,6 +192,15 @@ def test_regions_that_an_earlier_release_took_for_countries_are_replayed() -> No
     assert DECIDER.decide(again, {}) == [issued]
 
 
+def test_a_purchase_dated_ahead_that_an_earlier_release_recorded_is_replayed_as_it_was_counted() -> None:
+    """R-131."""
+    ends: dict[str, Any] = {"previous_ends_at": BEGIN, "ends_at": BEGIN + DAY, "term": "P1D"}
+    event = LicenseRenewed(code_ref=CODES[0], order_id="1", purchased_at=BEGIN + 700 * DAY, **ends)
+    replayed = code_command_of(event, {"code_ref": CODES[0], "at": BEGIN})
+    assert isinstance(replayed, RecordPurchase)
+    assert replayed.purchased_at == BEGIN
+
+
 def test_a_code_that_an_earlier_release_issued_too_late_to_activate_is_issued_again() -> None:
     """R-134."""
     terms: dict[str, Any] = {"product": "security", "kind": "paid", "term": "P1M", "seats": 1, "last_group": "7QX2M"}

@@ -9,6 +9,7 @@ from services.activation.decider.commands import Activate, Question
 from services.activation.decider.state import Code
 from shared.messages import CodeRef, Hold, Reason, Term
 from shared.rules.checks import Check as AnyCheck
+from shared.rules.dates import counted
 from shared.rules.policy import Policy
 
 _NOT_ISSUED = Code()
@@ -50,7 +51,7 @@ def _of(code_ref: CodeRef | None, codes: Mapping[str, Code]) -> Code:
 def begins_at(case: Case) -> datetime:
     """Return when the code becomes the license: before the request if the device activated it offline (R-77)."""
     earlier = case.asked.activated_at if isinstance(case.asked, Activate) else None
-    return earlier or case.asked.at
+    return case.asked.at if earlier is None else counted(earlier, at=case.asked.at)
 
 
 def current_ends_at(case: Case) -> datetime | None:

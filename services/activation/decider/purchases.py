@@ -17,6 +17,7 @@ from shared.messages import (
     PurchaseRefused,
     Reason,
 )
+from shared.rules.dates import counted, lies_ahead
 from shared.rules.decider import Refused
 from shared.rules.policy import Policy
 from shared.rules.term import end_of
@@ -25,8 +26,10 @@ from shared.rules.term import end_of
 def record_purchase(code: Code, command: RecordPurchase, policy: Policy) -> list[CodeEvent]:
     """Renew the license of every device on the code, or announce that: once per order (R-90, R-91, R-95).
 
-    Raises `Refused` if the license would end beyond the calendar.
+    Raises `Refused` for a purchase dated ahead of its time (R-131), or if the license would end beyond the calendar.
     """
+    if lies_ahead(command.purchased_at, at=command.at, policy=policy):
+        raise Refused("date_out_of_range", "purchased_at lies in the future", field="purchased_at")
     if code.renewal(command.order_id) is not None:
         return []
     if code.ends_at is None:
@@ -34,16 +37,17 @@ def record_purchase(code: Code, command: RecordPurchase, policy: Policy) -> list
     if not command.settled:
         return _announce(code, command, policy)
     term = command.term or code.term
-    # buying early loses nothing, and nobody pays for days without a license (R-92);
     # a shop's fast clock must not sell days in the future
-    ends_at = end_of(max(code.ends_at, min(command.purchased_at, command.at)), term)
+    purchased_at = counted(command.purchased_at, at=command.at)
+    # buying early loses nothing, and nobody pays for days without a license (R-92)
+    ends_at = end_of(max(code.ends_at, purchased_at), term)
     if ends_at <= code.ends_at:
         raise Refused("date_out_of_range", "the license would end beyond the calendar")
     return [
         LicenseRenewed(
             code_ref=command.code_ref,
             order_id=command.order_id,
-            purchased_at=command.purchased_at,
+            purchased_at=purchased_at,
             previous_ends_at=code.ends_at,
             ends_at=ends_at,
             term=term,

@@ -5,10 +5,11 @@ No code replaces a license that is in force or about to be renewed (R-33, R-70).
 
 from datetime import datetime
 
-from services.activation.decider.case import Case, Check
+from services.activation.decider.case import Case, Check, begins_at
 from services.activation.decider.checks import AT_ONCE, AT_THE_ADD, AT_THE_SWITCH, TRIAL_NOT_ALLOWED, renews_itself
 from services.activation.decider.commands import Activate, Question
 from shared.rules.checks import moment
+from shared.rules.dates import lies_ahead
 
 
 def _ends_trial(case: Case) -> bool:
@@ -57,7 +58,8 @@ def _is_out_of_range(case: Case) -> bool:
     if not isinstance(asked, Activate) or asked.activated_at is None:
         return False
     earliest_at = _earliest(case)
-    return not earliest_at <= asked.activated_at <= asked.at
+    too_late = lies_ahead(asked.activated_at, at=asked.at, policy=case.policy)
+    return too_late or begins_at(case) < earliest_at
 
 
 def _earliest(case: Case) -> datetime:
@@ -101,7 +103,7 @@ RENEWAL_DUE = Check(
 )
 DATE_OUT_OF_RANGE = Check(
     reason="date_out_of_range",
-    rule="R-41, R-77",
+    rule="R-41, R-77, R-131",
     broken=_is_out_of_range,
     change=lambda case: f"an activation between {moment(_earliest(case))} and {moment(case.asked.at)}",
 )

@@ -132,13 +132,13 @@ def _reported_late(asked: Activate, code: Code, license_: LicenseActivated) -> l
 
     Attempts that merely overtook each other on the way do not count as such: the order of the log decides (R-71).
     """
-    if asked.activated_at is None or asked.activated_at >= license_.started_at:
+    if asked.activated_at is None or license_.activated_at >= license_.started_at:
         return []
     return [
         EarlierActivationReported(
             code_ref=license_.code_ref,
             device_id=license_.device_id,
-            activated_at=asked.activated_at,
+            activated_at=license_.activated_at,
             started_at=license_.started_at,
             affected=tuple(sorted(code.holders - {license_.device_id}))[:HOLDERS_NAMED_MAX],
         )

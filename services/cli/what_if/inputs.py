@@ -43,6 +43,7 @@ from shared.messages import (
     RemovalRefused,
     SeatReleased,
 )
+from shared.rules.dates import counted
 from shared.rules.policy import CONTACTS_MAX
 
 NO_GROUP = "00000"
@@ -137,7 +138,7 @@ def code_command_of(  # noqa: PLR0911 - one line per event
         case CodeIssued():
             return _issue(event, order)
         case LicenseRenewed():
-            return activation.RecordPurchase(**_copied(event, activation.RecordPurchase, order), settled=True, **order)
+            return _purchase(event, order)
         case PurchaseAnnounced():
             return activation.RecordPurchase(order_id=event.order_id, settled=False, purchased_at=order["at"], **order)
         case PurchaseCancelled():
@@ -171,6 +172,13 @@ def _refused_purchase(event: PurchaseRefused, order: dict[str, Any]) -> activati
             return activation.RecordRefund(order_id=event.order_id, note="replayed", **order)
         case "cancellation":
             return activation.CancelPurchase(order_id=event.order_id, **order)
+
+
+def _purchase(event: LicenseRenewed, order: dict[str, Any]) -> activation.Command:
+    sold = _copied(event, activation.RecordPurchase, order)
+    # an earlier release counted a date ahead as its own time, and recorded what it was told
+    sold["purchased_at"] = counted(sold["purchased_at"], at=order["at"])
+    return activation.RecordPurchase(**sold, settled=True, **order)
 
 
 def _issue(event: CodeIssued, order: dict[str, Any]) -> activation.Command:

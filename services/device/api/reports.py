@@ -20,6 +20,7 @@ from shared.keys.signing import NotSigned
 from shared.ledger.identity import new_id
 from shared.ledger.instants import instant
 from shared.messages import CodeRef, DeviceId, Product, ProductVersion, ToldMoment
+from shared.rules.dates import counted
 
 DEACTIVATION = "perennial-deactivation"
 RECEIPT = "perennial-receipt"
@@ -125,7 +126,7 @@ def add_reports(router: APIRouter, doors: Doors) -> None:
             fields={
                 "device_id": device_id,
                 "code_ref": proven.code_ref,
-                "removed_at": instant(proven.removed_at),
+                "removed_at": instant(counted(proven.removed_at, at=now)),
                 "received_at": instant(now),
             },
             # from the claims: the same signature can be encoded in several ways, and must count once

@@ -8,6 +8,7 @@ from services.device.decider.queries import in_force
 from services.device.decider.state import Device
 from shared.messages import Reason
 from shared.rules.checks import Check as AnyCheck
+from shared.rules.policy import POLICY, Policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +17,7 @@ class Case[Asked]:
 
     device: Device
     asked: Asked
+    policy: Policy = POLICY
 
 
 class Check[Asked](AnyCheck[Case[Asked], Reason]):

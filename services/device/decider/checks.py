@@ -17,6 +17,7 @@ from services.device.decider.commands import (
 from services.device.decider.queries import in_force
 from services.device.decider.state import Device
 from shared.rules.checks import moment
+from shared.rules.dates import lies_ahead
 
 
 def ends_trial(device: Device, command: AddCode) -> bool:
@@ -69,6 +70,11 @@ def _was_removed_before(case: Case[RemoveLicense]) -> bool:
     return current is not None and removed_at is not None and removed_at < current.activated_at
 
 
+def _is_dated_ahead(case: Case[RemoveLicense]) -> bool:
+    removed_at = case.asked.removed_at
+    return removed_at is not None and lies_ahead(removed_at, at=case.asked.at, policy=case.policy)
+
+
 STALE_CLAIM = Check[ReportExpiry](
     reason="stale",
     rule="R-34",
@@ -118,7 +124,13 @@ REMOVED_BEFORE = Check[RemoveLicense](
     broken=_was_removed_before,
     change="a removal after the license came to this device",
 )
-REMOVE_LICENSE: tuple[Check[RemoveLicense], ...] = (NO_LICENSE, REMOVED_BEFORE, ANSWER_AWAITED)
+DATED_AHEAD = Check[RemoveLicense](
+    reason="date_out_of_range",
+    rule="R-111, R-131",
+    broken=_is_dated_ahead,
+    change=lambda case: f"a removal at {moment(case.asked.at)} or earlier",
+)
+REMOVE_LICENSE: tuple[Check[RemoveLicense], ...] = (NO_LICENSE, REMOVED_BEFORE, DATED_AHEAD, ANSWER_AWAITED)
 
 REPORTED_ALREADY = Check[ReportOfflineActivation](
     reason="already_activated",

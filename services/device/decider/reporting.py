@@ -27,6 +27,7 @@ from shared.messages import (
     RemovalRefused,
 )
 from shared.rules.checks import findings_of, first_broken
+from shared.rules.dates import counted
 from shared.rules.decider import Refused
 from shared.rules.policy import Policy
 
@@ -50,7 +51,7 @@ def report_installation(device: Device, command: ReportInstallation) -> list[Dev
 def remove_license(device: Device, command: RemoveLicense, policy: Policy) -> list[DeviceEvent]:
     """Give the license back; the reserve is then tried (R-25, R-84)."""
     current, reserve = device.license, device.reserve
-    broken = first_broken(REMOVE_LICENSE, Case(device=device, asked=command))
+    broken = first_broken(REMOVE_LICENSE, Case(device=device, asked=command, policy=policy))
     if broken is not None or current is None:
         reason = "no_license" if broken is None else broken.reason
         code_ref = command.code_ref if current is None else current.code_ref
@@ -76,7 +77,7 @@ def remove_license(device: Device, command: RemoveLicense, policy: Policy) -> li
 
 def _removed_at(command: RemoveLicense) -> datetime:
     # a fast clock on the device must not date a removal in the future (R-111)
-    return command.at if command.removed_at is None else min(command.removed_at, command.at)
+    return command.at if command.removed_at is None else counted(command.removed_at, at=command.at)
 
 
 def report_offline_activation(device: Device, command: ReportOfflineActivation, policy: Policy) -> list[DeviceEvent]:
