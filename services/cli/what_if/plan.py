@@ -14,12 +14,15 @@ from services.device import decider as device
 from shared.ledger.events import NewEvent
 from shared.messages import (
     ActivationDelayed,
+    ActivationRefused,
     ActivationRetried,
     Attempt,
     CodeEvent,
     CodeRef,
+    CodeRejected,
     DeviceEvent,
     DeviceId,
+    LicenseActivated,
     LicenseExpired,
     MessageDiscarded,
     MessageParked,
@@ -194,8 +197,9 @@ def _unchecked_periods(life: Sequence[Entry[DeviceEvent]]) -> Iterator[tuple[dat
                 yield ended_at, entry.recorded_at
             case ActivationRetried() if "retry" in due:
                 yield due["retry"], entry.recorded_at
-            case ActivationDelayed(cause="no_answer") if "answer" in due:
-                yield due["answer"], entry.recorded_at
+            case ActivationDelayed() | ActivationRefused() | CodeRejected() | LicenseActivated() if "answer" in due:
+                # a timer that is late may find the answer already there
+                yield due.pop("answer"), entry.recorded_at
             case _:
                 pass
         due |= _due(entry.fact)
