@@ -608,6 +608,14 @@ def not_bought(
     return PurchaseRefused(policy_version=POLICY.version, code_ref=code, order_id=order, reason=reason, what=what)
 
 
+def too_early(
+    code: str, what: Literal["refund", "cancellation"], *, order: str = "order-1", term: str | None = None
+) -> PurchaseRefused:
+    """What a shop told came before its purchase: it counts as soon as that comes."""
+    note = "changed his mind" if what == "refund" else ""
+    return not_bought(code, "unknown_order", what=what, order=order).but(awaits_purchase=True, note=note, term=term)
+
+
 def renews_itself(code: str, *, on: bool = True, device: str | None = None) -> AutoRenewalChanged:
     """The subscription goes on by itself, or does so no more."""
     return AutoRenewalChanged(policy_version=POLICY.version, code_ref=code, auto_renews=on, device_id=device)

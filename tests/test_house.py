@@ -84,6 +84,7 @@ PURE = {
     "pydantic",
     "pydantic_core",
     "shared.rules.codes",
+    "shared.rules.dates",
     "shared.rules.decider",
     "shared.rules.checks",
     "shared.calendar",

@@ -22,7 +22,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from services.activation import decider as activation
 from services.device import decider as device
-from shared.messages import Event, ForHolders, LicenseActivated, Reason
+from shared.messages import Event, ForHolders, LicenseActivated, PurchaseRefused, Reason
 from shared.rules.decider import Refused, fold
 from shared.rules.policy import Policy
 from shared.rules.term import end_of
@@ -346,7 +346,9 @@ class TwoServices(RuleBasedStateMachine):
             self.code_log.append(event)
             self.to_devices[code].append((event, self.now))
         _count(events)
-        if isinstance(command, activation.Verify) or _only_refusals(events):
+        # what is told before its purchase is refused, and remembered for it
+        remembered = any(isinstance(event, PurchaseRefused) and event.awaits_purchase for event in events)
+        if isinstance(command, activation.Verify) or (_only_refusals(events) and not remembered):
             assert self.codes == before
 
     def nothing_changes_for_codes(self, command: activation.Command) -> None:

@@ -13,6 +13,7 @@ from shared.messages.fields import (
     Feature,
     LastGroup,
     Moment,
+    Note,
     OrderId,
     Product,
     ProductVersion,
@@ -70,11 +71,18 @@ class EarlierActivationReported(ForCode):
 
 
 class PurchaseRefused(ForCode):
-    """A purchase, its refund or its cancellation could not change the license."""
+    """A purchase, its refund or its cancellation could not change the license.
+
+    With `awaits_purchase`, a refund or cancellation came before its order: it counts as soon as that comes (R-132).
+    `note` and `term` are the refund's. Events of earlier releases await nothing.
+    """
 
     order_id: OrderId
     reason: Reason
     what: Literal["purchase", "refund", "cancellation"] = "purchase"
+    awaits_purchase: bool = False
+    note: Note = ""
+    term: Term | None = None
 
 
 class CustomerErased(ForCode):

@@ -165,7 +165,8 @@ REASONS = (
         word="unknown_order",
         meaning="No purchase with this order number is known for the license.",
         what_to_do="Check the order number and which code it belongs to.",
-        rules=("R-70", "R-96"),
+        what_follows="If the purchase comes later, its refund or cancellation counts then.",
+        rules=("R-70", "R-96", "R-132"),
     ),
     ExplainedReason(
         word="refund_exceeds_purchase",

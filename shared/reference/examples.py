@@ -187,7 +187,15 @@ def _of_codes() -> tuple[Event, ...]:
         EarlierActivationReported(
             **ON_CODE, device_id=DEVICE, activated_at=START, started_at=END, affected=(OTHER_DEVICE,)
         ),
-        PurchaseRefused(**ON_CODE, order_id="order-2026/77", reason="unknown_order", what="refund"),
+        PurchaseRefused(
+            **ON_CODE,
+            order_id="order-2026/77",
+            reason="unknown_order",
+            what="refund",
+            awaits_purchase=True,
+            note="sent back",
+            term="P1M",
+        ),
         CustomerErased(**ON_CODE),
         MessageParked(**PLACE, reason="unreadable_event", detail="RecordPurchase: order_id: missing"),
         MessageRedriven(**PLACE),

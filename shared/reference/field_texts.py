@@ -60,6 +60,7 @@ FIELDS: Mapping[str, str] = {
     "stops_at": "When a blocked code stops working where it is active.",
     "asked_at": "When it was requested.",
     "purchased_at": "When it was purchased.",
+    "awaits_purchase": "Whether it counts as soon as its purchase comes.",
     "until": "The end of the period.",
     "device_time": "The time on the device's own clock.",
     # licenses before and after

@@ -1,15 +1,19 @@
 """Purchases that are cancelled before they are settled, or refunded afterwards."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import permutations
 
 import pytest
+from dateutil.relativedelta import relativedelta
 from hypothesis import given as hypothesis_given
 from hypothesis import strategies as st
 
 from services.activation.decider import (
     DECIDER,
+    EARLY_MAX,
     POLICY,
     CancelPurchase,
+    Code,
     CodeEvent,
     Command,
     RecordPurchase,
@@ -40,6 +44,7 @@ from tests.scenarios import (
     scenario,
     shortened,
     state_after,
+    too_early,
 )
 
 IN_USE: list[CodeEvent] = [issued(A, seats=2), activated(A), activated(A, device=OTHER)]
@@ -152,8 +157,82 @@ def test_a_refund_of_zero_length_is_not_a_refund() -> None:
 @pytest.mark.parametrize("given", [[issued(A)], IN_USE, [*IN_USE, announced(A, until=END, order="order-1")]])
 def test_an_order_that_renewed_nothing_has_nothing_to_refund(given: list[CodeEvent]) -> None:
     """R-96: also one that was never settled."""
-    unknown = not_bought(A, "unknown_order", what="refund")
-    scenario(DECIDER, given=given, when=refund(), then=[unknown])
+    scenario(DECIDER, given=given, when=refund(), then=[too_early(A, "refund")])
+    code = state_after(DECIDER, [*given, too_early(A, "refund")])
+    assert code.but(early_refunds=()) == state_after(DECIDER, given)
+
+
+# --- refunds and cancellations that overtake their purchase --------------------------------------------------
+
+
+def buy(*, settled: bool = True, order: str = "order-1", term: str | None = None) -> RecordPurchase:
+    return RecordPurchase(code_ref=A, at=NOON, order_id=order, settled=settled, purchased_at=NOON, term=term)
+
+
+def state_of(history: list[CodeEvent], *commands: Command) -> Code:
+    """Return the code after these commands, without what it remembers of refunds that came early."""
+    events = list(history)
+    for command in commands:
+        events += decided(DECIDER, events, command)
+    return state_after(DECIDER, events).but(early_refunds=())
+
+
+def test_a_refund_that_comes_before_its_purchase_counts_as_soon_as_that_comes() -> None:
+    """R-36, R-96, R-132."""
+    scenario(DECIDER, given=[*IN_USE, too_early(A, "refund")], when=buy(), then=[renewed(A), shortened(A)])
+    scenario(DECIDER, given=[*IN_USE, too_early(A, "refund")], when=buy(order="2"), then=[renewed(A, order="2")])
+    scenario(DECIDER, given=[*IN_USE, too_early(A, "refund"), renewed(A), shortened(A)], when=buy(), then=[])
+
+
+def test_a_part_that_is_refunded_early_counts_once_though_the_shop_repeats_it() -> None:
+    """R-96, R-132: it was told that its refund came too early."""
+    part = shortened(A, ends=NEXT_END - timedelta(days=29), term="P1M")
+    given: list[CodeEvent] = [*IN_USE, *[too_early(A, "refund", term="P1M")] * 2]
+    scenario(DECIDER, given=given, when=buy(), then=[renewed(A), part])
+    scenario(DECIDER, given=[*given, renewed(A), part], when=refund(term="P1M"), then=[])
+
+
+def test_a_refund_that_comes_early_and_exceeds_its_purchase_is_refused_then() -> None:
+    """R-96, R-132: the purchase counts."""
+    too_much = not_bought(A, "refund_exceeds_purchase", what="refund")
+    scenario(DECIDER, given=[*IN_USE, too_early(A, "refund", term="P2Y")], when=buy(), then=[renewed(A), too_much])
+
+
+def test_a_cancellation_that_comes_before_the_announcement_lets_it_hold_nothing() -> None:
+    """R-36, R-70, R-132: it may be paid after all."""
+    given: list[CodeEvent] = [*IN_USE, too_early(A, "cancellation")]
+    scenario(DECIDER, given=given, when=buy(settled=False), then=[])
+    scenario(DECIDER, given=given, when=buy(), then=[renewed(A)])
+    scenario(DECIDER, given=given, when=cancel(), then=[])
+
+
+IN_ORDER: list[Command] = [buy(settled=False), buy(), refund(term="P3M"), refund(term="P1M")]
+
+
+@pytest.mark.parametrize("told", list(permutations(IN_ORDER)))
+def test_in_whatever_order_a_purchase_is_told_it_ends_as_in_order(told: tuple[Command, ...]) -> None:
+    """R-36, R-132."""
+    told_so, expected = state_of(IN_USE, *told), state_of(IN_USE, *IN_ORDER)
+    assert told_so.ends_at == expected.ends_at == NEXT_END - relativedelta(months=4)
+    assert told_so.pending == expected.pending == ()
+
+
+def test_a_code_remembers_so_many_early_refunds_and_no_more() -> None:
+    """R-132: any shop can send one."""
+    many: list[CodeEvent] = [too_early(A, "refund", order=str(number)) for number in range(EARLY_MAX - 1)]
+    scenario(DECIDER, given=[*IN_USE, *many], when=refund(), then=[too_early(A, "refund")])
+    scenario(
+        DECIDER,
+        given=[*IN_USE, *many, too_early(A, "cancellation", order="x")],
+        when=refund(),
+        then=[not_bought(A, "unknown_order", what="refund")],
+    )
+
+
+def test_what_an_earlier_release_refused_is_not_remembered() -> None:
+    """R-132: its shops were told that it changed nothing."""
+    refused = [not_bought(A, "unknown_order", what=what) for what in ("refund", "cancellation")]
+    assert state_after(DECIDER, [*IN_USE, *refused]) == state_after(DECIDER, IN_USE)
 
 
 def test_a_payment_notice_after_the_refund_renews_nothing() -> None:
@@ -254,9 +333,9 @@ def test_a_cancelled_purchase_is_not_announced_again_but_may_be_paid_after_all()
 )
 def test_what_was_not_announced_cannot_be_cancelled(given: list[CodeEvent], reason: str) -> None:
     """R-70, R-123."""
-    refused = not_bought(A, "unknown_order", what="cancellation").but(reason=reason)
+    refused = too_early(A, "cancellation").but(reason=reason, awaits_purchase=reason == "unknown_order")
     scenario(DECIDER, given=given, when=cancel(), then=[refused])
-    assert state_after(DECIDER, [*given, refused]) == state_after(DECIDER, given)
+    assert state_after(DECIDER, [*given, refused]).but(cancelled=()) == state_after(DECIDER, given)
 
 
 @pytest.mark.parametrize("order", [refund(), cancel()])

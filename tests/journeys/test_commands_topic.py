@@ -175,6 +175,21 @@ def test_a_shop_whose_clock_is_a_little_fast_is_dated_by_the_server_at_both_door
     device.sees(lambda shown: end_of_license(shown) == ends_at)
 
 
+def test_a_refund_message_that_overtakes_its_purchase_ends_as_in_order(
+    system: System, vendor: Vendor, fleet: Tool, new_device: NewDevice
+) -> None:
+    """R-36, R-132."""
+    code, device = vendor.issue("P1Y"), new_device()
+    ends_at = end_of_license(device.activates(code))
+    sold = {"code_ref": code.ref, "order_id": "overtaken"}
+    refund = fleet.order("RecordRefund", **sold, note="sent back")
+    last = fleet.order("RecordPurchase", code_ref=code.ref, order_id="last", settled=True, term="P30D")
+    send(system, PURCHASES, [refund, fleet.order("RecordPurchase", **sold, settled=True), last])
+    device.sees(lambda shown: end_of_license(shown) == ends_at + timedelta(days=30))
+    told = [event["type"] for event in vendor.history(code)][-4:]
+    assert told == ["PurchaseRefused", "LicenseRenewed", "LicenseShortened", "LicenseRenewed"]
+
+
 def test_an_order_for_a_device_that_nobody_enrolled_is_parked_with_its_reason(system: System, fleet: Tool) -> None:
     """R-122."""
     (place,) = send(system, COMMANDS, [fleet.order("Activate", device_id="nobody-knows-me")])

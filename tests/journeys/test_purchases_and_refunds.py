@@ -67,6 +67,25 @@ def test_a_refund_takes_back_what_was_bought_and_no_more(vendor: Vendor, new_dev
     assert device.event_names()[-1] == "LicenseShortened"
 
 
+def test_a_refund_that_is_told_before_its_purchase_counts_as_soon_as_that_comes(
+    vendor: Vendor, new_device: NewDevice
+) -> None:
+    """R-36, R-132: the shop may repeat it, and a cancellation that comes early keeps an announcement from holding."""
+    device, code, order_id = new_device(), vendor.issue(), str(new_id())
+    ends_at = end_of_license(device.activates(code))
+    for _ in range(2):
+        assert expect(409, vendor.refund(code, order_id, term="P3M"))["code"] == "unknown_order"
+    assert vendor.sell_renewal(code, order_id) == ["LicenseRenewed", "LicenseShortened"]
+    rest = relativedelta(months=9)
+    device.sees(lambda shown: end_of_license(shown) == ends_at + rest)
+    assert expect(202, vendor.refund(code, order_id, term="P3M"))["recorded"] == []
+    assert expect(409, vendor.cancel(code, f"{order_id}-2"))["code"] == "unknown_order"
+    assert vendor.sell_renewal(code, f"{order_id}-2", settled=False) == []
+    assert expect(202, vendor.refund(code, order_id))["recorded"] == ["LicenseShortened"]
+    device.sees(lambda shown: end_of_license(shown) == ends_at)
+    assert device.event_names().count("PurchaseAnnounced") == 0
+
+
 def test_a_purchase_moves_the_switch_of_the_reserve_and_spends_it_not(vendor: Vendor, new_device: NewDevice) -> None:
     """R-93."""
     device, code, reserve = new_device(), vendor.issue(), vendor.issue()

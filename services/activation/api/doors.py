@@ -101,9 +101,9 @@ def answer_to(outcome: Outcome, fields: Mapping[str, Any]) -> Answer:
     """Return the answer to an outcome: `fields` and the names of the events, or the refusal as a problem."""
     if outcome.refused:
         return problem_for(outcome.refused)
-    for event in outcome.events:
-        if isinstance(event, PurchaseRefused):
-            return problem_for_reason(event.reason)
+    match outcome.events:
+        case [PurchaseRefused(reason=reason), *_]:  # behind a purchase, one tells of a refund that came before it
+            return problem_for_reason(reason)
     return Answer(202, {**fields, "recorded": event_names(outcome)})
 
 

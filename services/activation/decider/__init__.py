@@ -30,7 +30,7 @@ from services.activation.decider.evolve import evolve
 from services.activation.decider.operations import block, erase_customer, issue, release_seat, return_seat, unblock
 from services.activation.decider.purchases import cancel, record_purchase, refund, set_auto_renewal
 from services.activation.decider.requests import commands_for
-from services.activation.decider.state import HOLDERS_NAMED_MAX, NOBODY, Code, PendingPurchase, Renewal
+from services.activation.decider.state import EARLY_MAX, HOLDERS_NAMED_MAX, NOBODY, Code, PendingPurchase, Renewal
 from services.activation.decider.switch_checks import checks_for
 from services.activation.decider.verdicts import activate, verify
 from shared.messages import CodeEvent
@@ -41,6 +41,7 @@ from shared.rules.term import end_of
 
 __all__ = [
     "DECIDER",
+    "EARLY_MAX",
     "HOLDERS_NAMED_MAX",
     "NOBODY",
     "POLICY",

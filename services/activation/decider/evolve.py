@@ -4,7 +4,7 @@ from typing import assert_never
 
 from services.activation.decider.renewals import without
 from services.activation.decider.seats import seat_released, seat_taken
-from services.activation.decider.state import Code, PendingPurchase, Renewal
+from services.activation.decider.state import Code, EarlyRefund, PendingPurchase, Renewal
 from shared.messages import (
     ActivationDelayed,
     ActivationRefused,
@@ -20,6 +20,7 @@ from shared.messages import (
     LicenseActivated,
     LicenseRenewed,
     LicenseShortened,
+    OrderId,
     PriorLicenseUsed,
     PurchaseAnnounced,
     PurchaseCancelled,
@@ -41,7 +42,7 @@ def evolve(code: Code, event: CodeEvent) -> Code:  # noqa: PLR0911 - one line pe
             return _activated(code, event)
         case SeatReleased():
             return seat_released(code, event.device_id)
-        case LicenseRenewed() | LicenseShortened() | PurchaseAnnounced() | PurchaseCancelled():
+        case LicenseRenewed() | LicenseShortened() | PurchaseAnnounced() | PurchaseCancelled() | PurchaseRefused():
             return _bought(code, event)
         case AutoRenewalChanged():
             return code.but(auto_renews=event.auto_renews)
@@ -49,7 +50,7 @@ def evolve(code: Code, event: CodeEvent) -> Code:  # noqa: PLR0911 - one line pe
             return code.but(renewed_by=event.renewal_ref)
         case CustomerErased():
             return code.but(has_customer=False)
-        case CodeVerified() | CodeRejected() | ActivationRefused() | ActivationDelayed() | PurchaseRefused():
+        case CodeVerified() | CodeRejected() | ActivationRefused() | ActivationDelayed():
             return code  # questions and refusals change nothing (R-14, R-51)
         case EarlierActivationReported():
             return code  # the start never changes (R-66)
@@ -84,8 +85,12 @@ def _activated(code: Code, event: LicenseActivated) -> Code:
     return seat_taken(started, event.device_id)
 
 
-def _bought(code: Code, event: LicenseRenewed | LicenseShortened | PurchaseAnnounced | PurchaseCancelled) -> Code:
+def _bought(
+    code: Code, event: LicenseRenewed | LicenseShortened | PurchaseAnnounced | PurchaseCancelled | PurchaseRefused
+) -> Code:
     match event:
+        case PurchaseRefused():
+            return _came_early(code, event) if event.awaits_purchase else code
         case LicenseRenewed():
             return _renewed(code, event)
         case LicenseShortened():
@@ -95,10 +100,22 @@ def _bought(code: Code, event: LicenseRenewed | LicenseShortened | PurchaseAnnou
             waiting = (*_pending_but(code, event.order_id), announced)
             return code.but(pending=tuple(sorted(waiting, key=lambda purchase: purchase.order_id)))
         case PurchaseCancelled():
-            cancelled = tuple(sorted({*code.cancelled, event.order_id}))
+            cancelled = _with(code.cancelled, event.order_id)
             return code.but(pending=_pending_but(code, event.order_id), cancelled=cancelled)
         case _:
             assert_never(event)
+
+
+def _came_early(code: Code, event: PurchaseRefused) -> Code:
+    """Remember a refund or a cancellation until its order comes (R-132)."""
+    if event.what == "cancellation":
+        return code.but(cancelled=_with(code.cancelled, event.order_id))
+    refund = EarlyRefund(order_id=event.order_id, note=event.note, term=event.term)
+    return code if refund in code.early_refunds else code.but(early_refunds=(*code.early_refunds, refund))
+
+
+def _with(orders: tuple[OrderId, ...], order_id: OrderId) -> tuple[OrderId, ...]:
+    return tuple(sorted({*orders, order_id}))
 
 
 def _renewed(code: Code, event: LicenseRenewed) -> Code:

@@ -4,8 +4,9 @@ from datetime import datetime
 from typing import assert_never
 
 from services.activation.decider.commands import CancelPurchase, RecordPurchase, RecordRefund, SetAutoRenewal
+from services.activation.decider.evolve import evolve
 from services.activation.decider.renewals import exceeds, without
-from services.activation.decider.state import Code, Renewal
+from services.activation.decider.state import EARLY_MAX, Code, EarlyRefund, Renewal
 from shared.messages import (
     AutoRenewalChanged,
     CodeEvent,
@@ -18,7 +19,7 @@ from shared.messages import (
     Reason,
 )
 from shared.rules.dates import counted, lies_ahead
-from shared.rules.decider import Refused
+from shared.rules.decider import Refused, fold
 from shared.rules.policy import Policy
 from shared.rules.term import end_of
 
@@ -43,16 +44,26 @@ def record_purchase(code: Code, command: RecordPurchase, policy: Policy) -> list
     ends_at = end_of(max(code.ends_at, purchased_at), term)
     if ends_at <= code.ends_at:
         raise Refused("date_out_of_range", "the license would end beyond the calendar")
-    return [
-        LicenseRenewed(
-            code_ref=command.code_ref,
-            order_id=command.order_id,
-            purchased_at=purchased_at,
-            previous_ends_at=code.ends_at,
-            ends_at=ends_at,
-            term=term,
-        )
-    ]
+    renewed = LicenseRenewed(
+        code_ref=command.code_ref,
+        order_id=command.order_id,
+        purchased_at=purchased_at,
+        previous_ends_at=code.ends_at,
+        ends_at=ends_at,
+        term=term,
+    )
+    return [renewed, *_refunded_early(code, renewed, command.at, policy)]
+
+
+def _refunded_early(code: Code, renewed: LicenseRenewed, at: datetime, policy: Policy) -> list[CodeEvent]:
+    """Return what the refunds change that came before their purchase: in the end it is as in order (R-36, R-132)."""
+    early = [refund for refund in code.early_refunds if refund.order_id == renewed.order_id]
+    events: list[CodeEvent] = [renewed] if early else []
+    for told in early:
+        now = fold(evolve, events, code)
+        order = RecordRefund(code_ref=renewed.code_ref, at=at, order_id=told.order_id, note=told.note, term=told.term)
+        events += _shorten(now, order, policy)
+    return events[1:]
 
 
 def _announce(code: Code, command: RecordPurchase, policy: Policy) -> list[CodeEvent]:
@@ -67,22 +78,51 @@ def _is_pending(code: Code, order_id: OrderId) -> bool:
 
 
 def cancel(code: Code, command: CancelPurchase) -> list[CodeEvent]:
-    """Cancel the announced purchase, once, so that nothing waits for it any longer (R-70)."""
+    """Cancel the announced purchase, once, so that nothing waits for it any longer (R-70).
+
+    If its announcement is still to come, it will hold nothing then (R-132).
+    """
     if _is_pending(code, command.order_id):
         return [PurchaseCancelled(code_ref=command.code_ref, order_id=command.order_id, note=command.note)]
     if code.renewal(command.order_id) is not None:
         return [_refused(command, "already_settled")]
-    return [] if command.order_id in code.cancelled else [_refused(command, "unknown_order")]
+    return [] if command.order_id in code.cancelled else [_came_early(code, command)]
 
 
 def refund(code: Code, command: RecordRefund, policy: Policy) -> list[CodeEvent]:
-    """Shorten the license by what is left of the order, or by a part of it, but never at once (R-96).
+    """Shorten the license by what is left of the order, or by a part of it (R-96).
+
+    If the purchase is still to come, the refund counts then (R-132).
+    """
+    if code.renewal(command.order_id) is None:
+        return [_came_early(code, command)]
+    if command.term is not None and _early(command) in code.early_refunds:
+        return []  # the shop was told that it came too early, and repeats it
+    return _shorten(code, command, policy)
+
+
+def _early(command: RecordRefund) -> EarlyRefund:
+    return EarlyRefund(order_id=command.order_id, note=command.note, term=command.term)
+
+
+def _came_early(code: Code, command: CancelPurchase | RecordRefund) -> PurchaseRefused:
+    """Refuse what is told of an unknown order, but remember it."""
+    refused = _refused(command, "unknown_order")
+    if len(code.early_refunds) + len(code.cancelled) >= EARLY_MAX:
+        return refused
+    if isinstance(command, CancelPurchase):
+        return refused.but(awaits_purchase=True)
+    return refused.but(awaits_purchase=True, note=command.note, term=command.term)
+
+
+def _shorten(code: Code, command: RecordRefund, policy: Policy) -> list[CodeEvent]:
+    """Shorten the license, but never at once.
 
     If the notice period is longer than the license, the license ends when it would anyway; the refund is recorded.
     """
     sold = code.renewal(command.order_id)
     if code.ends_at is None or sold is None:
-        return [_refused(command, "unknown_order")]
+        return []
     if command.term is not None and exceeds(sold, command.term):
         return [_refused(command, "refund_exceeds_purchase")]
     kept = without(code.renewals, command.order_id, command.term)

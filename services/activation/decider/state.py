@@ -23,6 +23,8 @@ from shared.rules.decider import StateStruct, always
 NOBODY: frozenset[DeviceId] = frozenset()
 HOLDERS_NAMED_MAX = 100
 """The maximum number of other holders that an event names."""
+EARLY_MAX = 100
+"""How many refunds and cancellations of unknown orders a code remembers; any shop can send one."""
 
 
 class PendingPurchase(StateStruct, frozen=True):
@@ -47,13 +49,21 @@ class Renewal(StateStruct, frozen=True):
     paid_back: bool = False
 
 
+class EarlyRefund(StateStruct, frozen=True):
+    """A refund that came before its purchase: all of it, or `term` (R-132)."""
+
+    order_id: OrderId
+    note: str
+    term: Term | None = None
+
+
 class Code(StateStruct, frozen=True):
     """One code. Without `code_ref` it was never issued.
 
     `seats_taken` counts all seats; `holders` has only the devices in the commands at hand, so it is not a count, and it
     is not stored with the row. `started_at` is the first activation on any device (R-66). The licenses of a blocked
     code stop at `stops_at` (R-105). `renewed_by` is the discounted renewal code that followed this one (R-30);
-    `cancelled` are the orders of cancelled announcements.
+    `cancelled` are the orders of cancelled announcements, also of those still to come (R-132).
     """
 
     code_ref: CodeRef | None = None
@@ -82,6 +92,7 @@ class Code(StateStruct, frozen=True):
     renewals: tuple[Renewal, ...] = ()
     pending: tuple[PendingPurchase, ...] = ()
     cancelled: tuple[OrderId, ...] = ()
+    early_refunds: tuple[EarlyRefund, ...] = ()
     renewed_by: CodeRef | None = None
 
     def to_json(self) -> str:

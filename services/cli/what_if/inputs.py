@@ -169,7 +169,8 @@ def _refused_purchase(event: PurchaseRefused, order: dict[str, Any]) -> activati
             bought = {"order_id": event.order_id, "settled": True, "purchased_at": order["at"]}
             return activation.RecordPurchase(**bought, **order)
         case "refund":
-            return activation.RecordRefund(order_id=event.order_id, note="replayed", **order)
+            note = event.note if event.awaits_purchase else "replayed"
+            return activation.RecordRefund(order_id=event.order_id, note=note, term=event.term, **order)
         case "cancellation":
             return activation.CancelPurchase(order_id=event.order_id, **order)
 

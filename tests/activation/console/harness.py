@@ -105,7 +105,8 @@ class Harness:
         """Decide and record what comes from devices, as the consumer does."""
         handler = CommandHandler(DECIDER, CodeStore(), SANDBOX_OUTBOX)
         for command in commands:
-            cause = Cause(at=command.at, recorded_at=command.at, correlation_id=new_id(), causation_id=new_id())
+            at = min(command.at, Clock(sandbox=True).now())
+            cause = Cause(at=at, recorded_at=at, correlation_id=new_id(), causation_id=new_id())
             async with transaction(self.pool) as connection:
                 decided = await handler.decide(connection, [CommandMessage(command, cause)])
                 await append(connection, decided.events)
