@@ -136,7 +136,7 @@ PURCHASES: Routes = {
         who="seller",
         body={"code_ref": CODE, "order_id": ORDER, "settled": True},
         answer=_accepted("LicenseRenewed"),
-        problems={**ORDERED, 409: ("not_activated",), 422: ("date_out_of_range",)},
+        problems={**ORDERED, 409: ("not_activated", "order_reused"), 422: ("date_out_of_range",)},
     ),
     "POST /v1/purchases/{order_id}/refund": RouteDocs(
         who="seller",

@@ -30,6 +30,7 @@ REFUSED_STATUS: Mapping[str, int] = {
     **preconditions.STATUS,
     "date_out_of_range": 422,
     "not_a_subscription": 409,
+    "order_reused": 409,
     "device_exists": 409,
 }
 """Of the refusals that do not mean 404."""

@@ -43,7 +43,14 @@ REQUESTS = (
         word="idempotency_key_reused",
         meaning="The Idempotency-Key has already been used for another request.",
         what_to_do="Use a new key for a new request.",
-        rules=("R-09", "R-142"),
+        rules=("R-09", "R-133", "R-142"),
+    ),
+    ExplainedProblem(
+        word="order_reused",
+        meaning="An order with this id has already been settled for the license, with another term.",
+        what_to_do="Compare it with what the problem names, and use a new id for a new order.",
+        what_follows="The license stays as it was settled first.",
+        rules=("R-95", "R-133"),
     ),
 )
 

@@ -135,6 +135,17 @@ def test_a_payment_notice_that_comes_twice_renews_once() -> None:
     scenario(DECIDER, given=[*IN_USE, renewed(A)], when=buy(settled=False), then=[])
 
 
+def test_an_order_that_is_told_again_with_another_term_is_refused_with_what_it_was_settled_as() -> None:
+    """R-95, R-133."""
+    given: list[CodeEvent] = [*IN_USE, renewed(A, term="P3M")]
+    scenario(DECIDER, given=given, when=buy(term="P3M"), then=[])
+    scenario(DECIDER, given=given, when=buy(settled=False), then=[])
+    for other in (buy(term="P1M"), buy(), buy(term="P1M", settled=False)):
+        with pytest.raises(Refused, match="bought at 2026-09-01T12:00Z with a term of P3M") as refusal:
+            decided(DECIDER, given, other)
+        assert (refusal.value.code, refusal.value.field) == ("order_reused", "term")
+
+
 def test_two_orders_renew_twice() -> None:
     """R-92, R-95."""
     second = renewed(

@@ -159,6 +159,7 @@ CHAPTERS: Mapping[str, Mapping[str, str]] = {
     "M. The doors": {
         "R-131": "A date from outside is judged alike at every door, and the one that counts is recorded.",
         "R-132": "A refund or cancellation that comes before its order ends as if it had come in order.",
+        "R-133": "The same order, message or key with other content is refused or parked by its own word.",
         "R-134": "A value from outside has the type that it should have, and a time a zone in which UTC can tell it.",
         "R-137": "A region is a country of ISO 3166, and that of a device can be corrected.",
         "R-138": "One lost answer makes no clone, and a new token or a sound count ends the suspicion of one.",

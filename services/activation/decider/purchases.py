@@ -18,6 +18,7 @@ from shared.messages import (
     PurchaseRefused,
     Reason,
 )
+from shared.rules.checks import moment
 from shared.rules.dates import counted, lies_ahead
 from shared.rules.decider import Refused, fold
 from shared.rules.policy import Policy
@@ -27,12 +28,13 @@ from shared.rules.term import end_of
 def record_purchase(code: Code, command: RecordPurchase, policy: Policy) -> list[CodeEvent]:
     """Renew the license of every device on the code, or announce that: once per order (R-90, R-91, R-95).
 
-    Raises `Refused` for a purchase dated ahead of its time (R-131), or if the license would end beyond the calendar.
+    Raises `Refused` for a purchase dated ahead of its time (R-131), for an order that was settled with another term
+    (R-133), or if the license would end beyond the calendar.
     """
     if lies_ahead(command.purchased_at, at=command.at, policy=policy):
         raise Refused("date_out_of_range", "purchased_at lies in the future", field="purchased_at")
-    if code.renewal(command.order_id) is not None:
-        return []
+    if (settled := code.renewal(command.order_id)) is not None:
+        return _told_again(code, command, settled)
     if code.ends_at is None:
         return [_refused(command, "not_activated")]
     if not command.settled:
@@ -53,6 +55,15 @@ def record_purchase(code: Code, command: RecordPurchase, policy: Policy) -> list
         term=term,
     )
     return [renewed, *_refunded_early(code, renewed, command.at, policy)]
+
+
+def _told_again(code: Code, command: RecordPurchase, settled: Renewal) -> list[CodeEvent]:
+    """Change nothing, if it is told as it was settled. An announcement need not name the term."""
+    term = command.term or (code.term if command.settled else settled.term)
+    if term != settled.term:
+        bought = f"bought at {moment(settled.purchased_at)} with a term of {settled.term}"
+        raise Refused("order_reused", f"an order of this id was settled as {bought}", field="term")
+    return []
 
 
 def _refunded_early(code: Code, renewed: LicenseRenewed, at: datetime, policy: Policy) -> list[CodeEvent]:
