@@ -335,7 +335,7 @@ class Consumer[Message](ConsumerRebalanceListener):
             return self._position_check().sift(batch, checkpoint), checkpoint
         checkpoint = await self._progress.hold(connection, claims, owned=owned)
         sifted = sift_external_records(records, checkpoint, self.source.read, arrived_at=self._clock.now())
-        sifted.accepted = await self._progress.first_times(connection, sifted.accepted)
+        await self._progress.first_times(connection, sifted)
         return sifted, checkpoint
 
     def _position_check(self) -> PositionCheck[Message]:

@@ -4,12 +4,15 @@ Records of another ledger go through `position_check` and `hash_check`. Records 
 CloudEvents source and id tell their duplicates. Pure: the checkpoint comes in with the batch, and is advanced in place.
 """
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from hashlib import sha256
 from typing import NamedTuple
 
 from aiokafka import ConsumerRecord
+from pydantic_core import from_json
 
 from shared.kafka.cloudevents import (
     Envelope,
@@ -24,16 +27,32 @@ from shared.messages import UnknownEvent, UnreadableEvent
 
 type Record = ConsumerRecord[bytes | None, bytes | None]
 
+
+def content_hash(type_name: str, data: bytes) -> bytes:
+    """Return a hash of what an outside message says. How its JSON is written makes no difference."""
+    try:
+        said = json.dumps(from_json(data), sort_keys=True).encode()
+    except (ValueError, RecursionError):
+        said = data
+    return sha256(type_name.encode() + b"\n" + said).digest()
+
+
 type Read[Message] = Callable[[Envelope, bytes], Message]
 """Deserializes a body. Raises `UnknownEvent` or `UnreadableEvent`."""
 
 
 class Accepted[Message](NamedTuple):
-    """A record to be handled now."""
+    """A record to be handled now; `data` is the body that `message` was read from."""
 
     record: Record
     envelope: Envelope
+    data: bytes
     message: Message
+
+    @property
+    def content_hash(self) -> bytes:
+        """What tells apart different messages of one source and id (R-133)."""
+        return content_hash(self.envelope.type_name, self.data)
 
 
 class PositionedRecord(NamedTuple):
@@ -95,7 +114,7 @@ class Sifted[Message]:
     def read(self, record: Record, envelope: Envelope, data: bytes, read: Read[Message]) -> None:
         """Accept a record, or park it if its body cannot be read."""
         try:
-            self.accepted.append(Accepted(record, envelope, read(envelope, data)))
+            self.accepted.append(Accepted(record, envelope, data, read(envelope, data)))
         except UnknownEvent as error:
             # a newer release may mark an event that nobody needs to act on as ignorable; all others wait for an upgrade
             if not envelope.ignorable:

@@ -6,6 +6,7 @@ in the transaction that it writes. No Kafka client and no rule may come in here.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from shared.kafka.inbox import Accepted, Checkpoint, Sifted
 from shared.ledger.database import Connection
@@ -103,17 +104,29 @@ class Progress:
         )
         return heads_from(rows)
 
-    async def first_times[Message](
-        self, connection: Connection, accepted: Sequence[Accepted[Message]]
-    ) -> list[Accepted[Message]]:
-        """Keep of each (source, id) the first message ever."""
-        first_here = {(entry.envelope.source, entry.envelope.event_id): entry for entry in reversed(accepted)}
+    async def first_times[Message](self, connection: Connection, sifted: Sifted[Message]) -> None:
+        """Keep of each (source, id) the first message ever, and park those that say something else (R-133)."""
+        accepted = sifted.accepted
+        first_here = {_name(entry): entry for entry in reversed(accepted)}
         if not first_here:
-            return []
+            return
         sources, ids = zip(*sorted(first_here), strict=True)
-        rows = await connection.fetch(FIRST_TIMES, sources, ids)
+        hashes = [first_here[name].content_hash for name in sorted(first_here)]
+        rows = await connection.fetch(FIRST_TIMES, sources, ids, hashes)
         first_ever = {id(first_here[row["source"], row["id"]]) for row in rows}
-        return [entry for entry in accepted if id(entry) in first_ever]
+        sifted.accepted = [entry for entry in accepted if id(entry) in first_ever]
+        if again := [entry for entry in accepted if id(entry) not in first_ever]:
+            rows = await connection.fetch(NOTED, *zip(*sorted({_name(entry) for entry in again}), strict=True))
+            noted = {(row["source"], row["id"]): row["content_hash"] for row in rows}
+            for entry in again:
+                # of a message that an earlier release handled, nobody knows what it said
+                if noted[_name(entry)] not in (None, entry.content_hash):
+                    sifted.park(entry.record, "message_id_reused", "its ce_source and ce_id are of another message")
+
+
+def _name(entry: Accepted[Any]) -> tuple[str, str]:
+    """Return how a message of an outside tool is known."""
+    return entry.envelope.source, entry.envelope.event_id
 
 
 ALL_SLICES = "insert into inbound_slice (consumer, slice) select $1, generate_series(0, 255) on conflict do nothing"
@@ -132,6 +145,11 @@ EPOCHS = "select partition, epoch from inbound_partition where consumer = $1 and
 MOVE = "select * from inbound_move($1, $2, $3, $4, $5, $6, $7)"
 
 FIRST_TIMES = """
-insert into inbound_message (source, id) select * from unnest($1::text[], $2::text[])
+insert into inbound_message (source, id, content_hash) select * from unnest($1::text[], $2::text[], $3::bytea[])
 on conflict do nothing returning source, id
+"""
+
+NOTED = """
+select source, id, content_hash from inbound_message join unnest($1::text[], $2::text[]) as asked(source, id)
+    using (source, id)
 """

@@ -22,6 +22,13 @@ PARKED = (
         rules=("R-122",),
     ),
     ExplainedParking(
+        word="message_id_reused",
+        meaning="An earlier message with the same source and id says something else.",
+        what_to_do="Redrive it if it is to count too, else discard it; have the sender give each message its own id.",
+        what_follows="Only the earlier message counts.",
+        rules=("R-116", "R-133"),
+    ),
+    ExplainedParking(
         word="wrong_partition",
         meaning="The message arrived on a partition that its slice does not belong to.",
         what_to_do="Find out who writes to the topic besides its service.",

@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from shared.calendar import FIRST_MOMENT
 from shared.kafka.cloudevents import SlicePosition, UnreadableEnvelope, header_texts, read_envelope, read_position
-from shared.kafka.inbox import Record
+from shared.kafka.inbox import Record, content_hash
 from shared.kafka.orders import Order, read_order
 from shared.kafka.topics import layout_of
 from shared.ledger.command_handler import CommandHandler, Stored
@@ -142,9 +142,10 @@ async def _mark_handled(
 ) -> None:
     """Mark the outside orders that were handled, so that none is handled twice."""
     async for records in batches:
-        orders = [order.envelope for order in _orders(records) if uuid_or_none(order.envelope.event_id) in causes]
-        sources, ids = [order.source for order in orders], [order.event_id for order in orders]
-        await connection.execute(MARK_HANDLED, sources, ids)
+        orders = [order for order in _orders(records) if uuid_or_none(order.envelope.event_id) in causes]
+        sources, ids = [order.envelope.source for order in orders], [order.envelope.event_id for order in orders]
+        hashes = [content_hash(order.envelope.type_name, order.data) for order in orders]
+        await connection.execute(MARK_HANDLED, sources, ids, hashes)
 
 
 def _orders(records: Iterable[Record]) -> Iterator[Order]:
@@ -270,5 +271,6 @@ where mine.position < excluded.position
 """
 
 MARK_HANDLED = """
-insert into inbound_message (source, id) select * from unnest($1::text[], $2::text[]) on conflict do nothing
+insert into inbound_message (source, id, content_hash) select * from unnest($1::text[], $2::text[], $3::bytea[])
+on conflict do nothing
 """

@@ -129,7 +129,7 @@ async def _redrive(
     events: list[NewEvent] = []
     if not await _came_again(connection, source, row["reason"], record):
         accepted = _accept(source, record, arrived_at=row["parked_at"])
-        await _note_first_time(connection, source, row["reason"], accepted.envelope)
+        await _note_first_time(connection, source, row["reason"], accepted)
         events = await _handled(connection, source, accepted)
     mark = await mark_redriven(connection, source.name, record, parked.ordinal, outbox=outbox, cause=cause)
     await append(connection, [*events, mark])
@@ -193,7 +193,7 @@ async def _came_again(connection: Connection, source: Source[Any], reason: str, 
 def _accept(source: Source[Any], record: Record, *, arrived_at: datetime) -> Accepted[Any]:
     try:
         envelope, data = _read(source, record, arrived_at)
-        return Accepted(record, envelope, source.read(envelope, data))
+        return Accepted(record, envelope, data, source.read(envelope, data))
     except UnreadableEnvelope as error:
         raise NotRedriven("unreadable_envelope", f"still: {error}") from None
     except UnknownEvent as error:
@@ -209,11 +209,12 @@ def _read(source: Source[Any], record: Record, arrived_at: datetime) -> tuple[En
     return read_order(record.headers, record.value, arrived_at=arrived_at)
 
 
-async def _note_first_time(connection: Connection, source: Source[Any], reason: str, envelope: Envelope) -> None:
+async def _note_first_time(connection: Connection, source: Source[Any], reason: str, accepted: Accepted[Any]) -> None:
     """Note an outside message's source and id, as the sieve does. Raises `NotRedriven` if another record had them."""
     if source.ledger or reason not in BEFORE_THE_SIEVE:
         return
-    if not await connection.fetchval(FIRST_TIME, envelope.source, envelope.event_id):
+    envelope = accepted.envelope
+    if not await connection.fetchval(FIRST_TIME, envelope.source, envelope.event_id, accepted.content_hash):
         raise NotRedriven("handled_already", "a later record with the same ce_source and ce_id was already handled")
 
 
@@ -221,4 +222,6 @@ LOCK = 'select * from parked where consumer = $1 and partition = $2 and "offset"
 
 POSITION = "select position from inbound_slice where consumer = $1 and slice = $2"
 
-FIRST_TIME = "insert into inbound_message (source, id) values ($1, $2) on conflict do nothing returning true"
+FIRST_TIME = """
+insert into inbound_message (source, id, content_hash) values ($1, $2, $3) on conflict do nothing returning true
+"""

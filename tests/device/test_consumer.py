@@ -71,6 +71,7 @@ def batch_of(*events: Event) -> list[Accepted[Event]]:
                 correlation_id=ORDER,
                 traceparent=None,
             ),
+            b"",
             event,
         )
         for number, event in enumerate(events)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -20,6 +21,7 @@ from tests.journeys.people import (
     Time,
     Vendor,
     end_of_license,
+    expect,
     moment,
     reserve_is,
     runs_on,
@@ -139,19 +141,36 @@ def test_an_order_is_known_by_its_source_and_id_and_counts_once(
 
 
 def test_a_purchase_message_counts_once(system: System, vendor: Vendor, new_device: NewDevice, time: Time) -> None:
-    """R-95, R-116."""
+    """R-95, R-116, R-133: another message of the same id is parked by its own word."""
     shop, message_id = Tool(source=f"/shop/{new_id()}", at=time.now()), str(new_id())
     code, device = vendor.issue("P1Y"), new_device()
     ends_at = end_of_license(device.activates(code))
     same = shop.order("RecordPurchase", message_id=message_id, code_ref=code.ref, order_id="first", settled=True)
-    # the same message id with another order in it is still the same message
     forged = shop.order("RecordPurchase", message_id=message_id, code_ref=code.ref, order_id="second", settled=True)
     last = shop.order("RecordPurchase", code_ref=code.ref, order_id="third", settled=True, term="P30D")
-    send(system, PURCHASES, [same, same, forged, last])
+    _, repeated, reused, _ = send(system, PURCHASES, [same, same, forged, last])
     device.sees(lambda shown: end_of_license(shown) == ends_at + YEAR + timedelta(days=30))
     assert device.event_names().count("LicenseRenewed") == 2
     orders = [event["data"]["order_id"] for event in vendor.history(code) if event["type"] == "LicenseRenewed"]
     assert orders == ["first", "third"]
+    assert reason_of(system, reused) == "message_id_reused"
+    assert parked(system, "activation", repeated) == []
+
+
+def test_an_order_that_is_told_again_with_another_term_is_refused_at_both_doors(
+    system: System, vendor: Vendor, fleet: Tool, new_device: NewDevice
+) -> None:
+    """R-95, R-133: with what it was settled as."""
+    code, device = vendor.issue("P1Y"), new_device()
+    ends_at = end_of_license(device.activates(code))
+    assert vendor.sell_renewal(code, "settled", term="P3M") == ["LicenseRenewed"]
+    other: dict[str, Any] = {"code_ref": code.ref, "order_id": "settled", "settled": True, "term": "P2Y"}
+    problem = expect(409, vendor.http.post("/v1/purchases", json=other))
+    assert (problem["code"], "a term of P3M" in problem["detail"]) == ("order_reused", True)
+    assert vendor.sell_renewal(code, "settled", term="P3M") == []
+    (place,) = send(system, PURCHASES, [fleet.order("RecordPurchase", **other)])
+    assert reason_of(system, place) == "order_reused"
+    device.sees(lambda shown: end_of_license(shown) == ends_at + relativedelta(months=3))
 
 
 def test_a_shop_whose_clock_is_a_little_fast_is_dated_by_the_server_at_both_doors(

@@ -79,7 +79,7 @@ async def hear(pool: Pool, projection: Projection[Any], *, limit: int = 1_000_00
 
 def _read(record: Record, envelope: Any) -> list[Accepted[Any]]:
     try:
-        return [Accepted(record, envelope, read_event(envelope, record.value or b""))]
+        return [Accepted(record, envelope, record.value or b"", read_event(envelope, record.value or b""))]
     except UnknownEvent:
         return []
 

@@ -7,14 +7,15 @@ from dataclasses import replace
 import pytest
 from aiokafka import ConsumerRecord
 
-from shared.kafka.inbox import Checkpoint, Record, Sifted
+from shared.kafka.cloudevents import header_texts
+from shared.kafka.inbox import Checkpoint, Record, Sifted, sift_external_records
 from shared.kafka.owned_partitions import OwnedPartitions
 from shared.kafka.progress import Claim, NotOwned, Progress, WentBack
 from shared.ledger.database import Connection
 from shared.ledger.hash_chain import GENESIS
 from shared.ledger.slices import SLICE_COUNT
 from tests.conftest import Database
-from tests.shared.records import until
+from tests.shared.records import outside_headers, until
 
 PROGRESS = Progress("test")
 NOTHING: Sifted[object] = Sifted()
@@ -28,6 +29,42 @@ def record(partition: int, offset: int) -> Record:
 
 async def moved(connection: Connection, partition: int, next_offset: int) -> None:
     await PROGRESS.move(connection, Checkpoint(offsets={partition: next_offset}), NOTHING)
+
+
+async def told(connection: Connection, *bodies: bytes, type_name: str = "Buy") -> tuple[list[bytes], list[bytes]]:
+    """Return which of the messages of one source and id are handled, and which parked."""
+    headers = outside_headers(ce_type=type_name.encode())
+    records: list[Record] = [
+        ConsumerRecord("test", 1, offset, 0, 0, None, body, None, 0, 0, headers) for offset, body in enumerate(bodies)
+    ]
+    sifted = sift_external_records(records, Checkpoint(), lambda _, data: data)
+    await PROGRESS.first_times(connection, sifted)
+    assert {entry.reason for entry in sifted.parked} <= {"message_id_reused"}
+    return [entry.message for entry in sifted.accepted], [entry.record.value or b"" for entry in sifted.parked]
+
+
+SAME, WRITTEN_OTHERWISE, ANOTHER = b'{"a": 1, "b": 2}', b'{"b":2,"a":1}', b'{"a": 1, "b": 3}'
+
+
+async def test_a_message_that_comes_again_is_passed_over_and_another_of_its_name_is_parked(
+    device_database: Database,
+) -> None:
+    """R-116, R-133: in one batch, and in the next; how its JSON is written makes no difference."""
+    async with device_database.connected() as connection:
+        assert await told(connection, SAME, WRITTEN_OTHERWISE, ANOTHER) == ([SAME], [ANOTHER])
+        assert await told(connection, ANOTHER, WRITTEN_OTHERWISE) == ([], [ANOTHER])
+        assert await told(connection, SAME, type_name="Refund") == ([], [SAME])
+
+
+async def test_a_message_of_which_an_earlier_release_noted_only_the_name_is_passed_over(
+    device_database: Database,
+) -> None:
+    """R-116."""
+    async with device_database.connected() as connection:
+        named = header_texts(outside_headers())
+        sql = "insert into inbound_message (source, id) values ($1, $2)"
+        await connection.execute(sql, named["ce_source"], named["ce_id"])
+        assert await told(connection, ANOTHER) == ([], [])
 
 
 async def test_a_claim_that_is_still_good_is_proved(device_database: Database) -> None:
