@@ -161,9 +161,9 @@ ADDRESSES = (
     ),
     ExplainedProblem(
         word="device_exists",
-        meaning="A device with this id is already enrolled as part of something else.",
-        what_to_do="Enroll the add-on product under its own id.",
-        rules=("R-42",),
+        meaning="A device with this id is already enrolled with another product, region or vendor, or as a part.",
+        what_to_do="Enroll each product under its own id, and report a change of what is installed as such.",
+        rules=("R-42", "R-133"),
     ),
     ExplainedProblem(
         word="not_a_holder",

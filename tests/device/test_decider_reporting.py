@@ -54,6 +54,15 @@ def test_an_add_on_product_is_enrolled_as_part_of_its_device() -> None:
     scenario(DECIDER, given=[event], when=enroll(OTHER), then=[])
 
 
+@pytest.mark.parametrize("other", [{"product": "backup"}, {"region": "FR"}, {"vendor": "rival"}])
+def test_a_device_that_is_enrolled_again_as_something_else_is_refused(other: dict[str, str]) -> None:
+    """R-133: its version may be another one, which a fleet tool need not know."""
+    scenario(DECIDER, given=UNLICENSED, when=enroll().model_copy(update={"product_version": "22"}), then=[])
+    with pytest.raises(Refused) as refusal:
+        decided(DECIDER, UNLICENSED, enroll().model_copy(update=other))
+    assert refusal.value.code == "device_exists"
+
+
 def test_an_id_is_not_enrolled_as_part_of_another_device() -> None:
     """R-42, R-109."""
     with pytest.raises(Refused) as refusal:

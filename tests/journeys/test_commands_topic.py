@@ -218,6 +218,17 @@ def test_an_order_for_a_device_that_nobody_enrolled_is_parked_with_its_reason(sy
     assert event["type"] == "MessageParked"
 
 
+def test_a_device_that_is_enrolled_again_as_something_else_is_parked_with_its_reason(
+    system: System, fleet: Tool
+) -> None:
+    """R-133: the same enrollment again is passed over."""
+    told = {"device_id": f"fleet-{new_id()}", "product": PRODUCT}
+    first, again, other = (fleet.order("EnrollDevice", **told, region=region) for region in (REGION, REGION, "FR"))
+    _, same, place = send(system, COMMANDS, [first, again, other])
+    assert reason_of(system, place) == "device_exists"
+    assert parked(system, "device", same) == []
+
+
 def test_a_purchase_of_a_code_that_nobody_issued_is_parked_with_its_reason(system: System, fleet: Tool) -> None:
     """R-122."""
     order = fleet.order("RecordPurchase", code_ref=f"{7:032x}", order_id="lost", settled=True)

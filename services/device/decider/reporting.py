@@ -33,12 +33,17 @@ from shared.rules.policy import Policy
 
 
 def enroll(device: Device, command: EnrollDevice) -> list[DeviceEvent]:
-    """Enroll the device, once. Raises `Refused` if the id belongs to another device's product (R-42)."""
+    """Enroll the device, once. Raises `Refused` if the id is that of something else (R-42, R-133)."""
     if device.device_id is not None:
-        if device.part_of != command.part_of:
-            raise Refused("device_exists", f"device {command.device_id} is enrolled as part of another")
+        if _identity(device) != _identity(command):
+            raise Refused("device_exists", f"device {command.device_id} is enrolled as something else")
         return []
     return [DeviceEnrolled(**command.model_dump(exclude={"at", "request_id"}))]
+
+
+def _identity(named: Device | EnrollDevice) -> tuple[str | None, ...]:
+    # not the version: it changes with every update, and a fleet tool may enroll its devices again as they once were
+    return named.part_of, named.vendor, named.product, named.region
 
 
 def report_installation(device: Device, command: ReportInstallation) -> list[DeviceEvent]:
