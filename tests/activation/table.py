@@ -56,6 +56,7 @@ from tests.scenarios import (
     renews_itself,
     retried,
     shortened,
+    too_early,
     unblocked,
 )
 
@@ -94,6 +95,8 @@ STATES: dict[str, list[CodeEvent]] = {
     "purchase cancelled": [issued(B), activated(B), announced(B, until=NEXT_END), cancelled(B)],
     "renewed": [issued(B), activated(B), renewed(B)],
     "refunded": [issued(B), activated(B), renewed(B), shortened(B)],
+    "refunded early": [issued(B), activated(B), too_early(B, "refund")],
+    "cancelled early": [issued(B), activated(B), too_early(B, "cancellation")],
 }
 
 
@@ -185,6 +188,8 @@ purchase announced    –           term_over                 term_over         
 purchase cancelled    –           term_over                 term_over                 term_over
 renewed               –           CodeVerified              CodeVerified              subscription_active
 refunded              –           term_over                 term_over                 term_over
+refunded early        –           term_over                 term_over                 term_over
+cancelled early       –           term_over                 term_over                 term_over
 
 state                 immediate                                           immediate, no license  immediate, short term
 unknown               unknown_code                                        unknown_code           unknown_code
@@ -215,6 +220,8 @@ purchase announced    term_over                                           term_o
 purchase cancelled    term_over                                           term_over              term_over
 renewed               LicenseActivated + SeatReleased                     LicenseActivated       LicenseActivated
 refunded              term_over                                           term_over              term_over
+refunded early        term_over                                           term_over              term_over
+cancelled early       term_over                                           term_over              term_over
 
 state                 immediate, A followed            immediate, A renewed
 unknown               unknown_code                     unknown_code
@@ -245,6 +252,8 @@ purchase announced    term_over                        term_over
 purchase cancelled    term_over                        term_over
 renewed               LicenseActivated + SeatReleased  stale
 refunded              term_over                        term_over
+refunded early        term_over                        term_over
+cancelled early       term_over                        term_over
 
 state                 in place of trial A                                 in place of paid A
 unknown               unknown_code                                        unknown_code
@@ -275,6 +284,8 @@ purchase announced    LicenseActivated + SeatReleased                     not_ex
 purchase cancelled    LicenseActivated + SeatReleased                     not_expired
 renewed               LicenseActivated + SeatReleased                     not_expired
 refunded              LicenseActivated + SeatReleased                     not_expired
+refunded early        LicenseActivated + SeatReleased                     not_expired
+cancelled early       LicenseActivated + SeatReleased                     not_expired
 
 state                 automatic
 unknown               unknown_code
@@ -305,6 +316,8 @@ purchase announced    already_activated
 purchase cancelled    already_activated
 renewed               already_activated
 refunded              already_activated
+refunded early        already_activated
+cancelled early       already_activated
 
 state                 manual
 unknown               unknown_code
@@ -335,6 +348,8 @@ purchase announced    already_activated
 purchase cancelled    already_activated
 renewed               already_activated
 refunded              already_activated
+refunded early        already_activated
+cancelled early       already_activated
 
 state                 retry                                               automatic, A unknown      automatic, early
 unknown               unknown_code                                        unknown_code              not_expired
@@ -365,6 +380,8 @@ purchase announced    already_activated                                   alread
 purchase cancelled    already_activated                                   already_activated         already_activated
 renewed               already_activated                                   already_activated         already_activated
 refunded              already_activated                                   already_activated         already_activated
+refunded early        already_activated                                   already_activated         already_activated
+cancelled early       already_activated                                   already_activated         already_activated
 
 state                 automatic, A renewed  automatic, A announced  automatic, A renews itself
 unknown               stale                 purchase_pending        renewal_due
@@ -395,6 +412,8 @@ purchase announced    already_activated     already_activated       already_acti
 purchase cancelled    already_activated     already_activated       already_activated
 renewed               already_activated     already_activated       already_activated
 refunded              already_activated     already_activated       already_activated
+refunded early        already_activated     already_activated       already_activated
+cancelled early       already_activated     already_activated       already_activated
 
 state                 automatic, A stopped                                removal
 unknown               unknown_code                                        unknown_code
@@ -425,6 +444,8 @@ purchase announced    already_activated                                   alread
 purchase cancelled    already_activated                                   already_activated
 renewed               already_activated                                   already_activated
 refunded              already_activated                                   already_activated
+refunded early        already_activated                                   already_activated
+cancelled early       already_activated                                   already_activated
 
 state                 offline                                                      offline, ages ago
 unknown               unknown_code                                                 date_out_of_range
@@ -455,36 +476,40 @@ purchase announced    already_activated                                         
 purchase cancelled    already_activated                                            already_activated
 renewed               already_activated                                            already_activated
 refunded              already_activated                                            already_activated
+refunded early        already_activated                                            already_activated
+cancelled early       already_activated                                            already_activated
 
-state                 purchase announced  purchase settled  purchase cancelled  refund
-unknown               unknown_code        unknown_code      unknown_code        unknown_code
-other vendor's        not_activated       not_activated     unknown_order       unknown_order
-unused                not_activated       not_activated     unknown_order       unknown_order
-blocked               not_activated       not_activated     unknown_order       unknown_order
-other product         not_activated       not_activated     unknown_order       unknown_order
-other version         not_activated       not_activated     unknown_order       unknown_order
-other region          not_activated       not_activated     unknown_order       unknown_order
-too late to start     not_activated       not_activated     unknown_order       unknown_order
-trial                 not_activated       not_activated     unknown_order       unknown_order
-subscription          not_activated       not_activated     unknown_order       unknown_order
-discounted            not_activated       not_activated     unknown_order       unknown_order
-discounted or short   not_activated       not_activated     unknown_order       unknown_order
-has a customer        not_activated       not_activated     unknown_order       unknown_order
-in use elsewhere      PurchaseAnnounced   LicenseRenewed    unknown_order       unknown_order
-just begun elsewhere  PurchaseAnnounced   LicenseRenewed    unknown_order       unknown_order
-no seat free          PurchaseAnnounced   LicenseRenewed    unknown_order       unknown_order
-given back            PurchaseAnnounced   LicenseRenewed    unknown_order       unknown_order
-in use here           PurchaseAnnounced   LicenseRenewed    unknown_order       unknown_order
-notice given, here    PurchaseAnnounced   LicenseRenewed    unknown_order       unknown_order
-stopped, here         PurchaseAnnounced   LicenseRenewed    unknown_order       unknown_order
-unblocked, here       PurchaseAnnounced   LicenseRenewed    unknown_order       unknown_order
-renews itself, here   PurchaseAnnounced   LicenseRenewed    unknown_order       unknown_order
-over                  PurchaseAnnounced   LicenseRenewed    unknown_order       unknown_order
-over, here            PurchaseAnnounced   LicenseRenewed    unknown_order       unknown_order
-purchase announced    –                   LicenseRenewed    PurchaseCancelled   unknown_order
-purchase cancelled    –                   LicenseRenewed    –                   unknown_order
-renewed               –                   –                 already_settled     LicenseShortened
-refunded              –                   –                 already_settled     –
+state                 purchase announced  purchase settled                   purchase cancelled  refund
+unknown               unknown_code        unknown_code                       unknown_code        unknown_code
+other vendor's        not_activated       not_activated                      unknown_order       unknown_order
+unused                not_activated       not_activated                      unknown_order       unknown_order
+blocked               not_activated       not_activated                      unknown_order       unknown_order
+other product         not_activated       not_activated                      unknown_order       unknown_order
+other version         not_activated       not_activated                      unknown_order       unknown_order
+other region          not_activated       not_activated                      unknown_order       unknown_order
+too late to start     not_activated       not_activated                      unknown_order       unknown_order
+trial                 not_activated       not_activated                      unknown_order       unknown_order
+subscription          not_activated       not_activated                      unknown_order       unknown_order
+discounted            not_activated       not_activated                      unknown_order       unknown_order
+discounted or short   not_activated       not_activated                      unknown_order       unknown_order
+has a customer        not_activated       not_activated                      unknown_order       unknown_order
+in use elsewhere      PurchaseAnnounced   LicenseRenewed                     unknown_order       unknown_order
+just begun elsewhere  PurchaseAnnounced   LicenseRenewed                     unknown_order       unknown_order
+no seat free          PurchaseAnnounced   LicenseRenewed                     unknown_order       unknown_order
+given back            PurchaseAnnounced   LicenseRenewed                     unknown_order       unknown_order
+in use here           PurchaseAnnounced   LicenseRenewed                     unknown_order       unknown_order
+notice given, here    PurchaseAnnounced   LicenseRenewed                     unknown_order       unknown_order
+stopped, here         PurchaseAnnounced   LicenseRenewed                     unknown_order       unknown_order
+unblocked, here       PurchaseAnnounced   LicenseRenewed                     unknown_order       unknown_order
+renews itself, here   PurchaseAnnounced   LicenseRenewed                     unknown_order       unknown_order
+over                  PurchaseAnnounced   LicenseRenewed                     unknown_order       unknown_order
+over, here            PurchaseAnnounced   LicenseRenewed                     unknown_order       unknown_order
+purchase announced    –                   LicenseRenewed                     PurchaseCancelled   unknown_order
+purchase cancelled    –                   LicenseRenewed                     –                   unknown_order
+renewed               –                   –                                  already_settled     LicenseShortened
+refunded              –                   –                                  already_settled     –
+refunded early        PurchaseAnnounced   LicenseRenewed + LicenseShortened  unknown_order       unknown_order
+cancelled early       –                   LicenseRenewed                     –                   unknown_order
 
 state                 refund, too much         renew itself        renew no more       block         unblock
 unknown               unknown_code             unknown_code        unknown_code        unknown_code  unknown_code
@@ -515,6 +540,8 @@ purchase announced    unknown_order            not_a_subscription  not_a_subscri
 purchase cancelled    unknown_order            not_a_subscription  not_a_subscription  CodeBlocked   –
 renewed               refund_exceeds_purchase  not_a_subscription  not_a_subscription  CodeBlocked   –
 refunded              refund_exceeds_purchase  not_a_subscription  not_a_subscription  CodeBlocked   –
+refunded early        unknown_order            not_a_subscription  not_a_subscription  CodeBlocked   –
+cancelled early       unknown_order            not_a_subscription  not_a_subscription  CodeBlocked   –
 
 state                 release       return        erase
 unknown               unknown_code  –             unknown_code
@@ -545,6 +572,8 @@ purchase announced    SeatReleased  SeatReleased  –
 purchase cancelled    SeatReleased  SeatReleased  –
 renewed               SeatReleased  SeatReleased  –
 refunded              SeatReleased  SeatReleased  –
+refunded early        SeatReleased  SeatReleased  –
+cancelled early       SeatReleased  SeatReleased  –
 """
 
 

@@ -44,7 +44,7 @@ SENTENCES = {
     "CodeUnblocked": "The code was unblocked. {note}",
     "PurchaseAnnounced": "Order {order_id} was announced; switches wait for it until {hold_until}.",
     "PurchaseCancelled": "Order {order_id} was canceled. {note}",
-    "PurchaseRefused": "The {what} of order {order_id} was refused: {reason}.",
+    "PurchaseRefused": "The {what} of order {order_id} was refused: {reason}.{awaits_purchase}",
     "AutoRenewalChanged": "Auto-renewal was turned {auto_renews}.",
     "CodeIssued": "The code was issued: {product}, {kind}, term {term}, seats: {seats}.",
     "PriorLicenseUsed": "The license was used as the prior license of a discounted renewal on device {device_id}.",
@@ -85,6 +85,8 @@ def _value(  # noqa: PLR0911 - one line per kind of value
     name: str, value: Any
 ) -> datetime | MaskedCode | str | None:
     match name, value:
+        case "awaits_purchase", _:
+            return " It counts as soon as its purchase comes." if value else ""
         case _, None | "":
             return "" if name == "note" else "–"
         case "last_group", str():

@@ -42,6 +42,16 @@ async def test_the_page_of_a_code_shows_its_status_seats_and_purchases(harness: 
     assert "The device service is not responding" in page.text
 
 
+async def test_a_refund_that_came_before_its_purchase_says_that_it_will_count(harness: Harness) -> None:
+    """R-132."""
+    code = await harness.issue()
+    async with await harness.operator() as browser:
+        refund = {"code_ref": code["code_ref"], "note": "sent back"}
+        told(409, await browser.post("/v1/purchases/A-17/refund", json=refund, headers=OPERATOR))
+        page = await browser.get(f"/console/codes/{code['code_ref']}")
+    assert "The refund of order A-17 was refused: unknown order. It counts as soon as its purchase comes." in page.text
+
+
 @pytest.mark.parametrize("moment", UNTELLABLE_MOMENTS)
 async def test_a_purchase_dated_by_an_earlier_release_beyond_utc_is_shown(moment: datetime, harness: Harness) -> None:
     """R-134."""
