@@ -141,7 +141,7 @@ def test_an_order_is_known_by_its_source_and_id_and_counts_once(
 
 
 def test_a_purchase_message_counts_once(system: System, vendor: Vendor, new_device: NewDevice, time: Time) -> None:
-    """R-95, R-116, R-133: another message of the same id is parked by its own word."""
+    """R-95, R-116, R-133: another message of the same id is parked by its own word, and counts if it is redriven."""
     shop, message_id = Tool(source=f"/shop/{new_id()}", at=time.now()), str(new_id())
     code, device = vendor.issue("P1Y"), new_device()
     ends_at = end_of_license(device.activates(code))
@@ -155,6 +155,8 @@ def test_a_purchase_message_counts_once(system: System, vendor: Vendor, new_devi
     assert orders == ["first", "third"]
     assert reason_of(system, reused) == "message_id_reused"
     assert parked(system, "activation", repeated) == []
+    name = f"activation.purchases:{reused[1]}:{reused[2]}"
+    assert expect(200, vendor.http.post(f"/v1/operations/parked/{name}/redrive"))["recorded"][0] == "LicenseRenewed"
 
 
 def test_an_order_that_is_told_again_with_another_term_is_refused_at_both_doors(
