@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from services.activation.api import Doors, routes
+from services.activation.api import Doors, answer_to, routes
 from services.activation.decider import DECIDER, Verify
 from services.activation.outbox import SANDBOX_OUTBOX
 from services.activation.store import CodeStore
 from shared.doors.command_queue import CommandQueue
 from shared.keys.crypto_shredding import Sealing
 from shared.ledger.clock import Clock
-from shared.ledger.command_handler import CommandHandler, CommandMessage
+from shared.ledger.command_handler import CommandHandler, CommandMessage, Outcome
 from shared.ledger.database import Pool, transaction
 from shared.ledger.events import append
 from shared.ledger.identity import new_id
@@ -22,6 +22,7 @@ from shared.ledger.outbox import Cause
 from shared.messages.regions import FORM, INSTEAD
 from shared.rules.codes import read_code
 from tests.at_the_door import OPERATOR, OPERATOR_KEY_HASH, Client, Headers, served, told
+from tests.scenarios import A, not_bought, renewed
 from tests.shared.moments import NO_MOMENTS
 
 PAID = {"product": "antivirus", "term": "P1Y"}
@@ -300,6 +301,13 @@ async def test_what_was_never_bought_is_neither_refunded_nor_cancelled(what: str
     assert told(409, response)["code"] == "unknown_order"
     last = (await events(door, code_ref))[-1]
     assert (last["type"], last["data"]["order_id"], last["data"]["what"]) == ("PurchaseRefused", "order/7", what)
+
+
+def test_a_purchase_is_accepted_though_the_refund_that_came_before_it_exceeds_it() -> None:
+    """R-132: the refusal behind it is the refund's."""
+    refused = not_bought(A, "refund_exceeds_purchase", what="refund")
+    assert answer_to(Outcome([renewed(A), refused]), {}).status == 202
+    assert answer_to(Outcome([refused]), {}).status == 409
 
 
 @pytest.mark.parametrize(
