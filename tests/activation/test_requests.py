@@ -160,6 +160,14 @@ def test_a_cancellation_and_a_refund_are_dated_by_this_services_clock() -> None:
     assert all(isinstance(order.at, datetime) and order.at > TOLD_AT for order in orders)
 
 
+@pytest.mark.parametrize("name", ["RecordPurchase", "RecordRefund"])
+def test_a_term_of_zero_length_is_refused_by_its_field_as_at_the_other_door(name: str) -> None:
+    """R-96, R-122."""
+    said: dict[str, object] = {"note": "sent back"} if name == "RecordRefund" else {"settled": True}
+    with pytest.raises(UnreadableEvent, match="term: value_error"):
+        read(name, term="P0D", **said)
+
+
 @pytest.mark.parametrize("name", ["CancelPurchase", "RecordRefund"])
 @pytest.mark.parametrize("field", ["at", "purchased_at", "request_id", "settled"])
 def test_a_shop_can_only_set_the_fields_that_it_may(name: str, field: str) -> None:

@@ -8,11 +8,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from services.activation.api.doors import Doors, scope_of, vendor_of
 from services.activation.api.sealed_codes import answer_key, open_codes, seal_codes
-from services.activation.decider import IssueCode
+from services.activation.decider import IssueCode, LicenseTerm
 from shared.doors.answers import problem_for, respond, submit_command
 from shared.doors.credentials import Bearer
 from shared.doors.fields import Body
@@ -29,7 +29,6 @@ from shared.messages import (
     Product,
     ProductVersion,
     Sealed,
-    Term,
     ToldMoment,
     ToldRegion,
     Vendor,
@@ -41,13 +40,6 @@ CREATED = 201
 DEFAULT_VENDOR = "default"
 
 
-def _takes_time(term: Term) -> Term:
-    if not any(digit in "123456789" for digit in term):
-        raise ValueError("a term of zero length")
-    return term
-
-
-LicenseTerm = Annotated[Term, AfterValidator(_takes_time)]
 Subject = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:@-]{1,128}$")]
 """The vendor's own id of a customer."""
 CustomerText = Annotated[str, Field(min_length=1, max_length=300)]

@@ -7,8 +7,7 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from services.activation.api.doors import Doors
-from services.activation.api.issuing import LicenseTerm
-from services.activation.decider import CancelPurchase, RecordPurchase, RecordRefund
+from services.activation.decider import CancelPurchase, LicenseTerm, RecordPurchase, RecordRefund
 from shared.doors.fields import Body
 from shared.doors.idempotency import IdempotencyKey
 from shared.messages import CodeRef, Note, OrderId, ToldMoment

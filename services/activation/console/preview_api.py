@@ -6,11 +6,10 @@ from typing import Any, Literal
 from fastapi import APIRouter, Depends
 
 from services.activation.api import Doors
-from services.activation.api.issuing import LicenseTerm
 from services.activation.console.action_scope import action_scope_of
 from services.activation.console.preview import Action, Affected, preview
 from services.activation.console.queries import code_of
-from services.activation.decider import BlockCode, RecordRefund, ReleaseSeat, UnblockCode
+from services.activation.decider import BlockCode, LicenseTerm, RecordRefund, ReleaseSeat, UnblockCode
 from shared.doors.credentials import operator_check
 from shared.doors.fields import Body
 from shared.doors.problems import Problem

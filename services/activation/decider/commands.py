@@ -4,9 +4,10 @@
 decided as of the same time (R-76).
 """
 
+from typing import Annotated
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from shared.messages import (
     CodeKind,
@@ -27,6 +28,16 @@ from shared.messages import (
     Trigger,
     Vendor,
 )
+
+
+def _takes_time(term: Term) -> Term:
+    if not any(digit in "123456789" for digit in term):
+        raise ValueError("a term of zero length")
+    return term
+
+
+LicenseTerm = Annotated[Term, AfterValidator(_takes_time)]
+"""A term that somebody sells or refunds."""
 
 
 class ForCode(BaseModel):
@@ -96,7 +107,7 @@ class RecordPurchase(ForCode):
     order_id: OrderId
     settled: bool
     purchased_at: ToldMoment
-    term: Term | None = None
+    term: LicenseTerm | None = None
 
 
 class CancelPurchase(ForCode):
@@ -111,7 +122,7 @@ class RecordRefund(ForCode):
 
     order_id: OrderId
     note: Note
-    term: Term | None = None
+    term: LicenseTerm | None = None
 
 
 class SetAutoRenewal(ForCode):
