@@ -491,9 +491,10 @@ def renewed(
     bought: datetime = NOON,
     order: str = "order-1",
     term: str = "P1Y",
+    anchor: datetime | None = START,
     device: str | None = None,
 ) -> LicenseRenewed:
-    """A purchase extends the code's license."""
+    """A purchase extends the code's license, counted from its first activation."""
     return LicenseRenewed(
         policy_version=POLICY.version,
         code_ref=code,
@@ -502,6 +503,7 @@ def renewed(
         previous_ends_at=previous,
         ends_at=ends,
         term=term,
+        anchor_at=anchor,
         device_id=device,
     )
 
@@ -513,6 +515,7 @@ def shortened(
     previous: datetime = NEXT_END,
     order: str = "order-1",
     term: str | None = None,
+    anchor: datetime | None = START,
     device: str | None = None,
 ) -> LicenseShortened:
     """A purchase is paid back."""
@@ -524,6 +527,7 @@ def shortened(
         ends_at=ends,
         note="changed his mind",
         term=term,
+        anchor_at=anchor,
         device_id=device,
     )
 

@@ -4,6 +4,7 @@ Each has the same type in both: the activation service writes it to the code's s
 writes the one it received and applied to the device's stream.
 """
 
+from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
@@ -119,19 +120,30 @@ class SeatReleased(ForDevice):
 
 
 class LicenseRenewed(ForHolders):
-    """A purchase extends the license by `term` (R-90)."""
+    """A purchase extends the license by `term` (R-90).
+
+    `anchor_at` is the moment from which the end is counted, with all terms since: the first activation, or what closed
+    the last gap (R-129). Events of earlier releases do not say it: their ends were counted from the end before.
+    """
 
     order_id: OrderId
     purchased_at: Moment
     previous_ends_at: Moment
     ends_at: Moment
     term: Term | None = None
+    anchor_at: Moment | None = None
+
+    @property
+    def counts_from(self) -> datetime:
+        """From where `term` counts: the old end, or after a gap the purchase or its arrival (R-92, R-130)."""
+        return max(self.previous_ends_at, self.anchor_at or self.purchased_at)
 
 
 class LicenseShortened(ForHolders):
     """A purchase was refunded: the license ends earlier, not before the notice period is over (R-96).
 
-    `term` is what was paid back, None all that was left of the order.
+    `term` is what was paid back, None all that was left of the order. `anchor_at` is the moment from which what is left
+    was counted (R-129); events of earlier releases do not say it.
     """
 
     order_id: OrderId
@@ -139,6 +151,7 @@ class LicenseShortened(ForHolders):
     ends_at: Moment
     note: Note
     term: Term | None = None
+    anchor_at: Moment | None = None
 
 
 class CodeBlocked(ForHolders):

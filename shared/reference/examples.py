@@ -152,8 +152,12 @@ def _of_both() -> tuple[Event, ...]:
         ActivationRefused(**ANSWERED, reason="not_expired", trigger="manual", available_at=END, findings=FINDINGS),
         ActivationDelayed(**ANSWERED, trigger="retry", retry_at=END, cause="purchase_pending"),
         SeatReleased(**ON_DEVICE, code_ref=CODE, cause="operator", note="the notebook was stolen", keeps_reserve=True),
-        LicenseRenewed(**PURCHASED, term="P1Y", purchased_at=START, previous_ends_at=END, ends_at=NEXT_END),
-        LicenseShortened(**PURCHASED, term="P1Y", previous_ends_at=NEXT_END, ends_at=END, note="paid back"),
+        LicenseRenewed(
+            **PURCHASED, term="P1Y", purchased_at=START, previous_ends_at=END, ends_at=NEXT_END, anchor_at=START
+        ),
+        LicenseShortened(
+            **PURCHASED, term="P1Y", previous_ends_at=NEXT_END, ends_at=END, note="paid back", anchor_at=START
+        ),
         CodeBlocked(**ON_HOLDER, note="reported as stolen", stops_at=END),
         CodeUnblocked(**ON_HOLDER, note="found again"),
         PurchaseAnnounced(**PURCHASED, hold_until=END),

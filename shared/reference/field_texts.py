@@ -47,6 +47,7 @@ FIELDS: Mapping[str, str] = {
     "started_at": "When the code's term began: its first activation on any device.",
     "starts_term": "Whether this is the first activation of the code on any device; null in events of older releases.",
     "ends_at": "When the license ends.",
+    "anchor_at": "From when the end is counted: the first activation, or what closed the last gap; null in old events.",
     "previous_ends_at": "When it would have ended otherwise.",
     "predicted_ends_at": "When the license will end if the code takes over as predicted.",
     "ended_at": "When the license ended.",

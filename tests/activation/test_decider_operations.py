@@ -92,7 +92,8 @@ def test_a_purchase_after_the_end_renews_from_the_purchase() -> None:
     """R-92."""
     bought = END + timedelta(days=10)
     ends = datetime.fromisoformat("2028-03-11T12:00:00Z")
-    scenario(DECIDER, given=IN_USE, when=buy(bought=bought), then=[renewed(A, ends=ends, bought=bought)])
+    late = renewed(A, ends=ends, bought=bought, anchor=bought)
+    scenario(DECIDER, given=IN_USE, when=buy(bought=bought), then=[late])
 
 
 def test_a_shop_whose_clock_is_a_little_fast_is_dated_by_the_server() -> None:
@@ -100,7 +101,7 @@ def test_a_shop_whose_clock_is_a_little_fast_is_dated_by_the_server() -> None:
     at = END + timedelta(days=1)
     fast = buy(bought=at + POLICY.clock_tolerance).model_copy(update={"at": at})
     ends = datetime.fromisoformat("2028-03-02T12:00:00Z")
-    bought = renewed(A, ends=ends, bought=at)
+    bought = renewed(A, ends=ends, bought=at, anchor=at)
     scenario(DECIDER, given=IN_USE, when=fast, then=[bought])
     at_once = decider(POLICY.model_copy(update={"refund_notice": timedelta(0)}))
     back = RecordRefund(code_ref=A, at=at, order_id="order-1", note="changed his mind", term="P11M")

@@ -108,8 +108,9 @@ def test_an_order_that_was_bought_after_the_end_keeps_its_own_beginning() -> Non
     """R-92, R-96."""
     bought = NEXT_END + timedelta(days=10)
     ends = bought.replace(year=2029)
-    given: list[CodeEvent] = [*BOUGHT, renewed(A, previous=NEXT_END, ends=ends, bought=bought, order="order-2")]
-    unmoved = shortened(A, previous=ends, ends=ends)
+    later = renewed(A, previous=NEXT_END, ends=ends, bought=bought, order="order-2", anchor=bought)
+    given: list[CodeEvent] = [*BOUGHT, later]
+    unmoved = shortened(A, previous=ends, ends=ends, anchor=bought)
     scenario(DECIDER, given=given, when=refund(order="order-1", at=bought), then=[unmoved])
     all_of_it = shortened(A, previous=ends, ends=bought + POLICY.refund_notice, order="order-2")
     scenario(DECIDER, given=given, when=refund(order="order-2", at=bought), then=[all_of_it])

@@ -157,6 +157,7 @@ CHAPTERS: Mapping[str, Mapping[str, str]] = {
         "R-128": "The event topics are never compacted.",
     },
     "M. The doors": {
+        "R-129": "An end is the first activation, or what closed a gap, plus all that was paid; recorded ends stay.",
         "R-131": "A date from outside is judged alike at every door, and the one that counts is recorded.",
         "R-132": "A refund or cancellation that comes before its order ends as if it had come in order.",
         "R-133": "The same order, message or key with other content is refused or parked by its own word.",
@@ -173,5 +174,7 @@ CHAPTERS: Mapping[str, Mapping[str, str]] = {
 
 RULES: Mapping[str, str] = {number: rule for chapter in CHAPTERS.values() for number, rule in chapter.items()}
 
-OUR_DECISIONS = frozenset(f"R-{number:02}" for number in (3, 16, 20, 25, 27, 39, 64, 65, 70, 77, 79, 92, 94, 96, 105))
+OUR_DECISIONS = frozenset(
+    f"R-{number:02}" for number in (3, 16, 20, 25, 27, 39, 64, 65, 70, 77, 79, 92, 94, 96, 105, 129)
+)
 """The rules that we decided, because the vendor's article does not say."""

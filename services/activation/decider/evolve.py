@@ -2,7 +2,7 @@
 
 from typing import assert_never
 
-from services.activation.decider.renewals import without
+from services.activation.decider.renewals import without, without_as_before
 from services.activation.decider.seats import seat_released, seat_taken
 from services.activation.decider.state import Code, EarlyRefund, PendingPurchase, Renewal
 from shared.messages import (
@@ -94,7 +94,7 @@ def _bought(
         case LicenseRenewed():
             return _renewed(code, event)
         case LicenseShortened():
-            return code.but(ends_at=event.ends_at, renewals=without(code.renewals, event.order_id, event.term))
+            return _shortened(code, event)
         case PurchaseAnnounced():
             announced = PendingPurchase(order_id=event.order_id, hold_until=event.hold_until)
             waiting = (*_pending_but(code, event.order_id), announced)
@@ -125,10 +125,17 @@ def _renewed(code: Code, event: LicenseRenewed) -> Code:
         previous_ends_at=event.previous_ends_at,
         ends_at=event.ends_at,
         term=event.term or code.term,
+        anchor_at=event.anchor_at,
     )
     return code.but(
         ends_at=event.ends_at, renewals=(*code.renewals, renewal), pending=_pending_but(code, event.order_id)
     )
+
+
+def _shortened(code: Code, event: LicenseShortened) -> Code:
+    # what an earlier release recorded is folded as it was then
+    kept = without if event.anchor_at is not None else without_as_before
+    return code.but(ends_at=event.ends_at, renewals=kept(code, event.order_id, event.term))
 
 
 def _pending_but(code: Code, order_id: str) -> tuple[PendingPurchase, ...]:

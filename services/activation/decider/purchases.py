@@ -5,7 +5,7 @@ from typing import assert_never
 
 from services.activation.decider.commands import CancelPurchase, RecordPurchase, RecordRefund, SetAutoRenewal
 from services.activation.decider.evolve import evolve
-from services.activation.decider.renewals import exceeds, without
+from services.activation.decider.renewals import Run, exceeds, run_of, without
 from services.activation.decider.state import EARLY_MAX, Code, EarlyRefund, Renewal
 from shared.messages import (
     AutoRenewalChanged,
@@ -17,12 +17,13 @@ from shared.messages import (
     PurchaseCancelled,
     PurchaseRefused,
     Reason,
+    Term,
 )
 from shared.rules.checks import moment
 from shared.rules.dates import counted, lies_ahead
 from shared.rules.decider import Refused, fold
 from shared.rules.policy import Policy
-from shared.rules.term import end_of
+from shared.rules.term import end_of, length_of
 
 
 def record_purchase(code: Code, command: RecordPurchase, policy: Policy) -> list[CodeEvent]:
@@ -42,8 +43,7 @@ def record_purchase(code: Code, command: RecordPurchase, policy: Policy) -> list
     term = command.term or code.term
     # a shop's fast clock must not sell days in the future
     purchased_at = counted(command.purchased_at, at=command.at)
-    # buying early loses nothing, and nobody pays for days without a license (R-92)
-    ends_at = end_of(max(code.ends_at, purchased_at), term)
+    anchor_at, ends_at = _counted(run_of(code, code.ends_at), purchased_at, term)
     if ends_at <= code.ends_at:
         raise Refused("date_out_of_range", "the license would end beyond the calendar")
     renewed = LicenseRenewed(
@@ -53,6 +53,7 @@ def record_purchase(code: Code, command: RecordPurchase, policy: Policy) -> list
         previous_ends_at=code.ends_at,
         ends_at=ends_at,
         term=term,
+        anchor_at=anchor_at,
     )
     return [renewed, *_refunded_early(code, renewed, command.at, policy)]
 
@@ -75,6 +76,16 @@ def _refunded_early(code: Code, renewed: LicenseRenewed, at: datetime, policy: P
         order = RecordRefund(code_ref=renewed.code_ref, at=at, order_id=told.order_id, note=told.note, term=told.term)
         events += _shorten(now, order, policy)
     return events[1:]
+
+
+def _counted(run: Run, bought_at: datetime, term: Term) -> tuple[datetime, datetime]:
+    """Return from where the end of a renewal is counted, and that end (R-129).
+
+    Buying early loses nothing, and nobody pays for days without a license (R-92).
+    """
+    if bought_at <= run.ends_at:
+        return run.anchor_at, run.end_with(length_of(term))
+    return bought_at, end_of(bought_at, term)
 
 
 def _announce(code: Code, command: RecordPurchase, policy: Policy) -> list[CodeEvent]:
@@ -134,26 +145,25 @@ def _shorten(code: Code, command: RecordRefund, policy: Policy) -> list[CodeEven
     sold = code.renewal(command.order_id)
     if code.ends_at is None or sold is None:
         return []
-    if command.term is not None and exceeds(sold, command.term):
+    if command.term is not None and exceeds(code, sold, command.term):
         return [_refused(command, "refund_exceeds_purchase")]
-    kept = without(code.renewals, command.order_id, command.term)
-    if _ends(kept) == _ends(code.renewals):
-        return []  # nothing of it is left
+    kept = code.but(renewals=without(code, command.order_id, command.term))
+    left = kept.renewal(command.order_id)
+    if left is None or left.ends_at == sold.ends_at:
+        return []  # nothing of it was left
+    ends_at = kept.renewals[-1].ends_at
     soonest_at = min(code.ends_at, command.at + policy.refund_notice)
     return [
         LicenseShortened(
             code_ref=command.code_ref,
             order_id=command.order_id,
             previous_ends_at=code.ends_at,
-            ends_at=min(code.ends_at, max(kept[-1].ends_at, soonest_at)),
+            ends_at=min(code.ends_at, max(ends_at, soonest_at)),
             note=command.note,
             term=command.term,
+            anchor_at=run_of(kept, ends_at).anchor_at,
         )
     ]
-
-
-def _ends(renewals: tuple[Renewal, ...]) -> list[datetime]:
-    return [renewal.ends_at for renewal in renewals]
 
 
 def _refused(command: RecordPurchase | CancelPurchase | RecordRefund, reason: Reason) -> PurchaseRefused:

@@ -37,7 +37,9 @@ class PendingPurchase(StateStruct, frozen=True):
 class Renewal(StateStruct, frozen=True):
     """What one purchase added to the license, so that a refund can subtract it (R-96).
 
-    `refunded` are the parts of `term` that were refunded; `paid_back` means all of it was.
+    `refunded` are the parts of `term` that were refunded; `paid_back` means all of it was. `anchor_at` is the moment
+    from which the end was counted (R-129); a renewal of an earlier release was counted from `previous_ends_at`, or from
+    the purchase if that was later.
     """
 
     order_id: OrderId
@@ -47,6 +49,7 @@ class Renewal(StateStruct, frozen=True):
     term: Term
     refunded: tuple[Term, ...] = ()
     paid_back: bool = False
+    anchor_at: datetime | None = None
 
 
 class EarlyRefund(StateStruct, frozen=True):

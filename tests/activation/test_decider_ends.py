@@ -1,0 +1,262 @@
+"""When a license ends: from the anchor, by the sum of what was paid, and from when on a late renewal counts."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import permutations
+
+import pytest
+from hypothesis import given as hypothesis_given
+from hypothesis import strategies as st
+
+from services.activation.decider import DECIDER, POLICY, Code, CodeEvent, RecordPurchase, RecordRefund, decider
+from shared.messages import LicenseRenewed, LicenseShortened
+from shared.rules.decider import fold
+from shared.rules.term import end_of
+from tests.scenarios import A, activated, decided, issued, renewed, shortened, state_after
+
+DAY = timedelta(days=1)
+AT_ONCE = decider(POLICY.model_copy(update={"refund_notice": timedelta(0)}))
+
+
+def noon(day: str) -> datetime:
+    return datetime.fromisoformat(f"{day}T12:00:00Z")
+
+
+def in_use(started: datetime, term: str = "P1M", **terms: object) -> list[CodeEvent]:
+    return [issued(A, term=term, **terms), activated(A, at=started, ends=end_of(started, term))]  # type: ignore[arg-type]
+
+
+def buy(term: str, order: str, *, at: datetime, bought: datetime | None = None) -> RecordPurchase:
+    return RecordPurchase(code_ref=A, at=at, order_id=order, settled=True, purchased_at=bought or at, term=term)
+
+
+def refund(order: str, *, at: datetime, term: str | None = None) -> RecordRefund:
+    return RecordRefund(code_ref=A, at=at, order_id=order, note="changed his mind", term=term)
+
+
+def bought(history: list[CodeEvent], terms: Sequence[str], *, at: datetime) -> list[CodeEvent]:
+    """Return the history with one order after the other, numbered from 0."""
+    for number, term in enumerate(terms):
+        history = [*history, *decided(AT_ONCE, history, buy(term, str(number), at=at))]
+    return history
+
+
+def code_after(history: list[CodeEvent]) -> Code:
+    return state_after(DECIDER, history)
+
+
+def end_after(history: list[CodeEvent]) -> datetime:
+    ends_at = code_after(history).ends_at
+    assert ends_at is not None
+    return ends_at
+
+
+# --- the sum of what was paid --------------------------------------------------------------------------------
+
+
+def test_a_license_that_began_on_a_31st_ends_on_each_month_s_last_day() -> None:
+    """R-129: and not on the 28th for ever after the first February."""
+    began = noon("2027-01-31")
+    ends = [end_after(bought(in_use(began), ["P1M"] * count, at=began)) for count in range(6)]
+    days = ("2027-02-28", "2027-03-31", "2027-04-30", "2027-05-31", "2027-06-30", "2027-07-31")
+    assert ends == [noon(day) for day in days]
+
+
+def test_a_29_february_comes_back_after_four_years() -> None:
+    """R-129."""
+    began = noon("2028-02-29")
+    ends = [end_after(bought(in_use(began, "P1Y"), ["P1Y"] * count, at=began)) for count in range(4)]
+    assert ends == [noon(day) for day in ("2029-02-28", "2030-02-28", "2031-02-28", "2032-02-29")]
+
+
+@pytest.mark.parametrize("terms", [["P3M"], ["P1M", "P2M"], ["P2M", "P1M"], ["P1M"] * 3])
+def test_three_months_are_three_months_however_they_were_bought(terms: list[str]) -> None:
+    """R-129."""
+    began = noon("2027-01-31")
+    assert end_after(bought(in_use(began), terms, at=began)) == noon("2027-05-31")
+
+
+def test_the_month_in_which_a_renewal_was_bought_moves_no_end() -> None:
+    """R-92, R-129: bought in time is bought in time."""
+    began = noon("2027-01-31")
+    history = in_use(began)
+    for number, day in enumerate(("2027-02-28", "2027-03-30", "2027-04-29")):
+        history += decided(DECIDER, history, buy("P1M", str(number), at=noon(day)))
+    assert end_after(history) == noon("2027-05-31")
+
+
+def test_a_purchase_that_closes_a_gap_is_the_new_anchor() -> None:
+    """R-92, R-129."""
+    late = noon("2027-03-31")
+    history = bought(in_use(noon("2027-01-15")), ["P1M", "P1M"], at=late)
+    assert [event.anchor_at for event in history if isinstance(event, LicenseRenewed)] == [late, late]
+    assert end_after(history) == noon("2027-05-31")
+
+
+def test_the_shorter_term_of_a_discounted_code_is_the_first_of_the_sum() -> None:
+    """R-30, R-129."""
+    began = noon("2027-01-31")
+    history: list[CodeEvent] = [
+        issued(A, term="P1Y", short_term="P1M", kind="renewal"),
+        activated(A, at=began, ends=noon("2027-02-28")),
+    ]
+    assert end_after(bought(history, ["P1M"], at=began)) == noon("2027-03-31")
+
+
+def test_a_refund_leaves_what_the_others_paid_counted_from_the_anchor() -> None:
+    """R-96, R-129: two of three months bought leave the end of the third month, whichever was refunded."""
+    began = noon("2027-01-31")
+    history = bought(in_use(began), ["P1M", "P1M", "P1M"], at=began)
+    for order in ("0", "1", "2"):
+        left = [*history, *decided(AT_ONCE, history, refund(order, at=began))]
+        assert end_after(left) == noon("2027-04-30")
+        assert end_after([*left, *decided(AT_ONCE, left, buy("P1M", "again", at=began))]) == noon("2027-05-31")
+
+
+def test_a_part_is_refunded_out_of_the_sum() -> None:
+    """R-96, R-129: 31 January and three months less one are two months, not 30 April less one."""
+    began = noon("2027-01-31")
+    history = bought(in_use(began), ["P2M"], at=began)
+    assert end_after(history) == noon("2027-04-30")
+    left = [*history, *decided(AT_ONCE, history, refund("0", at=began, term="P1M"))]
+    assert end_after(left) == noon("2027-03-31")
+
+
+def test_the_last_month_s_31_days_may_be_refunded_as_days() -> None:
+    """R-96, R-129: as many as the order added, which a month from the clamped end would not have."""
+    began = noon("2027-01-31")
+    history = bought(in_use(began), ["P1M"], at=began)
+    (shorter,) = decided(AT_ONCE, history, refund("0", at=began, term="P31D"))
+    assert isinstance(shorter, LicenseShortened)
+    assert shorter.ends_at == noon("2027-02-28")
+    (refused,) = decided(AT_ONCE, history, refund("0", at=began, term="P32D"))
+    assert getattr(refused, "reason", None) == "refund_exceeds_purchase"
+
+
+def test_a_refund_that_comes_again_takes_nothing_from_what_was_bought_since() -> None:
+    """R-95, R-96: the order after it began when the notice period ended, and stays there."""
+    began, late = noon("2027-01-31"), noon("2027-03-30")
+    history = bought(in_use(began), ["P1M"], at=began)
+    history += decided(DECIDER, history, refund("0", at=late))
+    notice = end_after(history)
+    assert notice == noon("2027-03-31")  # it would have ended anyway
+    history = [*in_use(began), *decided(DECIDER, in_use(began), buy("P1Y", "0", at=began))]
+    history += decided(DECIDER, history, refund("0", at=late))
+    assert end_after(history) == late + POLICY.refund_notice
+    history += decided(DECIDER, history, buy("P1M", "1", at=late))
+    assert end_after(history) == end_of(late + POLICY.refund_notice, "P1M")
+    assert decided(DECIDER, history, refund("0", at=late)) == []
+
+
+months = st.integers(1, 30).map(lambda count: f"P{count}M")
+a_term = months | st.sampled_from(["P1Y", "P2Y", "P30D", "P1D", "P1M10D", "P1Y1M1D"])
+starts = st.datetimes(datetime(2020, 1, 1), datetime(2031, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001
+
+
+@hypothesis_given(began=starts, first=a_term, terms=st.lists(a_term, min_size=1, max_size=4))
+def test_what_was_paid_alike_ends_alike_in_any_order(began: datetime, first: str, terms: list[str]) -> None:
+    """R-129."""
+    ends = {end_after(bought(in_use(began, first), each, at=began)) for each in permutations(terms)}
+    assert len(ends) == 1
+
+
+@hypothesis_given(began=starts, terms=st.lists(a_term, min_size=2, max_size=6), refunds=st.data())
+def test_each_renewal_is_a_later_end_and_each_refund_an_earlier_one(
+    began: datetime, terms: list[str], refunds: st.DataObject
+) -> None:
+    """R-90, R-96, R-129: and the fold of the events says the same as the last of them."""
+    history, ends = bought(in_use(began), terms, at=began), []
+    ends = [event.ends_at for event in history if isinstance(event, LicenseRenewed)]
+    assert ends == sorted(set(ends))
+    paid_back = refunds.draw(st.permutations([str(number) for number in range(len(terms))]))
+    for order in paid_back:
+        before = end_after(history)
+        history += decided(AT_ONCE, history, refund(order, at=began))
+        assert end_after(history) < before
+        assert code_after(history).renewals[-1].ends_at == end_after(history)
+    assert end_after(history) == end_of(began, "P1M")
+
+
+# --- what an earlier release recorded ------------------------------------------------------------------------
+
+
+def as_before(history: list[CodeEvent]) -> list[CodeEvent]:
+    """Return events as an earlier release recorded them: each end counted from the end before."""
+    ends_at, before = end_after(history[:2]), list(history[:2])
+    for event in history[2:]:
+        assert isinstance(event, LicenseRenewed)
+        assert event.term is not None
+        begins_at = max(ends_at, event.purchased_at)
+        previous, ends_at = ends_at, end_of(begins_at, event.term)
+        before.append(event.but(previous_ends_at=previous, ends_at=ends_at, anchor_at=None))
+    return before
+
+
+def test_an_end_that_was_recorded_before_stays_and_the_next_renewal_counts_from_the_anchor() -> None:
+    """R-129."""
+    began = noon("2027-01-31")
+    history = as_before(bought(in_use(began), ["P1M", "P1M"], at=began))
+    assert end_after(history) == noon("2027-04-28")
+    (event,) = decided(DECIDER, history, buy("P1M", "next", at=began))
+    assert event == renewed(
+        A,
+        previous=noon("2027-04-28"),
+        ends=noon("2027-05-31"),
+        bought=began,
+        order="next",
+        term="P1M",
+        anchor=began,
+    )
+
+
+@hypothesis_given(began=starts, terms=st.lists(a_term, min_size=1, max_size=5), late=st.integers(0, 900), next_=a_term)
+def test_nobody_gets_less_than_the_earlier_release_would_have_given(
+    began: datetime, terms: list[str], late: int, next_: str
+) -> None:
+    """R-129: after a gap too."""
+    at = began + late * DAY
+    history = as_before(bought(in_use(began), terms, at=at))
+    for number in range(3):
+        before = end_after(history)
+        history += decided(DECIDER, history, buy(next_, f"next-{number}", at=at))
+        assert end_after(history) >= end_of(max(before, at), next_) or number > 0
+        assert end_after(history) > before
+
+
+STORED_BEFORE = (
+    '{"code_ref":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","vendor":"default","last_group":"AAAAA","product":"security",'
+    '"kind":"paid","edition":"standard","term":"P1M","seats":1,"started_at":"2027-01-31T12:00:00Z",'
+    '"ends_at":"2027-04-28T12:00:00Z","seats_taken":1,"renewals":['
+    '{"order_id":"0","purchased_at":"2027-01-31T12:00:00Z","previous_ends_at":"2027-02-28T12:00:00Z",'
+    '"ends_at":"2027-02-28T12:00:00Z","term":"P1M","paid_back":true},'
+    '{"order_id":"1","purchased_at":"2027-01-31T12:00:00Z","previous_ends_at":"2027-02-28T12:00:00Z",'
+    '"ends_at":"2027-03-28T12:00:00Z","term":"P1M"},'
+    '{"order_id":"2","purchased_at":"2027-01-31T12:00:00Z","previous_ends_at":"2027-03-28T12:00:00Z",'
+    '"ends_at":"2027-04-28T12:00:00Z","term":"P2M","refunded":["P1M"]}]}'
+)
+"""What the release before R-129 stored of this history."""
+
+
+def test_a_refund_that_was_recorded_before_is_folded_as_it_was_then() -> None:
+    """R-118, R-129: byte for byte, for rows of that release are compared with rebuilt ones."""
+    began = noon("2027-01-31")
+    history = as_before(bought(in_use(began), ["P1M", "P1M", "P2M"], at=began))
+    ends_at = end_after(history)
+    refunded = shortened(A, order="0", previous=ends_at, ends=noon("2027-05-28"), anchor=None)
+    part = shortened(A, order="2", previous=noon("2027-05-28"), ends=noon("2027-04-28"), anchor=None, term="P1M")
+    code = fold(DECIDER.evolve, [*history, refunded, part], DECIDER.initial)
+    assert code.to_json() == STORED_BEFORE
+    (next_,) = decided(DECIDER, [*history, refunded, part], buy("P1M", "next", at=began))
+    assert isinstance(next_, LicenseRenewed)
+    assert (next_.anchor_at, next_.ends_at) == (began, noon("2027-05-31"))
+
+
+def test_a_purchase_that_was_recorded_with_a_date_ahead_is_no_anchor() -> None:
+    """R-129: an earlier release kept the date of a fast clock, and did not count by it."""
+    began = noon("2027-01-31")
+    ahead = renewed(
+        A, previous=noon("2027-02-28"), ends=noon("2027-03-28"), bought=noon("2029-01-01"), term="P1M", anchor=None
+    )
+    (event,) = decided(DECIDER, [*in_use(began), ahead], buy("P1M", "next", at=began))
+    assert isinstance(event, LicenseRenewed)
+    assert (event.anchor_at, event.ends_at) == (began, noon("2027-04-30"))
