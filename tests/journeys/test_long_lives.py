@@ -1,0 +1,41 @@
+"""Licenses that are renewed again and again, by shops as they are: over a year, and told late."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+
+from shared.ledger.identity import new_id
+from tests.journeys.people import OwnedDevice, Time, Vendor, end_of_license, expect
+
+type NewDevice = Callable[[], OwnedDevice]
+
+
+def next_31_january(time: Time) -> datetime:
+    """Return noon of the next 31 January by the sandbox's time."""
+    now = time.latest()
+    noons = (datetime(year, 1, 31, 12, tzinfo=UTC) for year in (now.year, now.year + 1))
+    return next(noon for noon in noons if noon > now + timedelta(hours=1))
+
+
+def sees_end(device: OwnedDevice, day: date) -> datetime:
+    """Wait until the device shows an end on this day, and return it."""
+    return end_of_license(device.sees(lambda shown: end_of_license(shown).date() == day))
+
+
+def test_what_was_paid_alike_ends_alike(vendor: Vendor, new_device: NewDevice, time: Time) -> None:
+    """R-129: three months one by one are the three months of one order, and a refund leaves the month's last day."""
+    began = next_31_january(time)
+    time.moves_to(began)
+    monthly, quarterly = vendor.issue("P1M"), vendor.issue("P1M")
+    one, other = new_device(), new_device()
+    one.activates(monthly)
+    other.activates(quarterly)
+    orders = [str(new_id()) for _ in range(3)]
+    for order, month in zip(orders, (3, 4, 5), strict=True):
+        assert vendor.sell_renewal(monthly, order, term="P1M") == ["LicenseRenewed"]
+        sees_end(one, date(began.year, month, 30 if month == 4 else 31))
+    vendor.sell_renewal(quarterly, str(new_id()), term="P3M")
+    sees_end(other, date(began.year, 5, 31))
+    expect(202, vendor.refund(monthly, orders[0]))
+    sees_end(one, date(began.year, 4, 30))
+    vendor.sell_renewal(monthly, str(new_id()), term="P1M")
+    sees_end(one, date(began.year, 5, 31))
