@@ -9,9 +9,11 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
+import msgspec
 from pydantic import BaseModel, ConfigDict
 
 from services.activation.decider import CodeEvent
+from shared.calendar import in_utc
 from shared.messages import (
     ActivationDelayed,
     ActivationRefused,
@@ -22,6 +24,7 @@ from shared.messages import (
     Finding,
     Hold,
     LicenseActivated,
+    LicenseRenewed,
     Reason,
 )
 from shared.reasons import EXPLAINED_REASONS
@@ -187,7 +190,16 @@ def _said_of_code(evidence: Sequence[Evidence]) -> str:
         return f"The code is blocked since {_moment(blocked[-1].occurred_at)}."
     if not started:
         return "The code was issued and never activated."
-    return f"The code is in use since {started[0].data['started_at']}{_on_device(evidence)}."
+    return f"The code is in use since {started[0].data['started_at']}{_on_device(evidence)}.{_renewed(evidence)}"
+
+
+def _renewed(evidence: Sequence[Evidence]) -> str:
+    """Return from where the last renewal counts (R-130)."""
+    renewals = [told for told in _found(evidence, MOVED) if told.type == "LicenseRenewed"]
+    if not renewals:
+        return ""
+    renewal = msgspec.convert(renewals[-1].data, LicenseRenewed)
+    return f" Its last renewal counts from {_moment(in_utc(renewal.counts_from))}."
 
 
 def _found(evidence: Sequence[Evidence], need: Need) -> tuple[Told, ...]:

@@ -135,7 +135,7 @@ PURCHASES: Routes = {
     "POST /v1/purchases": RouteDocs(
         who="seller",
         body={"code_ref": CODE, "order_id": ORDER, "settled": True},
-        answer=_accepted("LicenseRenewed"),
+        answer=_accepted("LicenseRenewed", counts_from=AT, ends_at=END),
         problems={**ORDERED, 409: ("not_activated", "order_reused"), 422: ("date_out_of_range",)},
     ),
     "POST /v1/purchases/{order_id}/refund": RouteDocs(

@@ -177,6 +177,51 @@ def test_each_renewal_is_a_later_end_and_each_refund_an_earlier_one(
     assert end_after(history) == end_of(began, "P1M")
 
 
+# --- renewals that are told late ------------------------------------------------------------------------------
+
+
+def test_a_renewal_that_would_already_be_over_counts_from_its_arrival() -> None:
+    """R-130."""
+    at, paid_at = noon("2027-05-11"), noon("2027-04-01")
+    (event,) = decided(DECIDER, in_use(noon("2027-01-31")), buy("P1M", "late", at=at, bought=paid_at))
+    ends_at = noon("2027-06-11")
+    assert event == renewed(
+        A, previous=noon("2027-02-28"), ends=ends_at, bought=paid_at, order="late", term="P1M", anchor=at
+    )
+    assert isinstance(event, LicenseRenewed)
+    assert event.counts_from == at
+
+
+@pytest.mark.parametrize(("late", "counts_from"), [(0, 0), (1, 0), (29, 0), (30, 30), (31, 31), (400, 400)])
+def test_a_renewal_counts_from_the_purchase_as_long_as_something_is_left_of_it(late: int, counts_from: int) -> None:
+    """R-92, R-130: thirty days are over after thirty days."""
+    paid_at = noon("2027-04-01")
+    order = buy("P30D", "late", at=paid_at + late * DAY, bought=paid_at)
+    (event,) = decided(DECIDER, in_use(noon("2027-01-31")), order)
+    assert isinstance(event, LicenseRenewed)
+    assert (event.counts_from, event.ends_at) == (
+        paid_at + counts_from * DAY,
+        paid_at + (counts_from + 30) * DAY,
+    )
+
+
+def test_a_renewal_that_was_bought_in_time_and_told_after_it_would_be_over_counts_from_its_arrival() -> None:
+    """R-92, R-130."""
+    at = noon("2027-09-01")
+    (event,) = decided(DECIDER, in_use(noon("2027-01-31")), buy("P1M", "late", at=at, bought=noon("2027-02-01")))
+    assert isinstance(event, LicenseRenewed)
+    assert (event.counts_from, event.ends_at) == (at, noon("2027-10-01"))
+
+
+@hypothesis_given(began=starts, late=st.integers(0, 2_000), told=st.integers(0, 2_000), term=a_term)
+def test_no_renewal_is_over_when_it_arrives(began: datetime, late: int, told: int, term: str) -> None:
+    """R-130: whatever date the shop tells, before the license began or ages ago."""
+    at = began + late * DAY
+    (event,) = decided(DECIDER, in_use(began), buy(term, "late", at=at, bought=at - told * DAY))
+    assert isinstance(event, LicenseRenewed)
+    assert event.ends_at > at
+
+
 # --- what an earlier release recorded ------------------------------------------------------------------------
 
 

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 
 from shared.ledger.identity import new_id
-from tests.journeys.people import OwnedDevice, Time, Vendor, end_of_license, expect
+from shared.rules.term import end_of
+from tests.journeys.people import OwnedDevice, Time, Vendor, end_of_license, expect, moment, runs_on
 
 type NewDevice = Callable[[], OwnedDevice]
 
@@ -39,3 +40,25 @@ def test_what_was_paid_alike_ends_alike(vendor: Vendor, new_device: NewDevice, t
     sees_end(one, date(began.year, 4, 30))
     vendor.sell_renewal(monthly, str(new_id()), term="P1M")
     sees_end(one, date(began.year, 5, 31))
+
+
+def test_a_renewal_that_a_shop_tells_late_is_worth_its_whole_term(
+    vendor: Vendor, new_device: NewDevice, time: Time
+) -> None:
+    """R-130: the answer and both explanations say from where it counts."""
+    device, code = new_device(), vendor.issue("P1M")
+    time.reaches_the_end_of(device.activates(code))
+    device.sees(lambda shown: shown["status"] == "expired")
+    time.passes(days=60)
+    paid_at = (time.earliest() - timedelta(days=40)).isoformat()
+    body = {"code_ref": code.ref, "order_id": str(new_id()), "purchased_at": paid_at, "term": "P1M"}
+    before = time.earliest()
+    answer = expect(202, vendor.http.post("/v1/purchases", json=body))
+    counts_from = moment(answer["counts_from"])
+    assert before - timedelta(milliseconds=1) <= counts_from <= time.latest()
+    assert moment(answer["ends_at"]) == end_of(counts_from, "P1M")
+    shown = device.sees(runs_on(code))
+    assert end_of_license(shown).replace(microsecond=0) == moment(answer["ends_at"]).replace(microsecond=0)
+    said = f"counts from {counts_from:%Y-%m-%dT%H:%M:%SZ}"
+    assert said in device.http.get(f"{device.path}/why").text
+    assert said in expect(200, vendor.http.get(f"/v1/codes/{code.ref}/why"))["verdict"]

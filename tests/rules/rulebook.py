@@ -158,6 +158,7 @@ CHAPTERS: Mapping[str, Mapping[str, str]] = {
     },
     "M. The doors": {
         "R-129": "An end is the first activation, or what closed a gap, plus all that was paid; recorded ends stay.",
+        "R-130": "A renewal that would already be over counts from its arrival, and every answer says from where.",
         "R-131": "A date from outside is judged alike at every door, and the one that counts is recorded.",
         "R-132": "A refund or cancellation that comes before its order ends as if it had come in order.",
         "R-133": "The same order, message or key with other content is refused or parked by its own word.",

@@ -19,7 +19,8 @@ from shared.ledger.clock import Clock
 from shared.ledger.command_handler import Outcome
 from shared.ledger.database import Pool
 from shared.ledger.identity import hash_of
-from shared.messages import CodeRef, PurchaseRefused, Vendor
+from shared.ledger.instants import instant
+from shared.messages import CodeRef, LicenseRenewed, LicenseShortened, PurchaseRefused, Vendor
 from shared.rules.decider import Refused
 from shared.rules.policy import POLICY, Policy
 
@@ -98,12 +99,18 @@ def scope_of(request: Request) -> str:
 
 
 def answer_to(outcome: Outcome, fields: Mapping[str, Any]) -> Answer:
-    """Return the answer to an outcome: `fields` and the names of the events, or the refusal as a problem."""
+    """Return the answer to an outcome: `fields` and the names of the events, or the refusal as a problem.
+
+    That to a renewal says from where it counts and when the license ends now (R-130).
+    """
     if outcome.refused:
         return problem_for(outcome.refused)
     match outcome.events:
         case [PurchaseRefused(reason=reason), *_]:  # behind a purchase, one tells of a refund that came before it
             return problem_for_reason(reason)
+        case [LicenseRenewed() as renewed, *refunded]:
+            last = next((event for event in reversed(refunded) if isinstance(event, LicenseShortened)), renewed)
+            fields = {**fields, "counts_from": instant(renewed.counts_from), "ends_at": instant(last.ends_at)}
     return Answer(202, {**fields, "recorded": event_names(outcome)})
 
 

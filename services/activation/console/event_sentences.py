@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
+from shared.messages import LicenseRenewed
 from shared.pages import MaskedCode, Moment, Text, text
 from shared.reasons import EXPLAINED_REASONS
 
@@ -38,7 +41,8 @@ SENTENCES = {
     "ActivationRefused": "The activation was refused: {reason} ({trigger}).",
     "ActivationDelayed": "The activation waits until {retry_at}: {cause}.",
     "SeatReleased": "The seat was released: {cause}. {note}",
-    "LicenseRenewed": "Order {order_id} extended the license from {previous_ends_at} to {ends_at}.",
+    "LicenseRenewed": "Order {order_id}, counted from {counts_from}, extended the license from {previous_ends_at} "
+    "to {ends_at}.",
     "LicenseShortened": "Order {order_id} was refunded; the license now ends on {ends_at}. {note}",
     "CodeBlocked": "The code was blocked; its licenses stop on {stops_at}. {note}",
     "CodeUnblocked": "The code was unblocked. {note}",
@@ -78,7 +82,13 @@ def event_sentence(type_name: str, data: Mapping[str, Any]) -> Text:
     if words is None:
         return (f"{type_name}.",)
     names = re.findall(r"{(\w+)}", words)
-    return text(words, **{name: _value(name, data.get(name)) for name in names})
+    told = {**data, "counts_from": counts_from(data)} if type_name == "LicenseRenewed" else data
+    return text(words, **{name: _value(name, told.get(name)) for name in names})
+
+
+def counts_from(renewed: Mapping[str, Any]) -> datetime:
+    """Return from where a renewal counts (R-130)."""
+    return msgspec.convert(renewed, LicenseRenewed).counts_from
 
 
 def _value(  # noqa: PLR0911 - one line per kind of value
@@ -91,6 +101,8 @@ def _value(  # noqa: PLR0911 - one line per kind of value
             return "" if name == "note" else "–"
         case "last_group", str():
             return MaskedCode(value)
+        case _, datetime():
+            return value
         case "code_ref", str():
             return f"{value[:REF_CHARACTERS]}…"
         case "note", str():

@@ -44,6 +44,9 @@ def record_purchase(code: Code, command: RecordPurchase, policy: Policy) -> list
     # a shop's fast clock must not sell days in the future
     purchased_at = counted(command.purchased_at, at=command.at)
     anchor_at, ends_at = _counted(run_of(code, code.ends_at), purchased_at, term)
+    if ends_at <= command.at:
+        # nobody pays for days that are over when the shop tells of them
+        anchor_at, ends_at = command.at, end_of(command.at, term)
     if ends_at <= code.ends_at:
         raise Refused("date_out_of_range", "the license would end beyond the calendar")
     renewed = LicenseRenewed(

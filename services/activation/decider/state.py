@@ -51,6 +51,11 @@ class Renewal(StateStruct, frozen=True):
     paid_back: bool = False
     anchor_at: datetime | None = None
 
+    @property
+    def counts_from(self) -> datetime:
+        """From where its term counts: the end before it, or after a gap the purchase or its arrival (R-92, R-130)."""
+        return max(self.previous_ends_at, self.anchor_at or self.purchased_at)
+
 
 class EarlyRefund(StateStruct, frozen=True):
     """A refund that came before its purchase: all of it, or `term` (R-132)."""

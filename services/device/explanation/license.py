@@ -5,6 +5,7 @@ from datetime import datetime
 
 from services.device.decider import Device, License, in_force, status, works_until
 from services.device.explanation.parts import Answer, Further, Rule, Told, evidence, further, last, moment
+from shared.calendar import in_utc
 from shared.messages import (
     ActivationRefused,
     CodeBlocked,
@@ -101,15 +102,15 @@ def _about_license(life: Sequence[Told]) -> list[Told]:
 
 
 def term_answer(device: Device, life: Sequence[Told]) -> list[Answer]:
-    """Why its dates are what they are (R-66, R-67)."""
+    """Why its dates are what they are (R-66, R-67, R-130)."""
     current, activated = device.license, last(life, LicenseActivated)
     if current is None or activated is None:
         return []
     started, here = current.started_at, current.activated_at
     first_here = isinstance(activated.event, LicenseActivated) and activated.event.may_start_term
     where = "on this device" if first_here else f"on another device; this one followed at {moment(here)}"
-    moves = sum(isinstance(told.event, LicenseRenewed | LicenseShortened) for told in _about_license(life))
-    moved = f" Purchases moved its end {moves} times since." if moves else ""
+    moves = [told for told in _about_license(life) if isinstance(told.event, LicenseRenewed | LicenseShortened)]
+    moved = f" Purchases moved its end {len(moves)} times since.{_renewed(moves)}" if moves else ""
     return [
         Answer(
             about="term",
@@ -119,3 +120,8 @@ def term_answer(device: Device, life: Sequence[Told]) -> list[Answer]:
             further=further(activated, current.code_ref),
         )
     ]
+
+
+def _renewed(moves: Sequence[Told]) -> str:
+    renewal = next((told.event for told in reversed(moves) if isinstance(told.event, LicenseRenewed)), None)
+    return "" if renewal is None else f" The last renewal counts from {moment(in_utc(renewal.counts_from))}."

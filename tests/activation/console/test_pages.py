@@ -24,7 +24,7 @@ def test_every_event_of_both_logs_has_a_sentence() -> None:
 
 
 async def test_the_page_of_a_code_shows_its_status_seats_and_purchases(harness: Harness) -> None:
-    """R-66, R-82, R-90."""
+    """R-66, R-82, R-90, R-130."""
     code = await harness.issue(seats=2)
     await harness.activated(code["code_ref"], "device-1")
     async with await harness.operator() as browser:
@@ -37,6 +37,8 @@ async def test_the_page_of_a_code_shows_its_status_seats_and_purchases(harness: 
     assert 'href="/console/devices/device-1"' in page.text
     assert "A-17 &lt;b&gt;" in page.text
     assert "The code is in use since" in page.text
+    assert "Its last renewal counts from" in page.text
+    assert "Counts from" in page.text
     for name in ("CodeIssued", "LicenseActivated", "LicenseRenewed"):
         assert name in page.text
     assert "The device service is not responding" in page.text
