@@ -80,6 +80,7 @@ async def serve(settings: ServiceSettings) -> None:
             issuer=service.outbox.source,
             operator_key_hash=settings.operator_key_hash,
             operator_tokens=tokens,
+            policy=settings.policy(),
         )
         app.include_router(routes(doors))
         app.include_router(operations_door(operations, settings.operator_key_hash, tokens))

@@ -28,6 +28,7 @@ LICENSE: dict[str, Any] = {
     "stops_at": None,
     "renewal_announced": False,
     "renewal_expected_by": None,
+    "renewal_due_until": None,
     "renewal_seconds": None,
     "clock_deviates": False,
     "clock_offset_seconds": None,

@@ -39,7 +39,10 @@ class Policy(BaseModel):
     settlement_hold: Span = timedelta(days=3)
     """How long an announced purchase that is not settled holds the switch and protects the device (R-70, R-98)."""
     auto_renewal_hold: Span = timedelta(days=1)
-    """How long after its end a switch still waits for a subscription that renews itself (R-27, R-70)."""
+    """How long after its end a subscription that renews itself is waited for (R-27, R-70, R-135).
+
+    The switch waits, the device is protected, and a renewal counts from the old end.
+    """
     block_notice: Span = timedelta(days=8)
     """How long a blocked license keeps working (R-105)."""
     refund_notice: Span = timedelta(days=14)

@@ -222,6 +222,74 @@ def test_no_renewal_is_over_when_it_arrives(began: datetime, late: int, told: in
     assert event.ends_at > at
 
 
+# --- subscriptions that renew themselves ----------------------------------------------------------------------
+
+
+def subscribed(began: datetime, *, auto_renews: bool = True) -> list[CodeEvent]:
+    return in_use(began, kind="subscription", auto_renews=auto_renews)
+
+
+def test_a_subscription_keeps_its_day_though_each_payment_comes_hours_after_its_end() -> None:
+    """R-135: over a year, from the 31st."""
+    history, days = subscribed(noon("2027-01-31")), []
+    for number in range(12):
+        paid_at = end_after(history) + timedelta(hours=number)
+        history += decided(DECIDER, history, buy("P1M", str(number), at=paid_at))
+        days.append(end_after(history))
+    assert [day.day for day in days] == [31, 30, 31, 30, 31, 31, 30, 31, 30, 31, 31, 29]
+    assert days[-1] == noon("2028-02-29")
+
+
+@pytest.mark.parametrize(
+    ("auto_renews", "after", "counts_after"),
+    [
+        (True, DAY - timedelta(milliseconds=1), 0 * DAY),
+        (True, DAY, DAY),
+        (False, timedelta(hours=1), timedelta(hours=1)),
+    ],
+)
+def test_a_renewal_counts_from_the_old_end_within_the_hold_only(
+    auto_renews: bool, after: timedelta, counts_after: timedelta
+) -> None:
+    """R-92, R-135: it is the hold for which the switch waits too."""
+    history = subscribed(noon("2027-01-15"), auto_renews=auto_renews)
+    ends_at = end_after(history)
+    (event,) = decided(DECIDER, history, buy("P1M", "1", at=ends_at + after))
+    assert isinstance(event, LicenseRenewed)
+    assert event.counts_from == ends_at + counts_after
+    assert event.ends_at == end_of(ends_at + counts_after, "P1M")
+
+
+def test_a_payment_within_the_hold_that_is_told_later_counts_from_the_old_end() -> None:
+    """R-130, R-135: unless it would be over by then."""
+    history = subscribed(noon("2027-01-15"))
+    paid_at = end_after(history) + timedelta(hours=2)
+    (told,) = decided(DECIDER, history, buy("P1M", "1", at=paid_at + 5 * DAY, bought=paid_at))
+    (late,) = decided(DECIDER, history, buy("P1M", "1", at=paid_at + 50 * DAY, bought=paid_at))
+    assert isinstance(told, LicenseRenewed)
+    assert isinstance(late, LicenseRenewed)
+    assert (told.counts_from, late.counts_from) == (end_after(history), paid_at + 50 * DAY)
+
+
+def test_a_renewal_within_the_hold_stays_where_it_began_when_it_is_refunded_in_part() -> None:
+    """R-96, R-135."""
+    history = subscribed(noon("2027-01-31"))
+    history += decided(DECIDER, history, buy("P2M", "1", at=end_after(history) + timedelta(hours=2)))
+    assert end_after(history) == noon("2027-04-30")
+    history += decided(AT_ONCE, history, refund("1", at=noon("2027-03-01"), term="P1M"))
+    assert end_after(history) == noon("2027-03-31")
+
+
+def test_a_part_of_an_order_leaves_the_renewal_after_it_within_the_hold_where_it_began() -> None:
+    """R-96, R-135: a refund that shortened nothing moves nothing that was bought since."""
+    history = subscribed(noon("2027-01-31"))
+    for number, hours in enumerate((-2, 2)):
+        history += decided(DECIDER, history, buy("P1M", str(number), at=end_after(history) + timedelta(hours=hours)))
+    assert end_after(history) == noon("2027-04-30")
+    history += decided(AT_ONCE, history, refund("0", at=noon("2027-03-31"), term="P0D"))
+    assert end_after(history) == noon("2027-04-30")
+
+
 # --- what an earlier release recorded ------------------------------------------------------------------------
 
 
@@ -266,6 +334,34 @@ def test_nobody_gets_less_than_the_earlier_release_would_have_given(
         history += decided(DECIDER, history, buy(next_, f"next-{number}", at=at))
         assert end_after(history) >= end_of(max(before, at), next_) or number > 0
         assert end_after(history) > before
+
+
+@pytest.mark.parametrize("ends", ["2027-04-30", "2027-04-28"])
+def test_a_purchase_with_a_date_ahead_is_no_anchor_after_a_refund_either(ends: str) -> None:
+    """R-96, R-129: what an earlier release recorded so was told before the end, and this one records what it counts."""
+    began, recorded_before = noon("2027-01-31"), ends == "2027-04-28"
+    ahead = buy("P1M", "ahead", at=began, bought=noon("2029-01-01"))
+    history = bought(in_use(began), ["P1M"], at=began)
+    history += decided(AT_ONCE, history, ahead)
+    if recorded_before:
+        *before, last = as_before([*history[:3], history[3].but(purchased_at=began)])
+        history = [*before, last.but(purchased_at=noon("2029-01-01"))]
+    assert end_after(history) == noon(ends)
+    history += decided(AT_ONCE, history, refund("0", at=began))
+    assert end_after(history) == noon("2027-03-31")
+    history += decided(AT_ONCE, history, buy("P1M", "next", at=began))
+    assert end_after(history) == noon("2027-04-30")
+
+
+def test_a_refund_makes_no_later_renewal_longer() -> None:
+    """R-96: a month from 1 March is longer than the month that was added to 1 February before its 28 days."""
+    began = noon("2027-02-01")
+    history = bought(in_use(began, "P1D"), ["P27D"], at=began)
+    history += decided(AT_ONCE, history, buy("P1M", "1", at=noon("2027-03-01") - timedelta(hours=1)))
+    ends_at = end_after(history)
+    assert ends_at == noon("2027-03-29")
+    history += decided(AT_ONCE, history, refund("0", at=noon("2027-03-01")))
+    assert [code_after(history).renewals[-1].ends_at, end_after(history)] == [ends_at, ends_at]
 
 
 STORED_BEFORE = (

@@ -1,11 +1,13 @@
 """Blocks with notice, grace, announced purchases, refunds: when a license is over, and what is shown."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from services.device.decider import (
     DECIDER,
+    POLICY,
     Device,
     DeviceEvent,
     days_remaining,
@@ -13,6 +15,7 @@ from services.device.decider import (
     in_force,
     may_activate_now,
     renewal_announced,
+    renewal_due,
     status,
     stops_at,
     takes_over_at,
@@ -72,6 +75,8 @@ from tests.scenarios import (
 
 DAY = timedelta(days=1)
 GRACE: list[DeviceEvent] = [*UNLICENSED, activated(A, grace_days=7)]
+AUTO_RENEWS: dict[str, Any] = {"kind": "subscription", "auto_renews": True}
+RENEWS: list[DeviceEvent] = [*UNLICENSED, activated(A, **AUTO_RENEWS)]
 
 
 def after(history: list[DeviceEvent]) -> Device:
@@ -200,6 +205,58 @@ def test_an_announced_renewal_protects_the_device_and_is_shown() -> None:
     assert [renewal_announced(state, at) for at in (LATER, HELD_UNTIL)] == [HELD_UNTIL, None]
     assert renewal_announced(after(EXPIRED), LATER) is None
     assert renewal_announced(after(UNLICENSED), LATER) is None
+
+
+@pytest.mark.parametrize("history", [RENEWS, [*RENEWS, expired()]])
+def test_a_subscription_that_renews_itself_is_protected_until_the_policy_s_hold_is_over(
+    history: list[DeviceEvent],
+) -> None:
+    """R-98, R-135."""
+    state = after(history)
+    assert works_until(state) == END + POLICY.auto_renewal_hold == END + DAY
+    moments = (END, END + DAY - MILLISECOND, END + DAY)
+    assert [status(state, at) for at in moments] == ["grace", "grace", "expired"]
+    due = [renewal_due(state, at) for at in (END - MILLISECOND, *moments)]
+    assert due == [None, END + DAY, END + DAY, None]
+
+
+def test_the_hold_is_that_of_the_vendor_s_policy_and_no_shorter_than_the_grace() -> None:
+    """R-65, R-135."""
+    policy = POLICY.model_copy(update={"auto_renewal_hold": 3 * DAY})
+    assert works_until(after(RENEWS), policy) == END + 3 * DAY
+    assert status(after(RENEWS), END + 2 * DAY, policy) == "grace"
+    assert works_until(after([*UNLICENSED, activated(A, **AUTO_RENEWS, grace_days=7)])) == END + 7 * DAY
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        [*RENEWS, renews_itself(A, on=False, device=D)],
+        [*RENEWS, expired(), renews_itself(A, on=False, device=D)],
+        [*UNLICENSED, activated(A, kind="paid", auto_renews=True)],
+        ACTIVE,
+        UNLICENSED,
+    ],
+)
+def test_what_does_not_renew_itself_is_not_held(history: list[DeviceEvent]) -> None:
+    """R-135."""
+    state = after(history)
+    assert works_until(state) in (END, None)
+    assert renewal_due(state, END) is None
+
+
+def test_a_block_ends_the_hold_of_a_subscription_too() -> None:
+    """R-105, R-135."""
+    state = after([*RENEWS, blocked(A, stops=END + DAY / 2, device=D)])
+    assert [status(state, at) for at in (END, END + DAY / 2)] == ["grace", "blocked"]
+    assert renewal_due(state, END) is None
+
+
+def test_a_renewal_within_the_hold_ends_it() -> None:
+    """R-135: the license goes on, and the hold is after its new end."""
+    state = after([*RENEWS, expired(), renewed(device=D)])
+    assert (status(state, LATER), renewal_due(state, LATER)) == ("active", None)
+    assert works_until(state) == NEXT_END + DAY
 
 
 def test_an_announcement_that_comes_twice_is_one() -> None:

@@ -1,10 +1,14 @@
 """Licenses that are renewed again and again, by shops as they are: over a year, and told late."""
 
+import json
+from base64 import urlsafe_b64decode
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 
+from services.cli.system import System
 from shared.ledger.identity import new_id
 from shared.rules.term import end_of
+from tests.journeys.browsing import Browser
 from tests.journeys.people import OwnedDevice, Time, Vendor, end_of_license, expect, moment, runs_on
 
 type NewDevice = Callable[[], OwnedDevice]
@@ -20,6 +24,14 @@ def next_31_january(time: Time) -> datetime:
 def sees_end(device: OwnedDevice, day: date) -> datetime:
     """Wait until the device shows an end on this day, and return it."""
     return end_of_license(device.sees(lambda shown: end_of_license(shown).date() == day))
+
+
+def works_until_by_document(device: OwnedDevice) -> datetime:
+    """Return until when the product works by the device's license document."""
+    answer = device.http.get(f"{device.path}/license/document")
+    assert answer.status_code == 200, answer.text
+    payload = answer.text.split(".")[1]
+    return moment(json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["works_until"])
 
 
 def test_what_was_paid_alike_ends_alike(vendor: Vendor, new_device: NewDevice, time: Time) -> None:
@@ -62,3 +74,28 @@ def test_a_renewal_that_a_shop_tells_late_is_worth_its_whole_term(
     said = f"counts from {counts_from:%Y-%m-%dT%H:%M:%SZ}"
     assert said in device.http.get(f"{device.path}/why").text
     assert said in expect(200, vendor.http.get(f"/v1/codes/{code.ref}/why"))["verdict"]
+
+
+def test_a_subscription_keeps_its_day_over_a_year_though_each_payment_comes_after_the_end(
+    system: System, vendor: Vendor, new_device: NewDevice, time: Time
+) -> None:
+    """R-98, R-135: and it is protected until the payment comes, by the window, the document and the API."""
+    began = next_31_january(time)
+    time.moves_to(began)
+    device, code = new_device(), vendor.issue("P1M", kind="subscription", auto_renews=True)
+    ends_at = end_of_license(device.activates(code))
+    days = []
+    for hours in range(1, 13):
+        time.moves_to(ends_at + timedelta(hours=hours))
+        held = device.sees(lambda shown: shown["status"] == "grace")
+        assert moment(held["works_until"]) == moment(held["renewal_due_until"]) == ends_at + timedelta(days=1)
+        assert works_until_by_document(device) == ends_at + timedelta(days=1)
+        assert "Subscription renewing" in Browser.at_the_window(system, device).page.text
+        assert vendor.sell_renewal(code, str(new_id())) == ["LicenseRenewed"]
+        ends_at = end_of_license(device.sees(runs_on(code)))
+        days.append(ends_at.day)
+    leap_day = (date(began.year + 1, 3, 1) - timedelta(days=1)).day
+    assert days == [31, 30, 31, 30, 31, 31, 30, 31, 30, 31, 31, leap_day]
+    time.moves_to(ends_at + timedelta(days=1, hours=1))
+    device.sees(lambda shown: shown["status"] == "expired")
+    assert device.http.get(f"{device.path}/license/document").status_code == 409

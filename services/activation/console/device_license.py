@@ -78,6 +78,8 @@ def _license(answer: JsonObject) -> Slot:
         facts.append(Fact("Stops (blocked)", _at(license_["stops_at"])))
     if answer.get("renewal_expected_by"):
         facts.append(Fact("Renewal expected by", _at(answer["renewal_expected_by"])))
+    if answer.get("renewal_due_until"):
+        facts.append(Fact("Renewal due until", _at(answer["renewal_due_until"])))
     facts.append(Fact("Type", (f"{license_['kind']}, {license_['edition']}",)))
     return Slot(
         title="License",

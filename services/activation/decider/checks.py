@@ -4,10 +4,13 @@ Each check has one reason. The checks of a tuple are evaluated in order, and the
 user sees. The checks on the moment of a switch are in `switch_checks`, the one on seats in `seats`.
 """
 
+from datetime import datetime
+
 from services.activation.decider.case import Case, Check, begins_at, current_ends_at, is_short, needs_prior, prior_of
 from services.activation.decider.seats import SEATS_EXHAUSTED
 from services.activation.decider.state import Code
 from shared.rules.checks import moment
+from shared.rules.policy import Policy
 from shared.rules.versions import is_within
 
 
@@ -52,6 +55,11 @@ def _follows_active_subscription(case: Case) -> bool:
 def renews_itself(code: Code) -> bool:
     """Tell whether the code is a subscription that renews itself (R-27)."""
     return code.kind == "subscription" and code.auto_renews
+
+
+def renews_until(code: Code, policy: Policy) -> datetime | None:
+    """Return until when the renewal of a subscription that renews itself is awaited; None for any other (R-135)."""
+    return code.ends_at + policy.auto_renewal_hold if renews_itself(code) and code.ends_at is not None else None
 
 
 def _ends_too_soon(case: Case) -> bool:

@@ -3,9 +3,10 @@
 from datetime import datetime
 from typing import assert_never
 
+from services.activation.decider.checks import renews_until
 from services.activation.decider.commands import CancelPurchase, RecordPurchase, RecordRefund, SetAutoRenewal
 from services.activation.decider.evolve import evolve
-from services.activation.decider.renewals import Run, exceeds, run_of, without
+from services.activation.decider.renewals import exceeds, run_of, without
 from services.activation.decider.state import EARLY_MAX, Code, EarlyRefund, Renewal
 from shared.messages import (
     AutoRenewalChanged,
@@ -43,7 +44,7 @@ def record_purchase(code: Code, command: RecordPurchase, policy: Policy) -> list
     term = command.term or code.term
     # a shop's fast clock must not sell days in the future
     purchased_at = counted(command.purchased_at, at=command.at)
-    anchor_at, ends_at = _counted(run_of(code, code.ends_at), purchased_at, term)
+    anchor_at, ends_at = _counted(code, code.ends_at, purchased_at, term, policy)
     if ends_at <= command.at:
         # nobody pays for days that are over when the shop tells of them (R-130)
         anchor_at, ends_at = command.at, end_of(command.at, term)
@@ -81,12 +82,17 @@ def _refunded_early(code: Code, renewed: LicenseRenewed, at: datetime, policy: P
     return events[1:]
 
 
-def _counted(run: Run, bought_at: datetime, term: Term) -> tuple[datetime, datetime]:
+def _counted(
+    code: Code, previous_ends_at: datetime, bought_at: datetime, term: Term, policy: Policy
+) -> tuple[datetime, datetime]:
     """Return from where the end of a renewal is counted, and that end (R-129).
 
-    Buying early loses nothing, and nobody pays for days without a license (R-92).
+    Buying early loses nothing, and nobody pays for days without a license (R-92). A subscription that renews itself is
+    renewed from its end, though the payment comes after it (R-135).
     """
-    if bought_at <= run.ends_at:
+    awaited_until = renews_until(code, policy)
+    if bought_at <= previous_ends_at or (awaited_until is not None and bought_at < awaited_until):
+        run = run_of(code, previous_ends_at)
         return run.anchor_at, run.end_with(length_of(term))
     return bought_at, end_of(bought_at, term)
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from services.activation.decider.state import Code, Renewal
 from shared.messages import OrderId, Term
-from shared.rules.term import Length, earlier_by, end_after, end_of, length_of
+from shared.rules.term import CALENDAR_START, Length, earlier_by, end_after, end_of, length_of
 
 NOTHING = Length()
 
@@ -121,12 +121,11 @@ def _begun(run: Run, renewal: Renewal) -> Run:
 
 def _may_begin_at(renewal: Renewal) -> datetime:
     """Return from when on the renewal counts, whatever was paid before it."""
-    if renewal.anchor_at is not None and renewal.anchor_at > renewal.previous_ends_at:
-        return renewal.anchor_at
-    if renewal.anchor_at is None and _closed_gap_before(renewal):
-        return renewal.purchased_at
-    # it counted from the old end, whatever later date a fast clock gave it
-    return min(renewal.purchased_at, renewal.previous_ends_at)
+    if renewal.anchor_at is None:
+        # one that was dated ahead was told before the end, at a time that is not known
+        dated_ahead = renewal.purchased_at > renewal.previous_ends_at and not _closed_gap_before(renewal)
+        return CALENDAR_START if dated_ahead else renewal.purchased_at
+    return renewal.anchor_at if renewal.anchor_at > renewal.previous_ends_at else renewal.purchased_at
 
 
 def _counted(base: Run, renewal: Renewal, previous_ends_at: datetime) -> Renewal:

@@ -6,7 +6,7 @@ No code replaces a license that is in force or about to be renewed (R-33, R-70).
 from datetime import datetime
 
 from services.activation.decider.case import Case, Check, begins_at
-from services.activation.decider.checks import AT_ONCE, AT_THE_ADD, AT_THE_SWITCH, TRIAL_NOT_ALLOWED, renews_itself
+from services.activation.decider.checks import AT_ONCE, AT_THE_ADD, AT_THE_SWITCH, TRIAL_NOT_ALLOWED, renews_until
 from services.activation.decider.commands import Activate, Question
 from shared.rules.checks import moment
 from shared.rules.dates import lies_ahead
@@ -42,10 +42,7 @@ def _held_until(case: Case) -> datetime | None:
 
 def _renews_until(case: Case) -> datetime | None:
     """Return until when a switch waits for a subscription that renews itself."""
-    current = case.current
-    if not renews_itself(current) or current.blocked or current.ends_at is None:
-        return None
-    return current.ends_at + case.policy.auto_renewal_hold
+    return None if case.current.blocked else renews_until(case.current, case.policy)
 
 
 def _is_renewing(case: Case) -> bool:

@@ -57,13 +57,16 @@ def device_differences(present: Replay, other: Replay, *, until: datetime) -> It
     for device_id in sorted(present.devices.keys() | other.devices.keys()):
         before, after = present.lives[device_id], other.lives[device_id]
         changes = list(_changes(before, after))
-        states = [replay.devices.get(device_id, device.Device()) for replay in (present, other)]
-        status = (device.status(states[0], until), device.status(states[1], until))
+        status = (_status(present, device_id, until), _status(other, device_id, until))
         if status[0] != status[1]:
             changes.append(Change(f"ends as {status[1]}, not {status[0]}", f"{status[0]} → {status[1]}"))
         if changes:
             gained = licensed_time(after, until=until) - licensed_time(before, until=until)
             yield DeviceDifference(device_id=device_id, changes=changes, licensed=gained, status=status)
+
+
+def _status(replay: Replay, device_id: DeviceId, until: datetime) -> device.LicenseStatus:
+    return device.status(replay.devices.get(device_id, device.Device()), until, replay.policy)
 
 
 def licensed_time(life: Sequence[ReplayedEvent], *, until: datetime) -> timedelta:

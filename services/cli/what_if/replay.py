@@ -108,6 +108,7 @@ class Replay:
 
     def __init__(self, plan: Plan, policy: Policy, *, until: datetime) -> None:
         self._plan = plan
+        self.policy = policy
         self._until = until
         self._on_devices = device.decider(policy)
         self._on_codes = activation.decider(policy)

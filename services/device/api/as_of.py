@@ -30,7 +30,7 @@ def add_why(router: APIRouter, doors: Doors) -> None:
             "device_id": device_id,
             "as_of": instant(moment.at),
             "sense": moment.sense,
-            **_with_paths(explain(events, moment.at)),
+            **_with_paths(explain(events, moment.at, doors.policy)),
         }
 
 
@@ -41,7 +41,9 @@ async def license_as_of(doors: Doors, device_id: DeviceId, as_of: AsOf) -> dict[
         event: Any = decoded(entry)
         times = {"occurred_at": entry.event.occurred_at, "recorded_at": entry.event.recorded_at}
         view, version = project(view, event, **times), entry.event.version
-    representation = license_representation(view, device_id=device_id, now=as_of.at, as_of=as_of.at)
+    representation = license_representation(
+        view, device_id=device_id, now=as_of.at, as_of=as_of.at, policy=doors.policy
+    )
     return {**representation, "sense": as_of.sense, "version": version}
 
 

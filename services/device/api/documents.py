@@ -52,7 +52,7 @@ def add_public_keys(router: APIRouter, doors: Doors) -> None:
 def _claims(doors: Doors, representation: Representation, name: str | None) -> dict[str, Any]:
     """Return the claims of the document. Raises a 409 `Problem` if no license works on the device."""
     now, device = doors.clock.now(), representation.view.device
-    until = works_until(device)
+    until = works_until(device, doors.policy)
     if device.license is None or until is None or now >= until:
         raise Problem(409, "no_license", "no license works on the device")
     expires_at = min(until, now + DOCUMENT_VALID)

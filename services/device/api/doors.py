@@ -31,6 +31,7 @@ from shared.ledger.identity import hash_of
 from shared.ledger.instants import instant
 from shared.messages import ActivationRefused, CodeRejected, DeviceId, RemovalRefused
 from shared.rules.codes import Code, MalformedCode, read_code
+from shared.rules.policy import POLICY, Policy
 
 TOO_MANY = 429
 EMPTY: Mapping[str, Any] = MappingProxyType({})
@@ -54,6 +55,7 @@ class Doors:
     issuer: str
     operator_key_hash: str
     operator_tokens: OperatorTokens | None = None
+    policy: Policy = POLICY
 
     async def authorize(self, device_id: DeviceId, credential: str) -> None:
         """Admit the device itself and the operator (R-109). Raises `Problem`.

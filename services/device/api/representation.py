@@ -15,6 +15,7 @@ from services.device.decider import (
     days_remaining,
     may_activate_now,
     renewal_announced,
+    renewal_due,
     status,
     stops_at,
     takes_over_at,
@@ -24,6 +25,7 @@ from services.device.projection import LicenseView
 from shared.doors.problems import Problem
 from shared.ledger.instants import instant
 from shared.messages import DeviceId
+from shared.rules.policy import POLICY, Policy
 
 STALE_AFTER = timedelta(hours=24)
 """An older status may be out of date, and is marked so (R-99, R-100)."""
@@ -54,8 +56,8 @@ async def representation_of(doors: Doors, device_id: DeviceId) -> Representation
     current = row["view_version"] == row["version"]
     known_at = view.changed_at or row["enrolled_at"]
     as_of = doors.heard_until() or known_at if current else known_at
-    answer = license_representation(view, device_id=device_id, now=now, as_of=as_of)
-    answer["add_ons"] = [_add_on(each, now) for each in add_ons]
+    answer = license_representation(view, device_id=device_id, now=now, as_of=as_of, policy=doors.policy)
+    answer["add_ons"] = [_add_on(each, now, doors.policy) for each in add_ons]
     return Representation(view, answer, _etag(row["view_version"] or 0, answer), current)
 
 
@@ -63,15 +65,15 @@ def _view(row: asyncpg.Record) -> LicenseView:
     return LicenseView.from_json(row["view"]) if row["view"] else LicenseView()
 
 
-def _add_on(row: asyncpg.Record, now: datetime) -> dict[str, Any]:
+def _add_on(row: asyncpg.Record, now: datetime, policy: Policy) -> dict[str, Any]:
     """Return an add-on product on the device, which has a license of its own (R-42)."""
     device = _view(row).device
     return {
         "device_id": row["device_id"],
         "version": row["version"],
         "product": device.product,
-        "status": status(device, now),
-        "works_until": _instant(works_until(device)),
+        "status": status(device, now, policy),
+        "works_until": _instant(works_until(device, policy)),
     }
 
 
@@ -81,16 +83,18 @@ def _etag(version: int, answer: Mapping[str, Any]) -> str:
     return f'"{version}-{hashlib.sha256(content.encode()).hexdigest()[:16]}"'
 
 
-def license_representation(view: LicenseView, *, device_id: DeviceId, now: datetime, as_of: datetime) -> dict[str, Any]:
+def license_representation(
+    view: LicenseView, *, device_id: DeviceId, now: datetime, as_of: datetime, policy: Policy = POLICY
+) -> dict[str, Any]:
     """Return the license as the API shows it at `now`."""
     device = view.device
     return {
         "device_id": device_id,
-        "status": status(device, now),
+        "status": status(device, now, policy),
         "as_of": instant(as_of),
         "stale": now - as_of > STALE_AFTER,
         **_activate_now(device, now),
-        **_license(view, now),
+        **_license(view, now, policy),
         **_slots(device),
         **_noticed(device, now),
         **({"last_refusal": view.last_refusal.to_dict()} if view.last_refusal else {}),
@@ -107,18 +111,19 @@ def _activate_now(device: Device, now: datetime) -> dict[str, Any]:
     }
 
 
-def _license(view: LicenseView, now: datetime) -> dict[str, Any]:
-    """Return the license, until when the product works, and any announced renewal (R-98, R-103, R-105)."""
+def _license(view: LicenseView, now: datetime, policy: Policy) -> dict[str, Any]:
+    """Return the license, until when the product works, and any renewal that is awaited (R-98, R-103, R-105, R-135)."""
     device, announced = view.device, renewal_announced(view.device, now)
     if device.license is None:
         return {}
     return {
         "license": device.license.to_dict(),
         "days_remaining": days_remaining(device.license, now),
-        "works_until": _instant(works_until(device)),
+        "works_until": _instant(works_until(device, policy)),
         "stops_at": _instant(stops_at(device)),
         "renewal_announced": announced is not None,
         "renewal_expected_by": _instant(announced),
+        "renewal_due_until": _instant(renewal_due(device, now, policy)),
         "renewal_seconds": view.renewal_seconds,
     }
 

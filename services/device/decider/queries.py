@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from services.device.decider.state import Device, License
+from shared.rules.policy import POLICY, Policy
 
 LicenseStatus = Literal["unlicensed", "active", "grace", "expired", "blocked"]
 
@@ -16,9 +17,9 @@ def in_force(device: Device, now: datetime) -> bool:
     return device.license is not None and not device.license.expired and now < device.license.over_at
 
 
-def status(device: Device, now: datetime) -> LicenseStatus:
+def status(device: Device, now: datetime, policy: Policy = POLICY) -> LicenseStatus:
     """Return the status of the device's license at `now`. In grace, the product works although the license is over."""
-    current, until = device.license, works_until(device)
+    current, until = device.license, works_until(device, policy)
     if current is None or until is None:
         return "unlicensed"
     if in_force(device, now):
@@ -28,17 +29,32 @@ def status(device: Device, now: datetime) -> LicenseStatus:
     return "grace" if now < until else "expired"
 
 
-def works_until(device: Device) -> datetime | None:
-    """Return when the product stops working, considering grace, announced purchases and blocks (R-65, R-98, R-105).
+def works_until(device: Device, policy: Policy = POLICY) -> datetime | None:
+    """Return when the product stops working, considering grace, renewals that are awaited, and blocks.
 
-    None without a license.
+    None without a license (R-65, R-98, R-105, R-135).
     """
     current = device.license
     if current is None:
         return None
     holds = [purchase.hold_until for purchase in current.announced]
+    if _renews_itself(current):
+        holds.append(current.ends_at + policy.auto_renewal_hold)
     until = max(current.ends_at + timedelta(days=current.grace_days), *holds, current.ends_at)
     return until if current.stops_at is None else min(until, current.stops_at)
+
+
+def renewal_due(device: Device, now: datetime, policy: Policy = POLICY) -> datetime | None:
+    """Return until when the renewal of a subscription that renews itself is awaited; None unless one is due (R-135)."""
+    current = device.license
+    if current is None or current.stops_at is not None or not _renews_itself(current):
+        return None
+    until = current.ends_at + policy.auto_renewal_hold
+    return until if current.ends_at <= now < until else None
+
+
+def _renews_itself(current: License) -> bool:
+    return current.kind == "subscription" and current.auto_renews
 
 
 def renewal_announced(device: Device, now: datetime) -> datetime | None:

@@ -12,15 +12,16 @@ from services.device.explanation.license import license_answer, term_answer
 from services.device.explanation.parts import Answer, Evidence, Explanation, Further, Rule, Told, after
 from services.device.explanation.refusal import activate_now_answer, refusal_answer
 from services.device.explanation.switch import switch_answer
+from shared.rules.policy import POLICY, Policy
 
 __all__ = ["Answer", "Evidence", "Explanation", "Further", "Rule", "Told", "explain"]
 
 
-def explain(life: Sequence[Told], at: datetime) -> Explanation:
+def explain(life: Sequence[Told], at: datetime, policy: Policy = POLICY) -> Explanation:
     """Return why a device with these events stands where it does at `at`."""
     device = after(life)
     answers = [
-        license_answer(device, life, at),
+        license_answer(device, life, at, policy),
         *term_answer(device, life),
         *switch_answer(device, life, at),
         *refusal_answer(life),
@@ -29,4 +30,4 @@ def explain(life: Sequence[Told], at: datetime) -> Explanation:
     said = {answer.about: answer.sentence for answer in reversed(answers)}
     follows = said.get("switch") or said.get("refusal")
     sentences = [said["license"]] if in_force(device, at) or follows is None else [said["license"], follows]
-    return Explanation(status=status(device, at), verdict=" ".join(sentences), answers=tuple(answers))
+    return Explanation(status=status(device, at, policy), verdict=" ".join(sentences), answers=tuple(answers))

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from services.device.decider import Device, License, in_force, status, works_until
+from services.device.decider import Device, License, in_force, renewal_due, status, works_until
 from services.device.explanation.parts import Answer, Further, Rule, Told, evidence, further, last, moment
 from shared.calendar import in_utc
 from shared.messages import (
@@ -19,17 +19,18 @@ from shared.messages import (
     PurchaseAnnounced,
     SeatReleased,
 )
+from shared.rules.policy import Policy
 
 
-def license_answer(device: Device, life: Sequence[Told], at: datetime) -> Answer:
-    """Return why there is a license in force, or none (R-04, R-40, R-65, R-105)."""
+def license_answer(device: Device, life: Sequence[Told], at: datetime, policy: Policy) -> Answer:
+    """Return why there is a license in force, or none (R-04, R-40, R-65, R-105, R-135)."""
     current = device.license
     if current is None:
         return _none(life)
     return Answer(
         about="license",
-        sentence=_said_of(current, device, at),
-        rules=tuple(_rules_of(current, device, at)),
+        sentence=_said_of(current, device, at, policy),
+        rules=tuple(_rules_of(current, device, at, policy)),
         evidence=evidence(_about_license(life)),
         change=None if in_force(device, at) else "a renewal bought for it, or another code activated",
         # of a license that is in force and not blocked, its dates say all
@@ -61,22 +62,25 @@ def _none(life: Sequence[Told]) -> Answer:
     )
 
 
-def _said_of(current: License, device: Device, at: datetime) -> str:
-    name, until = f"The license …{current.last_group}", works_until(device)
-    match status(device, at):
+def _said_of(current: License, device: Device, at: datetime, policy: Policy) -> str:
+    name, until = f"The license …{current.last_group}", works_until(device, policy)
+    match status(device, at, policy):
         case "active" if current.stops_at is not None and current.stops_at < current.ends_at:
             return f"{name} is blocked by the vendor and stops at {moment(current.stops_at)}."
         case "active":
             return f"{name} is in force until {moment(current.ends_at)}."
         case "blocked":
             return f"{name} is blocked by the vendor; it stopped at {moment(current.stops_at)}."
+        case "grace" if renewal_due(device, at, policy) is not None:
+            ended = moment(current.ends_at)
+            return f"{name} ended at {ended} and is about to renew itself; the product works until {moment(until)}."
         case "grace":
             return f"{name} is over since {moment(current.ends_at)}; the product works until {moment(until)}."
         case _:
             return f"{name} is over since {moment(current.over_at)}."
 
 
-def _rules_of(current: License, device: Device, at: datetime) -> Iterable[Rule]:
+def _rules_of(current: License, device: Device, at: datetime, policy: Policy) -> Iterable[Rule]:
     stopped = current.stops_at is not None and at >= current.stops_at
     yield Rule(
         rule="R-105, R-106",
@@ -84,13 +88,13 @@ def _rules_of(current: License, device: Device, at: datetime) -> Iterable[Rule]:
         passed=not stopped,
         change="the code unblocked by its vendor" if stopped else None,
     )
-    over, until = at >= current.ends_at, works_until(device)
+    over, until = at >= current.ends_at, works_until(device, policy)
     later = f"a renewal, or the same question before {moment(current.ends_at)}"
     yield Rule(rule="R-40", reason="term_over", passed=not over, change=later if over else None)
     if over and until is not None and until > current.ends_at:
         worked = at < until
         change = None if worked else f"the same question before {moment(until)}"
-        yield Rule(rule="R-65, R-98", reason="term_over", passed=worked, change=change)
+        yield Rule(rule="R-65, R-98, R-135", reason="term_over", passed=worked, change=change)
 
 
 def _about_license(life: Sequence[Told]) -> list[Told]:

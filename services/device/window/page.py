@@ -72,6 +72,7 @@ def license_state_of(shown: Representation, outlook: Outlook | None = None) -> L
         reserve=device.reserve,
         works_until=_moment_or_none(answer.get("works_until")),
         renewal_expected_by=_moment_or_none(answer.get("renewal_expected_by")),
+        renewal_due_until=_moment_or_none(answer.get("renewal_due_until")),
         outlook=outlook,
     )
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from services.device.decider import DeviceEvent
 from services.device.outlook import Outlook
 from services.device.window.page import page_of
 from services.device.window.sentences import Message
@@ -223,3 +224,13 @@ def test_a_code_that_nothing_is_in_the_way_of_needs_nothing_to_be_done() -> None
     shown_page = state("active, ready")
     assert shown_page.reserve is not None
     assert plain(shown_page.reserve.message.to_do) == plain(shown_page.message.to_do) == plain(NOTHING_TO_DO)
+
+
+def test_a_subscription_that_is_about_to_renew_itself_is_not_shown_as_expired() -> None:
+    """R-98, R-135: until the hold is over."""
+    history: list[DeviceEvent] = [enrolled(), activated(A, kind="subscription", auto_renews=True)]
+    held, over = page(history, END + timedelta(hours=3)), page(history, END + timedelta(days=1))
+    assert (held.headline, held.message.label, held.message.tone) == ("Subscription renewing", "Renewal due", "calm")
+    assert Moment(END + timedelta(days=1)) in held.message.happened
+    assert "renews automatically" in plain(held.message.follows)
+    assert (over.headline, over.message.label) == ("License expired", "Expired")

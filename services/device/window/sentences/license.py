@@ -20,6 +20,7 @@ class LicenseState:
     reserve: Reserve | None
     works_until: datetime | None
     renewal_expected_by: datetime | None
+    renewal_due_until: datetime | None = None
     outlook: Outlook | None = None
 
 
@@ -28,6 +29,8 @@ def headline(state: LicenseState) -> str:
     match state.status:
         case "active":
             return f"License: {_days(state.days_remaining)} remaining"
+        case "grace" if state.renewal_due_until is not None:
+            return "Subscription renewing"
         case "grace" | "expired":
             return "License expired"
         case "blocked":
@@ -159,6 +162,14 @@ def _grace(state: LicenseState, current: License) -> Message:
             happened=works,
             follows=text(f"A renewal has been bought and is on its way. {RENEWAL_DELAY}"),
             to_do=_unless_refused(state, NOTHING_TO_DO),
+        )
+    if state.renewal_due_until is not None:
+        return Message(
+            tone="calm",
+            label="Renewal due",
+            happened=works,
+            follows=text(f"This subscription renews automatically; the code stays the same. {RENEWAL_DELAY}"),
+            to_do=text("If it has not renewed by then, check the payment of your subscription."),
         )
     return Message(
         tone="warn",
