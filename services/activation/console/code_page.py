@@ -45,7 +45,7 @@ def add_code_page(router: APIRouter, console: Console) -> None:
             request,
             session,
             code=found.code,
-            status_pill=status_of(found.code, console.doors.clock.now()),
+            status_pill=status_of(found.code, console.doors.clock.now(), console.doors.policy),
             facts=facts_of(found.code),
             actions=actions_for(found.code),
             seats=seats[:SEATS_MAX],

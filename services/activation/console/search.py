@@ -64,7 +64,7 @@ def add_search(router: APIRouter, console: Console) -> None:
         else:
             codes, criterion = await codes_ending(pool, last_group or "", after=after), {"last_group": last_group or ""}
         more = urlencode({**criterion, "after": codes[CODES_MAX - 1].code_ref}) if len(codes) > CODES_MAX else None
-        rows = [(code, status_of(code, console.doors.clock.now())) for code in codes[:CODES_MAX]]
+        rows = [(code, status_of(code, console.doors.clock.now(), console.doors.policy)) for code in codes[:CODES_MAX]]
         return console.render("codes.html", request, session, entry="Search", rows=rows, more=more, criterion=criterion)
 
 

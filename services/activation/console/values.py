@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from services.activation.decider import Code
+from services.activation.decider import Code, renews_until
 from shared.pages import MaskedCode, Text, text
+from shared.rules.policy import Policy
 
 Tone = Literal["calm", "warn", "bad"]
 
@@ -36,11 +37,13 @@ def masked(last_group: str) -> Text:
     return (MaskedCode(last_group),)
 
 
-def status_of(code: Code, now: datetime) -> Pill:
+def status_of(code: Code, now: datetime, policy: Policy) -> Pill:
     """Return the status of a code in a word or two."""
-    over_at = code.over_at
+    over_at, awaited_until = code.over_at, renews_until(code, policy)
     if code.blocked:
         return Pill("Blocked", "bad")
     if over_at is None:
         return Pill("Never activated")
-    return Pill("In use") if now < over_at else Pill("Expired", "warn")
+    if now < over_at:
+        return Pill("In use")
+    return Pill("Renewal due") if awaited_until is not None and now < awaited_until else Pill("Expired", "warn")

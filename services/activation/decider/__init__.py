@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import assert_never
 
 from services.activation.decider.case import Case, Check, case_of
+from services.activation.decider.checks import renews_until
 from services.activation.decider.commands import (
     Activate,
     BlockCode,
@@ -80,6 +81,7 @@ __all__ = [
     "first_broken",
     "looked_at",
     "names_holders",
+    "renews_until",
 ]
 
 

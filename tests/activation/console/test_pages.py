@@ -1,18 +1,19 @@
 """The pages of devices and codes, also while the device service is unavailable."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import httpx
 import pytest
 
 from services.activation.console.event_sentences import SENTENCES
-from services.activation.decider import RecordPurchase
+from services.activation.console.values import status_of
+from services.activation.decider import POLICY, Code, RecordPurchase
 from services.activation.forecast import Current, Switchover
 from shared.ledger.clock import Clock
 from shared.messages import ACTIVATION_EVENTS, DEVICE_EVENTS, PARKING_EVENTS
 from tests.activation.console.harness import Harness
 from tests.at_the_door import OPERATOR, told
-from tests.scenarios import NOON
+from tests.scenarios import END, NOON, START
 from tests.shared.moments import UNTELLABLE_MOMENTS
 
 DEVICE = "/console/devices/device-1"
@@ -52,6 +53,23 @@ async def test_a_refund_that_came_before_its_purchase_says_that_it_will_count(ha
         told(409, await browser.post("/v1/purchases/A-17/refund", json=refund, headers=OPERATOR))
         page = await browser.get(f"/console/codes/{code['code_ref']}")
     assert "The refund of order A-17 was refused: unknown order. It counts as soon as its purchase comes." in page.text
+
+
+@pytest.mark.parametrize(
+    ("auto_renews", "after", "said"),
+    [
+        (True, timedelta(0), "Renewal due"),
+        (True, POLICY.auto_renewal_hold, "Expired"),
+        (False, timedelta(0), "Expired"),
+        (True, -timedelta(milliseconds=1), "In use"),
+    ],
+)
+def test_a_subscription_that_is_about_to_renew_itself_is_not_called_expired(
+    auto_renews: bool, after: timedelta, said: str
+) -> None:
+    """R-135."""
+    code = Code(kind="subscription", auto_renews=auto_renews, started_at=START, ends_at=END)
+    assert status_of(code, END + after, POLICY).label == said
 
 
 @pytest.mark.parametrize("moment", UNTELLABLE_MOMENTS[:1])  # one ahead is recorded as it was counted
