@@ -194,11 +194,15 @@ def _said_of_code(evidence: Sequence[Evidence]) -> str:
 
 
 def _renewed(evidence: Sequence[Evidence]) -> str:
-    """Return from where the last renewal counts (R-130)."""
-    renewals = [told for told in _found(evidence, MOVED) if told.type == "LicenseRenewed"]
+    """Return from where the last renewal counts that was not refunded (R-130)."""
+    moves = _found(evidence, MOVED)
+    refunded = {
+        told.data["order_id"] for told in moves if told.type == "LicenseShortened" and not told.data.get("term")
+    }
+    renewals = [told.data for told in moves if told.type == "LicenseRenewed" and told.data["order_id"] not in refunded]
     if not renewals:
         return ""
-    renewal = msgspec.convert(renewals[-1].data, LicenseRenewed)
+    renewal = msgspec.convert(renewals[-1], LicenseRenewed)
     return f" Its last renewal counts from {_moment(in_utc(renewal.counts_from))}."
 
 

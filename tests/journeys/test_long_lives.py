@@ -63,7 +63,8 @@ def test_a_renewal_that_a_shop_tells_late_is_worth_its_whole_term(
     device.sees(lambda shown: shown["status"] == "expired")
     time.passes(days=60)
     paid_at = (time.earliest() - timedelta(days=40)).isoformat()
-    body = {"code_ref": code.ref, "order_id": str(new_id()), "purchased_at": paid_at, "term": "P1M"}
+    order_id = str(new_id())
+    body = {"code_ref": code.ref, "order_id": order_id, "purchased_at": paid_at, "term": "P1M"}
     before = time.earliest()
     answer = expect(202, vendor.http.post("/v1/purchases", json=body))
     counts_from = moment(answer["counts_from"])
@@ -74,6 +75,10 @@ def test_a_renewal_that_a_shop_tells_late_is_worth_its_whole_term(
     said = f"counts from {counts_from:%Y-%m-%dT%H:%M:%SZ}"
     assert said in device.http.get(f"{device.path}/why").text
     assert said in expect(200, vendor.http.get(f"/v1/codes/{code.ref}/why"))["verdict"]
+    expect(202, vendor.refund(code, order_id))
+    device.sees(lambda _: device.event_names()[-1] == "LicenseShortened")
+    assert "renewal counts from" not in device.http.get(f"{device.path}/why").text
+    assert "renewal counts from" not in vendor.http.get(f"/v1/codes/{code.ref}/why").text
 
 
 def test_a_subscription_keeps_its_day_over_a_year_though_each_payment_comes_after_the_end(

@@ -127,5 +127,8 @@ def term_answer(device: Device, life: Sequence[Told]) -> list[Answer]:
 
 
 def _renewed(moves: Sequence[Told]) -> str:
-    renewal = next((told.event for told in reversed(moves) if isinstance(told.event, LicenseRenewed)), None)
-    return "" if renewal is None else f" The last renewal counts from {moment(in_utc(renewal.counts_from))}."
+    """Return from where the last renewal counts that was not refunded (R-130)."""
+    events = [told.event for told in moves]
+    refunded = {event.order_id for event in events if isinstance(event, LicenseShortened) and event.term is None}
+    renewals = [event for event in events if isinstance(event, LicenseRenewed) and event.order_id not in refunded]
+    return f" The last renewal counts from {moment(in_utc(renewals[-1].counts_from))}." if renewals else ""
