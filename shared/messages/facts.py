@@ -93,13 +93,15 @@ class Installation(ForDevice):
 class Attempt(Installation):
     """A fact that asks for an activation attempt. Unanswered by `answer_by` it counts as delayed (R-49).
 
-    `prior_ref` and `accepts_short_term` are what the user said about a discounted renewal code (R-30).
+    `prior_ref` and `accepts_short_term` are what the user said about a discounted renewal code (R-30). `trials_before`
+    is how many other trials of the product the device has had (R-136); events of earlier releases do not say it.
     """
 
     request_id: UUID
     answer_by: Moment | None = None
     prior_ref: CodeRef | None = None
     accepts_short_term: bool = False
+    trials_before: int = 0
 
 
 class ActivationRequest(Attempt):

@@ -69,9 +69,9 @@ REASONS = (
     ),
     ExplainedReason(
         word="trial_not_allowed",
-        meaning="A trial code cannot wait in reserve.",
+        meaning="A trial code cannot wait in reserve, and this device gets only so many trials of a product.",
         what_to_do="Add a purchased code.",
-        rules=("R-13", "R-26"),
+        rules=("R-13", "R-26", "R-136"),
     ),
     ExplainedReason(
         word="subscription_not_allowed",

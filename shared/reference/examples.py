@@ -72,6 +72,7 @@ ATTEMPTED: dict[str, Any] = {
     "answer_by": NEXT_END,
     "prior_ref": PRIOR,
     "accepts_short_term": True,
+    "trials_before": 2,
 }
 REQUESTED: dict[str, Any] = {**ATTEMPTED, "code_ref": CODE, "current_ref": CURRENT, "current_ends_at": END}
 ANSWERED: dict[str, Any] = {**ON_DEVICE, "code_ref": CODE, "request_id": REQUEST}

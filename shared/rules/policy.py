@@ -49,6 +49,8 @@ class Policy(BaseModel):
     """How long a license keeps working, at least, after a refund (R-96)."""
     reserve_kinds: tuple[CodeKind, ...] = ("paid", "renewal")
     """Which kinds of code may wait in reserve (R-26)."""
+    trials_max: int = Field(default=1, ge=0, le=100)
+    """How many trials of a product a device gets (R-136)."""
     answer_patience: Span = timedelta(minutes=1)
     """How long an attempt may stay unanswered before it counts as delayed (R-49)."""
     retry_delays: Delays = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 30, 120, 360))

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from services.activation.decider import DECIDER, POLICY, CodeEvent, SetAutoRenewal, decide, decider
-from shared.messages import LicenseActivated
+from shared.messages import ActivationRefused, CodeRejected, LicenseActivated
 from shared.rules.decider import Refused
-from tests.activation.questions import add, add_at_once
+from tests.activation.questions import add, add_at_once, done_offline
 from tests.scenarios import (
     END,
     LATER,
@@ -81,6 +81,43 @@ def test_a_trial_does_not_follow_a_trial() -> None:
     given: list[CodeEvent] = [*TRIAL, issued(B, kind="trial")]
     for when in (add(), AGAINST_A_TRIAL):
         scenario(DECIDER, given=given, when=when, then=[rejected(B, "trial_not_allowed", asked=NOON)])
+
+
+def test_a_device_gets_one_trial_of_a_product() -> None:
+    """R-136: by an Add, an attempt or a report of what it did offline; a paid code is not meant."""
+    trial, paid = [*PAID, issued(B, kind="trial")], [*PAID, issued(B)]
+    at_once = add_at_once(trials_before=1)
+    scenario(DECIDER, given=trial, when=at_once, then=[rejected(B, "trial_not_allowed", asked=LATER)])
+    for when in (
+        on(done_offline(activated=END, trials_before=1), LATER),
+        on(retried(B, after=expiry()).but(trials_before=1), LATER),
+    ):
+        (event,) = decided(DECIDER, trial, when)
+        assert isinstance(event, ActivationRefused)
+        assert event.reason == "trial_not_allowed"
+    for given, when in ((trial, add_at_once()), (paid, at_once)):
+        assert isinstance(decided(DECIDER, given, when)[0], LicenseActivated)
+
+
+def test_the_policy_says_how_many_trials_a_device_gets() -> None:
+    """R-136."""
+    for trials_max in (0, 1, 3):
+        ours = decider(POLICY.model_copy(update={"version": 7, "trials_max": trials_max}))
+        for trials_before in range(5):
+            when = add_at_once(trials_before=trials_before)
+            (event, *_) = decided(ours, [*PAID, issued(B, kind="trial")], when)
+            assert isinstance(event, LicenseActivated) is (trials_before < trials_max)
+
+
+def test_what_would_help_a_device_that_had_its_trials_is_told() -> None:
+    """R-54, R-136."""
+    (event,) = decided(DECIDER, [*PAID, issued(B, kind="trial")], add_at_once(trials_before=1))
+    assert isinstance(event, CodeRejected)
+    (finding,) = [each for each in event.findings if not each.passed]
+    assert (finding.rule, finding.change) == (
+        "R-136",
+        "a code that was bought; this device has had its trials of security (1)",
+    )
 
 
 def test_the_vendor_decides_which_kinds_may_wait_in_reserve() -> None:

@@ -106,7 +106,7 @@ def test_a_good_code_passes_every_check_that_there_is() -> None:
     """R-13, R-45."""
     reasons = [look.reason for look in looks([*CURRENT, issued(B)], SWITCH)]
     assert reasons[:5] == ["already_activated", "stale", "not_expired", "purchase_pending", "renewal_due"]
-    assert reasons[5:12] == [
+    assert reasons[5:13] == [
         "unknown_code",
         "code_blocked",
         "wrong_product",
@@ -114,8 +114,9 @@ def test_a_good_code_passes_every_check_that_there_is() -> None:
         "wrong_region",
         "activate_by_passed",
         "term_over",
+        "trial_not_allowed",
     ]
-    assert reasons[12:] == [
+    assert reasons[13:] == [
         "seats_exhausted",
         "trial_not_allowed",
         "subscription_not_allowed",

@@ -70,6 +70,7 @@ WISHES: dict[str, Any] = {
     "vendor": "rival",
     "prior_ref": C,
     "accepts_short_term": True,
+    "trials_before": 2,
 }
 
 

@@ -4,23 +4,29 @@ from datetime import timedelta
 
 import pytest
 
-from services.device.decider import DECIDER, DeviceEvent, in_force, may_activate_now
-from tests.device.commands import add, expiry_timer, retry_timer, says
-from tests.device.histories import ACTIVE, EXPIRED, READY, SUBSCRIBED, TRIAL, TRIAL_ENDING, TRIAL_READY
+from services.device.decider import DECIDER, Command, CorrectRegion, DeviceEvent, in_force, may_activate_now
+from shared.messages import Attempt, InstallationChanged
+from tests.device.commands import add, click, expiry_timer, retry_timer, says, take_away, tell
+from tests.device.histories import ACTIVE, EXPIRED, READY, SUBSCRIBED, TRIAL, TRIAL_ENDING, TRIAL_READY, UNLICENSED
 from tests.scenarios import (
     END,
     LATER,
     NEXT_END,
     NOON,
+    ORDER,
     A,
     B,
     C,
+    D,
     activated,
     added,
     added_at_once,
     adding,
+    decided,
     delayed,
     expired,
+    given_back,
+    refused,
     rejected,
     removed,
     renewed,
@@ -29,12 +35,12 @@ from tests.scenarios import (
     state_after,
 )
 
-NOW = added_at_once(B, over=A, at=NOON, ends_trial=True)
+NOW = added_at_once(B, over=A, at=NOON, ends_trial=True).but(trials_before=1)
 
 
 def test_a_code_added_during_a_trial_waits_for_its_end_unless_its_user_says_now() -> None:
     """R-26."""
-    scenario(DECIDER, given=TRIAL, when=add(B), then=[added(B)])
+    scenario(DECIDER, given=TRIAL, when=add(B), then=[added(B).but(trials_before=1)])
     scenario(DECIDER, given=TRIAL, when=add(B, when="now"), then=[NOW])
 
 
@@ -88,7 +94,7 @@ def test_the_slot_must_be_free_for_it() -> None:
         DECIDER,
         given=TRIAL_READY,
         when=add(C, when="now", replace=True),
-        then=[removed(B, "replaced"), added_at_once(C, over=A, at=NOON, ends_trial=True)],
+        then=[removed(B, "replaced"), added_at_once(C, over=A, at=NOON, ends_trial=True).but(trials_before=1)],
     )
 
 
@@ -99,13 +105,13 @@ def test_without_an_answer_the_trial_has_yet_to_be_ended() -> None:
         B, until=overdue + timedelta(minutes=1), trigger="immediate", request=adding(B), cause="no_answer"
     )
     scenario(DECIDER, given=TRIAL_ENDING, when=retry_timer(overdue), then=[silence])
-    again = retried(B, after=adding(B), at=silence.retry_at, ends_trial=True)
+    again = retried(B, after=adding(B), at=silence.retry_at, ends_trial=True).but(trials_before=1)
     scenario(DECIDER, given=[*TRIAL_ENDING, silence], when=retry_timer(silence.retry_at), then=[again])
 
 
 def test_a_trial_that_ends_meanwhile_starts_no_second_attempt() -> None:
     """R-26, R-60."""
-    scenario(DECIDER, given=TRIAL_ENDING, when=expiry_timer(END), then=[expired(reserve=None)])
+    scenario(DECIDER, given=TRIAL_ENDING, when=expiry_timer(END), then=[expired(reserve=None).but(trials_before=1)])
 
 
 def test_a_trial_that_is_renewed_meanwhile_stops_no_attempt() -> None:
@@ -113,3 +119,45 @@ def test_a_trial_that_is_renewed_meanwhile_stops_no_attempt() -> None:
     reserve = state_after(DECIDER, [*TRIAL_ENDING, expired(), renewed(device="device-1")]).reserve
     assert reserve is not None
     assert reserve.status == "activating"
+
+
+# --- how many trials a device has had --------------------------------------------------------------------
+
+HAD_A_TRIAL: list[DeviceEvent] = [*TRIAL, given_back()]
+"""A trial was begun and given back at once."""
+
+
+def trials_told(history: list[DeviceEvent], command: Command) -> list[int]:
+    """Return how many trials before the requests for an attempt tell of."""
+    return [event.trials_before for event in decided(DECIDER, history, command) if isinstance(event, Attempt)]
+
+
+def test_every_request_tells_how_many_other_trials_of_the_product_the_device_has_had() -> None:
+    """R-136: whatever it removed or had since."""
+    bought_since: list[DeviceEvent] = [*HAD_A_TRIAL, added_at_once(B), activated(B, at=NOON, ends=NEXT_END)]
+    assert trials_told(UNLICENSED, add(B)) == [0]
+    assert trials_told(HAD_A_TRIAL, add(B)) == [1]
+    assert trials_told(bought_since, add(C)) == [1]
+    assert trials_told(bought_since, take_away()) == [1]
+    assert trials_told([*TRIAL, expired()], tell(B, activated=LATER)) == [1]
+    assert trials_told(TRIAL_READY, expiry_timer(END)) == [1]
+    assert trials_told([*TRIAL_READY, expired(reserve=B), refused(B, "code_blocked")], click(LATER)) == [1]
+    moved = CorrectRegion(device_id=D, at=NOON, request_id=ORDER, region="FR")
+    assert trials_told(TRIAL_READY, moved) == [1]
+    second: list[DeviceEvent] = [*HAD_A_TRIAL, added_at_once(B), activated(B, at=NOON, kind="trial")]
+    assert trials_told(second, add(C)) == [2]
+
+
+def test_the_same_trial_again_is_no_other_one() -> None:
+    """R-83, R-136: its end is what it was."""
+    again = [*HAD_A_TRIAL, added_at_once(A), activated(A, kind="trial")]
+    assert trials_told(HAD_A_TRIAL, add(A)) == [0]
+    assert trials_told(again, add(B)) == [1]
+
+
+def test_a_trial_of_another_product_does_not_count() -> None:
+    """R-48, R-136: and one of the product that is back does."""
+    other = InstallationChanged(device_id=D, product="backup", region="DE")
+    back = InstallationChanged(device_id=D, product="security", region="DE")
+    assert trials_told([*HAD_A_TRIAL, other], add(B)) == [0]
+    assert trials_told([*HAD_A_TRIAL, other, back], add(B)) == [1]

@@ -63,6 +63,27 @@ def test_a_trial_is_refused_as_a_reserve(vendor: Vendor, new_device: NewDevice) 
     device.sees(was_refused("trial_not_allowed"))
 
 
+def test_a_trial_hopper_gets_one_trial(vendor: Vendor, new_device: NewDevice, time: Time) -> None:
+    """R-136: not by giving it back, nor after its end, nor once it has bought; another device gets its own."""
+    device, bought = new_device(), vendor.issue("P1M")
+    trials = [vendor.issue("P10D", kind="trial") for _ in range(4)]
+    device.activates(trials[0])
+    expect(202, device.remove_license())
+    device.sees(lambda shown: shown["status"] == "unlicensed")
+    expect(202, device.add(trials[1]))
+    device.sees(was_refused("trial_not_allowed"))
+    time.reaches_the_end_of(device.activates(trials[0]))
+    device.sees(lambda shown: shown["status"] == "expired")
+    expect(202, device.add(trials[2]))
+    device.sees(was_refused("trial_not_allowed"))
+    time.reaches_the_end_of(device.activates(bought))
+    device.sees(lambda shown: shown["status"] == "expired")
+    expect(202, device.add(trials[3]))
+    device.sees(was_refused("trial_not_allowed"))
+    assert [vendor.holders(trial) for trial in trials[1:]] == [[], [], []]
+    new_device().activates(trials[3])
+
+
 def test_a_discounted_renewal_needs_a_prior_license_its_code_or_less_time(
     vendor: Vendor, new_device: NewDevice, time: Time
 ) -> None:

@@ -5,7 +5,7 @@ import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import asyncpg
 import pytest
 
 from services.activation.projection import CODE, CODE_VIEW, FIRST_ACTIVATION, SEAT
+from services.device.decider import RemoveLicense, ReportInstallation
 from services.device.outbox import SANDBOX_OUTBOX
 from services.device.projection import DEVICE, LICENSE_VIEW, LicenseView, project
 from shared.kafka.inbox import Parked
@@ -27,8 +28,11 @@ from shared.projector import Acceptance, Outcome, Projection, ProjectorFailed, r
 from shared.projector.digest import Comparison
 from shared.projector.lock import REBUILD_LOCK
 from shared.projector.rebuild_in_progress import OnProgress, RebuildInProgress, start_rebuild
+from shared.rules.policy import POLICY
 from tests.conftest import Database, Databases
+from tests.replay.kept import keep_devices
 from tests.replay.seeded import WRITTEN, fill_codes, fill_devices, hear, newer, record_of, rows_of, subject
+from tests.replay.world import BEGIN, CODES, DAY, HOUR, World
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -114,6 +118,37 @@ async def test_every_row_that_rules_read_is_a_fold(device_database: Database, re
     outcome = await verify(device_database, DEVICE)
     assert (outcome.comparison.equal, outcome.events) == (True, len(recorded))
     assert outcome.comparison.rows == len(WRITTEN.device_states)
+
+
+async def test_trials_of_before_the_release_that_counts_them_are_remembered(
+    device_database: Database, device_pool: Pool, owner: Connection
+) -> None:
+    """R-118, R-136: as a fold of the log has them, also where a worker of the last release forgot them."""
+    world = World(travel=timedelta(0), slowness=timedelta(0), policy=POLICY.model_copy(update={"trials_max": 9}))
+    world.enroll(BEGIN, "hopper")
+    world.enroll(BEGIN, "buyer")
+    for number, code_ref in enumerate(CODES[:6]):
+        world.issue(
+            BEGIN, code_ref, kind="trial" if number < 5 else "paid", product="vpn" if number == 3 else "security"
+        )
+    for day, code_ref in enumerate((CODES[4], CODES[1], CODES[4], CODES[3], CODES[0]), start=1):
+        product = "vpn" if code_ref == CODES[3] else "security"
+        world.on_device(BEGIN + day * DAY, ReportInstallation, "hopper", product=product)
+        world.add(BEGIN + day * DAY + HOUR, "hopper", code_ref)
+        world.on_device(BEGIN + day * DAY + 2 * HOUR, RemoveLicense, "hopper")
+    world.add(BEGIN + DAY, "buyer", CODES[5])
+    world.run(BEGIN + 10 * DAY)
+    assert [trial.code_ref for trial in world.devices["hopper"].trials] == [CODES[number] for number in (4, 1, 3, 0)]
+    await keep_devices(world, device_pool)
+    await hear(device_pool, LICENSE_VIEW)
+    await owner.execute("update device set state = state - 'trials'")
+    await owner.execute("update license_view set view = view #- '{device,trials}'")
+    for projection in (DEVICE, LICENSE_VIEW):
+        assert not (await verify(device_database, projection)).comparison.equal
+    for _ in range(2):
+        await owner.execute("select remember_trials()")
+        for projection in (DEVICE, LICENSE_VIEW):
+            assert (await verify(device_database, projection)).comparison.equal
 
 
 @pytest.mark.parametrize("projection", [CODE, SEAT, FIRST_ACTIVATION, CODE_VIEW], ids=lambda each: each.name)

@@ -164,6 +164,7 @@ CHAPTERS: Mapping[str, Mapping[str, str]] = {
         "R-133": "The same order, message or key with other content is refused or parked by its own word.",
         "R-134": "A value from outside has the type that it should have, and a time a zone in which UTC can tell it.",
         "R-135": "A subscription that renews itself is protected after its end for a time and renewed from that end.",
+        "R-136": "A device gets as many trials of a product as the policy says, whatever it removed or had since.",
         "R-137": "A region is a country of ISO 3166, and that of a device can be corrected.",
         "R-138": "One lost answer makes no clone, and a new token or a sound count ends the suspicion of one.",
         "R-139": "A fact about a whole code reaches each device once, however many; work per transaction is bounded.",

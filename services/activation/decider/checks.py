@@ -40,6 +40,10 @@ def _has_run_out(case: Case) -> bool:
     return case.code.ends_at is not None and case.asked.at >= case.code.ends_at
 
 
+def _has_had_its_trials(case: Case) -> bool:
+    return case.code.kind == "trial" and case.asked.trials_before >= case.policy.trials_max
+
+
 def _is_trial(case: Case) -> bool:
     return case.code.kind == "trial" and "trial" not in case.policy.reserve_kinds
 
@@ -118,6 +122,14 @@ TERM_OVER = Check(
     broken=_has_run_out,
     change=lambda case: f"an activation before {moment(case.code.ends_at)}, or a renewal of the code",
 )
+TRIALS_HAD = Check(
+    reason="trial_not_allowed",
+    rule="R-136",
+    broken=_has_had_its_trials,
+    change=lambda case: (
+        f"a code that was bought; this device has had its trials of {case.asked.product} ({case.policy.trials_max})"
+    ),
+)
 
 SAME_AS_CURRENT = Check(
     reason="same_as_current",
@@ -173,6 +185,7 @@ GOOD = (
     WRONG_REGION,
     ACTIVATE_BY_PASSED,
     TERM_OVER,
+    TRIALS_HAD,
 )
 """What every code must pass, in every question (R-13, R-45)."""
 

@@ -62,6 +62,7 @@ class Question(ForCode):
     current_ends_at: AwareDatetime | None = None
     prior_ref: CodeRef | None = None
     accepts_short_term: bool = False
+    trials_before: int = 0
 
 
 class Verify(Question):

@@ -54,6 +54,7 @@ def _question(event: Attempt, recorded_at: datetime) -> dict[str, Any]:
         "vendor": event.vendor,
         "prior_ref": event.prior_ref,
         "accepts_short_term": event.accepts_short_term,
+        "trials_before": event.trials_before,
     }
 
 

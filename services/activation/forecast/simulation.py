@@ -125,6 +125,7 @@ def _command(row: Switchover, attempt: _Attempt) -> Activate:
         current_ends_at=current.over_at if current else None,
         prior_ref=reserve.prior_ref if reserve else None,
         accepts_short_term=reserve.accepts_short_term if reserve else False,
+        trials_before=reserve.trials_before if reserve else 0,
     )
 
 

@@ -65,6 +65,7 @@ class Waiting(StateStruct, frozen=True):
     was_good: bool = False
     prior_ref: CodeRef | None = None
     accepts_short_term: bool = False
+    trials_before: int = 0
 
 
 class Current(StateStruct, frozen=True):
@@ -165,6 +166,7 @@ def _added(row: Switchover, event: CodeAdded) -> Switchover:
         added_id=event.request_id,
         prior_ref=event.prior_ref,
         accepts_short_term=event.accepts_short_term,
+        trials_before=event.trials_before,
     )
     if event.purpose == "immediate":
         slot = slot.but(status="tried", attempt_id=event.request_id)

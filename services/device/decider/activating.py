@@ -18,6 +18,7 @@ from shared.messages import (
     ActivationDelayed,
     ActivationRefused,
     ActivationRetried,
+    CodeRef,
     DeviceEvent,
     DeviceId,
     LicenseExpired,
@@ -47,6 +48,7 @@ def expiry_due(device: Device, at: datetime, policy: Policy) -> list[DeviceEvent
             cause="blocked" if current.over_at < current.ends_at else "term_over",
             **installed(device),
             **renewal_choices(successor),
+            **trials_before(device, None if successor is None else successor.code_ref),
             **_answer_by(successor, at, policy),
         )
     ]
@@ -143,6 +145,12 @@ def installed(device: Device) -> dict[str, Any]:
     }
 
 
+def trials_before(device: Device, code_ref: CodeRef | None) -> dict[str, Any]:
+    """Return how many trials of its product the device has had, other than with this code (R-136)."""
+    others = [trial for trial in device.trials if trial.product == device.product and trial.code_ref != code_ref]
+    return {"trials_before": len(others)}
+
+
 def current_license(device: Device) -> dict[str, Any]:
     """Return the license that a code would follow, as the device knows it."""
     current = device.license
@@ -172,4 +180,5 @@ def _asked(device: Device, reserve: Reserve, request_id: UUID, at: datetime, pol
         **installed(device),
         **current_license(device),
         **renewal_choices(reserve),
+        **trials_before(device, reserve.code_ref),
     }

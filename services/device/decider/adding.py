@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from services.device.decider.activating import current_license, installed
+from services.device.decider.activating import current_license, installed, trials_before
 from services.device.decider.case import Case
 from services.device.decider.checks import ADD_CODE, REMOVE_RESERVE, ends_trial
 from services.device.decider.commands import AddCode, RemoveReserve
@@ -74,4 +74,5 @@ def _added(device: Device, command: AddCode, policy: Policy, *, waits: bool) -> 
         accepts_short_term=command.accepts_short_term,
         **installed(device),
         **current_license(device),
+        **trials_before(device, command.code_ref),
     )

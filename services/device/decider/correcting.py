@@ -2,7 +2,14 @@
 
 from uuid import uuid5
 
-from services.device.decider.activating import ATTEMPTS, current_license, installed, next_attempt, renewal_choices
+from services.device.decider.activating import (
+    ATTEMPTS,
+    current_license,
+    installed,
+    next_attempt,
+    renewal_choices,
+    trials_before,
+)
 from services.device.decider.commands import CorrectRegion
 from services.device.decider.evolve import evolve
 from services.device.decider.queries import in_force
@@ -46,4 +53,5 @@ def _verification(device: Device, slot: Reserve, command: CorrectRegion) -> Veri
         **installed(device),
         **current_license(device),
         **renewal_choices(slot),
+        **trials_before(device, slot.code_ref),
     )

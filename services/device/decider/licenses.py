@@ -5,7 +5,7 @@ Whenever its end changes, so do the predicted ends of the codes that wait for it
 
 from services.device.decider.predictions import predicted
 from services.device.decider.slots import attempted, resting, without
-from services.device.decider.state import AnnouncedPurchase, Device, License, Reserve
+from services.device.decider.state import AnnouncedPurchase, Device, License, Reserve, Trial
 from shared.messages import (
     AutoRenewalChanged,
     CodeBlocked,
@@ -41,7 +41,20 @@ def activated(device: Device, event: LicenseActivated) -> Device:
         announced=before.announced if before is not None and same else (),
     )
     others = without(device, event.code_ref)
-    return predicted(others.but(license=license_, generation=license_.generation, reserve=_waiting(others.reserve)))
+    return predicted(
+        others.but(
+            license=license_,
+            generation=license_.generation,
+            reserve=_waiting(others.reserve),
+            trials=_trials(device, event),
+        )
+    )
+
+
+def _trials(device: Device, event: LicenseActivated) -> tuple[Trial, ...]:
+    if event.kind != "trial" or any(trial.code_ref == event.code_ref for trial in device.trials):
+        return device.trials
+    return (*device.trials, Trial(product=device.product, code_ref=event.code_ref))
 
 
 def end_changed(device: Device, event: LicenseRenewed | LicenseShortened | CodeBlocked | CodeUnblocked) -> Device:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from services.device.decider.activating import current_license, installed, renewal_choices
+from services.device.decider.activating import current_license, installed, renewal_choices, trials_before
 from services.device.decider.case import Case
 from services.device.decider.checks import REMOVE_LICENSE, REPORT_OFFLINE
 from services.device.decider.commands import (
@@ -76,6 +76,7 @@ def remove_license(device: Device, command: RemoveLicense, policy: Policy) -> li
             answer_by=None if reserve is None else command.at + policy.answer_patience,
             **installed(device),
             **choices,
+            **trials_before(device, None if reserve is None else reserve.code_ref),
         )
     ]
 
@@ -114,6 +115,7 @@ def report_offline_activation(device: Device, command: ReportOfflineActivation, 
             **installed(device),
             **current_license(device),
             **renewal_choices(same),
+            **trials_before(device, command.code_ref),
         )
     ]
 

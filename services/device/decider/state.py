@@ -34,6 +34,13 @@ class AnnouncedPurchase(StateStruct, frozen=True):
     hold_until: datetime
 
 
+class Trial(StateStruct, frozen=True):
+    """A trial that the device has had, whatever became of it (R-136)."""
+
+    product: str
+    code_ref: CodeRef
+
+
 class License(StateStruct, frozen=True):
     """The license on the device. `expired` means that its end was recorded, which says nothing about the time.
 
@@ -122,6 +129,7 @@ class Device(StateStruct, frozen=True):
     reserve: Reserve | None = None
     incoming: Reserve | None = None
     generation: int = 0
+    trials: tuple[Trial, ...] = ()
     guesses: tuple[datetime, ...] = ()
     throttled_until: datetime | None = None
     clone_expected: int | None = None
