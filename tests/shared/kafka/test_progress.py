@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from aiokafka import ConsumerRecord
 
+from shared.calendar import FIRST_MOMENT
 from shared.kafka.cloudevents import header_texts
 from shared.kafka.inbox import Checkpoint, Record, Sifted, sift_external_records
 from shared.kafka.owned_partitions import OwnedPartitions
@@ -37,7 +38,7 @@ async def told(connection: Connection, *bodies: bytes, type_name: str = "Buy") -
     records: list[Record] = [
         ConsumerRecord("test", 1, offset, 0, 0, None, body, None, 0, 0, headers) for offset, body in enumerate(bodies)
     ]
-    sifted = sift_external_records(records, Checkpoint(), lambda _, data: data)
+    sifted = sift_external_records(records, Checkpoint(), lambda _, data: data, arrived_at=FIRST_MOMENT)
     await PROGRESS.first_times(connection, sifted)
     assert {entry.reason for entry in sifted.parked} <= {"message_id_reused"}
     return [entry.message for entry in sifted.accepted], [entry.record.value or b"" for entry in sifted.parked]
