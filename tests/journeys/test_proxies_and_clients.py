@@ -6,6 +6,7 @@ On real sockets, and behind a real nginx and a real HAProxy that compress.
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from http.client import HTTPConnection
 from time import monotonic
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from services.cli.names import ServiceName
 from services.cli.system import System
 from shared.ledger.code_generator import new_code
 from shared.ledger.identity import new_id
@@ -23,8 +25,10 @@ from tests.journeys.people import (
     OwnedDevice,
     Time,
     Vendor,
+    client,
     end_of_license,
     expect,
+    moment,
     reserve_is,
     runs_on,
 )
@@ -117,6 +121,20 @@ def test_a_lost_answer_to_an_enrollment_can_be_had_again(system: System) -> None
         lost, again = [expect(201, nobody.post("/v1/devices", json=body, headers=key)) for _ in range(2)]
     assert again == lost
     assert OwnedDevice(system, again["device_id"], again["token"]).license()["status"] == "unlicensed"
+
+
+def test_time_moves_on_once_under_one_key(system: System) -> None:
+    """R-142: the activation service first, as always."""
+    services: tuple[ServiceName, ...] = ("activation", "device")
+    for service in services:
+        key = {"Idempotency-Key": str(new_id())}
+        with client(system, service, system.credentials.operator_key) as operator:
+            answers = [operator.post("/v1/sandbox/clock", json={"advance": "P1D"}, headers=key) for _ in range(2)]
+            moved, again = (moment(expect(200, answer)["now"]) for answer in answers)
+            assert again == moved
+            assert moment(expect(200, operator.get("/v1/sandbox/clock"))["now"]) < moved + timedelta(hours=1)
+            reused = operator.post("/v1/sandbox/clock", json={"advance": "P2D"}, headers=key)
+            assert expect(422, reused)["code"] == "idempotency_key_reused"
 
 
 # --- behind proxies that compress -------------------------------------------------------------------

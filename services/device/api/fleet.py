@@ -59,7 +59,7 @@ def add_fleet(router: APIRouter, doors: Doors) -> None:
         """Add one code to many devices: 200 if all accepted it, else 207, always with a result for each.
 
         Each device decides for itself, in a commit of its own. Repeat the request with the same Idempotency-Key to
-        finish what was `not_taken`; nothing else happens twice.
+        finish what was `not_taken`. What was refused is decided again, and nothing happens twice.
         """
         code, device_ids = typed_code(body.code.get_secret_value()), tuple(dict.fromkeys(body.device_ids))
         wanted = FleetCodeByReference(code_ref=code.ref, device_ids=device_ids, replace=body.replace)
