@@ -42,7 +42,7 @@ AT_ONCE: Mapping[str, Any] = {"travel": timedelta(0), "slowness": timedelta(0)}
 """A world without latencies: two that lived under two policies differ by these alone."""
 OTHERS: Mapping[str, Mapping[str, Any]] = {
     "stops at once": {"block_notice": timedelta(0)},
-    "takes trials in reserve": {"reserve_kinds": ("paid", "renewal", "trial", "subscription")},
+    "takes trials in reserve": {"reserve_kinds": ("paid", "renewal", "trial", "subscription"), "trials_max": 9},
     "does not wait for payment": {"settlement_hold": timedelta(0)},
     "waits longer": {"settlement_hold": timedelta(days=20), "auto_renewal_hold": timedelta(days=10)},
     "lets nobody guess": {"guesses_free": 1, "guess_window": timedelta(days=30), "guess_delays": (timedelta(days=9),)},
@@ -278,6 +278,8 @@ OTHER_DECISIONS: Mapping[str, Any] = {
     "guess_delays": (timedelta(days=9),),
     "offline_report_max": timedelta(0),
     "clock_tolerance": timedelta(days=1),
+    "clone_sound_contacts": 1,
+    "trials_max": 9,
 }
 
 
