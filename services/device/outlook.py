@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from services.device.decider import Device, takes_over_at
+from services.device.decider import Device, Reserve, takes_over_at
 from shared.messages import (
     ACTIVATION_EVENTS,
     CodeBlocked,
@@ -23,6 +23,7 @@ from shared.messages import (
 )
 from shared.projector.projection import view_of
 from shared.rules.decider import StateStruct, always
+from shared.rules.term import end_of
 from shared.rules.versions import is_within
 
 TOPIC = "activation.events.v1"
@@ -72,11 +73,15 @@ CODE_TERMS = replace(
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """How many other devices have the code, and how many will want it before this device or together with it."""
+    """How many other devices have the code, and how many will want it before this device or together with it.
+
+    `first_at` is when the first of those that wait with it will want it.
+    """
 
     seated: int
     earlier: int
     together: int
+    first_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +104,7 @@ def switch_at(device: Device) -> datetime | None:
 
 def outlook_of(device: Device, at: datetime, terms: CodeTerms, demand: Demand) -> Outlook | None:
     """Return why the switch at `at` will fail, or may, as things stand; None if nothing is in its way."""
-    reason = _broken(device, at, terms)
+    reason = _broken(device, at, terms, demand)
     if reason is not None:
         return Outlook(at=at, reason=reason)
     free = terms.seats - demand.seated - demand.earlier
@@ -109,17 +114,28 @@ def outlook_of(device: Device, at: datetime, terms: CodeTerms, demand: Demand) -
     return Outlook(at=at, reason="seats_exhausted", seats=max(free, 0), contenders=contenders)
 
 
-def _broken(device: Device, at: datetime, terms: CodeTerms) -> Reason | None:
+def _ends_at(reserve: Reserve, at: datetime, demand: Demand) -> datetime | None:
+    """Return when a term ends that has begun, or that another device will begin before `at` (R-66, R-67)."""
+    if reserve.started_at is not None:
+        return reserve.predicted_ends_at
+    if reserve.term is None or demand.first_at is None or demand.first_at > at:
+        return None
+    return end_of(demand.first_at, reserve.term)
+
+
+def _broken(device: Device, at: datetime, terms: CodeTerms, demand: Demand) -> Reason | None:
     """Return the first thing but seats that is in the way, in the order in which the activation service looks."""
     reserve = device.reserve
+    ends_at = _ends_at(reserve, at, demand) if reserve is not None else None
+    # an earlier device will begin the term in time for all
+    begin_at = min(at, demand.first_at or at)
     started = reserve is not None and reserve.started_at is not None
-    ends_at = reserve.predicted_ends_at if reserve is not None and started else None
     broken: dict[Reason, bool] = {
         "code_blocked": terms.blocked,
         "wrong_product": terms.product != device.product,
         "version_incompatible": not is_within(device.product_version, terms.version_min, terms.version_max),
         "wrong_region": bool(terms.regions) and device.region not in terms.regions,
-        "activate_by_passed": not started and terms.activate_by is not None and at > terms.activate_by,
+        "activate_by_passed": not started and terms.activate_by is not None and begin_at > terms.activate_by,
         "term_over": ends_at is not None and at >= ends_at,
     }
     return next((reason for reason, is_so in broken.items() if is_so), None)

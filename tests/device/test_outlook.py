@@ -81,6 +81,18 @@ def test_a_term_that_has_begun_can_be_over_by_then() -> None:
     assert outlook_of(device(reserve=unused), AT, ALLOWS, NOBODY) is None
 
 
+def test_a_term_that_another_device_begins_before_can_be_over_by_then() -> None:
+    """R-66, R-67, R-141: and who begins it in time lets the others activate the code after the day, too."""
+    assert DEVICE.reserve is not None
+    short = device(reserve=DEVICE.reserve.but(started_at=None, term="P10D"))
+    for days, reason in ((10, "term_over"), (9, None), (-1, None)):
+        demand = Demand(seated=0, earlier=1, together=0, first_at=AT - timedelta(days=days))
+        outlook = outlook_of(short, AT, ALLOWS, demand)
+        assert (outlook and outlook.reason) == reason
+    by_then = ALLOWS.but(activate_by=AT - timedelta(days=1))
+    assert outlook_of(short, AT, by_then, Demand(0, 1, 0, first_at=AT - timedelta(days=2))) is None
+
+
 @pytest.mark.parametrize(
     ("demand", "said"),
     [

@@ -9,18 +9,21 @@ import pytest
 
 from services.activation.api.forecast import CONTENDERS, PAGE
 from services.activation.decider import BlockCode, RecordPurchase
-from services.activation.forecast import FORECAST, Switchover
+from services.activation.forecast import FORECAST, Switchover, simulate_switches
 from services.activation.forecast.rushes import RIVALS_MAX
 from services.device import decider as device
+from services.device.outlook import CodeTerms, Demand, Outlook, outlook_of, switch_at
 from shared.ledger.database import Pool
 from shared.ledger.instants import instant
 from shared.rules.chance import CHANCE
+from shared.rules.policy import POLICY
 from tests.at_the_door import OPERATOR, Client, told
 from tests.replay.kept import code_doors, event_of, keep_codes, life_of
 from tests.replay.world import BEGIN, CODES, DAY, HOUR, World, random_world
 
 NOW = BEGIN + 20 * DAY
 UNTIL = BEGIN + 300 * DAY
+FOR_RENEWALS = ("no_prior_license", "already_used_for_renewal")
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -222,6 +225,51 @@ async def test_a_corrected_region_is_foreseen_as_it_comes(doors: Client, activat
         assert came is not None
         assert came["outcome"] == outcome
         assert {field: foreseen[name].get(field) for field in came} == came
+
+
+@pytest.mark.parametrize("seed", range(1, 31))
+def test_where_the_forecast_says_that_a_switch_fails_the_window_does_not_say_that_all_is_well(seed: int) -> None:
+    """R-141: except for discounted renewals, whose prior licenses the device service does not know."""
+    world = fleet(seed)
+    foreseen = simulate_switches([row_in(world, name) for name in world.devices], world.codes, POLICY, now=NOW)
+    warned = {name for name, state in world.devices.items() if outlook_in(world, name) or was_refused(state)}
+    failing = {name for name, one in foreseen.items() if one.reason and one.reason not in FOR_RENEWALS}
+    assert failing <= warned
+    well = {name for name, one in foreseen.items() if one.outcome == "switches"}
+    assert len(well - warned) > len(well & warned)
+
+
+def row_in(world: World, name: str) -> Switchover:
+    """Return what the forecast knows of a device."""
+    row = FORECAST.initial
+    for entry in life_of(world.device_log, name):
+        row = FORECAST.fold(row, event_of(entry), occurred_at=entry.occurred_at, recorded_at=entry.recorded_at)
+    return row
+
+
+def was_refused(state: device.Device) -> bool:
+    """Return whether the window shows a refusal of the code in reserve anyway."""
+    return state.reserve is not None and state.reserve.status == "refused"
+
+
+def outlook_in(world: World, name: str) -> Outlook | None:
+    """Return what the window says of a device's reserve, read from the world as the window reads it from its tables."""
+    own, at = world.devices[name], switch_at(world.devices[name])
+    if own.reserve is None or at is None:
+        return None
+    others = [state for other, state in world.devices.items() if other != name]
+    held = [state for state in others if state.license and state.license.code_ref == own.reserve.code_ref]
+    wanted = [state for state in others if state.reserve and state.reserve.code_ref == own.reserve.code_ref]
+    times = [when for state in wanted if (when := device.retry_at(state) or device.expires_at(state))]
+    demand = Demand(
+        seated=len(held),
+        earlier=sum(when < at - CHANCE for when in times),
+        together=sum(at - CHANCE <= when <= at + CHANCE for when in times),
+        first_at=min(times, default=None),
+    )
+    code = world.codes[own.reserve.code_ref]
+    fields = {field: getattr(code, field) for field in CodeTerms.__struct_fields__}
+    return outlook_of(own, at, CodeTerms(**fields), demand)
 
 
 async def test_a_collision_on_the_last_seat_names_who_comes_first(doors: Client, activation_pool: Pool) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from pathlib import Path
 from time import monotonic
@@ -76,7 +76,7 @@ class Window:
         row = await self.doors.pool.fetchrow(OUTLOOK, device.reserve.code_ref, device_id, at - CHANCE, at + CHANCE)
         if row is None:
             return None  # what was said of the code has not arrived yet
-        demand = Demand(seated=row["seated"], earlier=row["earlier"], together=row["together"])
+        demand = Demand(**{each.name: row[each.name] for each in fields(Demand)})
         return outlook_of(device, at, CodeTerms.from_json(row["view"]), demand)
 
     async def _name(self, device_id: DeviceId) -> str | None:
@@ -121,7 +121,8 @@ OUTLOOK = """
 select view, (select count(*) from device where license_ref = $1 and device_id <> $2) as seated, rivals.*
 from code_terms, lateral (
     select count(*) filter (where coalesce(retry_at, expires_at) < $3) as earlier,
-           count(*) filter (where coalesce(retry_at, expires_at) between $3 and $4) as together
+           count(*) filter (where coalesce(retry_at, expires_at) between $3 and $4) as together,
+           min(coalesce(retry_at, expires_at)) as first_at
     from device where reserve_ref = $1 and device_id <> $2
 ) as rivals
 where code_ref = $1
