@@ -189,7 +189,7 @@ def test_an_event_of_a_release_to_come_is_parked_and_its_slice_goes_on(
     stream = a_stream(besieged, partition=partition_of(slice_of(neighbour.device_id), besieged.partitions))
     strange = event(stream, "LicenseMovedToTheMoon", why="not yet")
     # a name that every reader of the topic reads, with a body that does not fit it
-    misfit = event(stream, "CodeAdded" if topic == DEVICE_EVENTS else "LicenseActivated", device_id=7)
+    misfit = event(stream, "CodeAdded" if topic == DEVICE_EVENTS else "CodeBlocked", device_id=7)
     writing_to_ledger(besieged, WRITERS[topic], [strange, replace(misfit, version=2)])
     for event_id, reason in ((strange.event_id, "unknown_event"), (misfit.event_id, "unreadable_event")):
         is_parked(besieged, place_of(besieged, topic, str(event_id)), reason)
