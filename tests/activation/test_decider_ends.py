@@ -280,14 +280,17 @@ def test_a_renewal_within_the_hold_stays_where_it_began_when_it_is_refunded_in_p
     assert end_after(history) == noon("2027-03-31")
 
 
-def test_a_part_of_an_order_leaves_the_renewal_after_it_within_the_hold_where_it_began() -> None:
-    """R-96, R-135: a refund that shortened nothing moves nothing that was bought since."""
+def test_a_refund_before_a_gap_leaves_a_renewal_within_the_hold_where_it_began() -> None:
+    """R-96, R-135."""
     history = subscribed(noon("2027-01-31"))
-    for number, hours in enumerate((-2, 2)):
-        history += decided(DECIDER, history, buy("P1M", str(number), at=end_after(history) + timedelta(hours=hours)))
-    assert end_after(history) == noon("2027-04-30")
-    history += decided(AT_ONCE, history, refund("0", at=noon("2027-03-31"), term="P0D"))
-    assert end_after(history) == noon("2027-04-30")
+    days = (noon("2027-02-01"), noon("2027-05-31"), noon("2027-06-30") + timedelta(hours=2))
+    for number, at in enumerate(days):
+        history += decided(DECIDER, history, buy("P1M", str(number), at=at))
+    assert end_after(history) == noon("2027-07-31")
+    history += decided(AT_ONCE, history, refund("0", at=days[2]))
+    assert end_after(history) == noon("2027-07-31")
+    history += decided(DECIDER, history, buy("P1M", "next", at=days[2]))
+    assert end_after(history) == noon("2027-08-31")
 
 
 # --- what an earlier release recorded ------------------------------------------------------------------------

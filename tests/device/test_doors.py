@@ -35,6 +35,7 @@ from shared.ledger.outbox import Cause
 from shared.messages import CodeVerified, LicenseActivated
 from shared.messages.regions import FORM, INSTEAD
 from shared.rules.codes import Code
+from shared.rules.policy import POLICY, Policy
 from tests.at_the_door import OPERATOR, OPERATOR_KEY_HASH, Client, Headers, served, told
 from tests.shared.moments import NO_MOMENTS
 
@@ -120,8 +121,8 @@ async def stand(device_pool: Pool, keys: KeyRing) -> AsyncIterator[Stand]:
 
 
 @asynccontextmanager
-async def device_service(device_pool: Pool, keys: KeyRing | None) -> AsyncIterator[Stand]:
-    """Yield the doors of a service with these keys."""
+async def device_service(device_pool: Pool, keys: KeyRing | None, policy: Policy = POLICY) -> AsyncIterator[Stand]:
+    """Yield the doors of a service with these keys and this policy."""
     handler = CommandHandler(DECIDER, DeviceStore(), SANDBOX_OUTBOX)
     queue = CommandQueue(handler, pool=device_pool)
     clock = Clock(sandbox=True)
@@ -137,6 +138,7 @@ async def device_service(device_pool: Pool, keys: KeyRing | None) -> AsyncIterat
         issuer=SANDBOX_OUTBOX.source,
         operator_key_hash=OPERATOR_KEY_HASH,
         operator_tokens=OperatorTokens(keys=keys.public, audience="device") if keys else None,
+        policy=policy,
     )
     async with served(routes(doors), queue.run, LARGER_BODIES) as client:
         yield Stand(client, device_pool, handler, keys)
@@ -843,6 +845,20 @@ async def test_a_document_names_the_device_and_expires(stand: Stand) -> None:
     assert timedelta(seconds=document["exp"] - document["iat"]) == timedelta(days=30)
     works = datetime.fromisoformat(document["works_until"]) - datetime.fromisoformat(document["ends_at"])
     assert works == timedelta(days=7)
+
+
+async def test_the_hold_of_a_subscription_is_that_of_the_service_s_policy(device_pool: Pool, keys: KeyRing) -> None:
+    """R-98, R-135: in the license and in the document."""
+    hold = timedelta(days=3)
+    async with device_service(device_pool, keys, POLICY.model_copy(update={"auto_renewal_hold": hold})) as stand:
+        owner = await enrolled(stand)
+        await licensed(stand, owner, kind="subscription", auto_renews=True)
+        await stand.shows(owner.device_id)
+        shown = told(200, await stand.http.get(f"{owner.path}/license", headers=owner.headers))
+        document = await stand.http.get(f"{owner.path}/license/document", headers=owner.headers)
+        claims = stand.keys.public.verify(document.text, kind="perennial-license")
+    ends_at = datetime.fromisoformat(claims["ends_at"])
+    assert [datetime.fromisoformat(said["works_until"]) for said in (shown, claims)] == [ends_at + hold] * 2
 
 
 async def test_the_document_of_a_device_with_an_erased_name_no_longer_has_it(stand: Stand) -> None:
