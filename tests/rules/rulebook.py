@@ -178,6 +178,6 @@ CHAPTERS: Mapping[str, Mapping[str, str]] = {
 RULES: Mapping[str, str] = {number: rule for chapter in CHAPTERS.values() for number, rule in chapter.items()}
 
 OUR_DECISIONS = frozenset(
-    f"R-{number:02}" for number in (3, 16, 20, 25, 27, 39, 64, 65, 70, 77, 79, 92, 94, 96, 105, 129)
+    f"R-{number:02}" for number in (3, 16, 20, 25, 27, 39, 64, 65, 70, 77, 79, 92, 94, 96, 105, 129, 130, 135)
 )
 """The rules that we decided, because the vendor's article does not say."""
