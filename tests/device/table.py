@@ -243,7 +243,7 @@ removed                     –               device_exists     –             
 removed, activating         –               device_exists     –               InstallationChanged  –
 active                      –               device_exists     –               InstallationChanged  –
 active, verifying           –               device_exists     –               InstallationChanged  –
-active, verifying again     –               device_exists     –               InstallationChanged  –
+active, verifying again     device_exists   device_exists     –               InstallationChanged  –
 active, ready               –               device_exists     –               InstallationChanged  –
 active, ready, incoming     –               device_exists     –               InstallationChanged  –
 active, refused             –               device_exists     –               InstallationChanged  –

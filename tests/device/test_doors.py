@@ -35,7 +35,7 @@ from shared.ledger.outbox import Cause
 from shared.messages import CodeVerified, LicenseActivated
 from shared.messages.regions import FORM, INSTEAD
 from shared.rules.codes import Code
-from shared.rules.policy import POLICY, Policy
+from shared.rules.policy import Policy
 from tests.at_the_door import OPERATOR, OPERATOR_KEY_HASH, Client, Headers, served, told
 from tests.shared.moments import NO_MOMENTS
 

@@ -123,7 +123,7 @@ def test_what_is_refused_is_what_is_explained() -> None:
         if moment.device.device_id is None:
             continue
         for name, order in INPUTS.items():
-            if name == "enroll as add-on":
+            if name in ("enroll", "enroll as add-on"):
                 continue  # refused without a trace: no stream could keep it
             for event in decided(DECIDER, history, order(moment)):
                 findings = getattr(event, "findings", ())
