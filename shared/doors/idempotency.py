@@ -77,6 +77,21 @@ def stored_key(key: str) -> str:
     return hash_of(key).hex()
 
 
+async def answered_before(pool: Pool, *, scope: str, key: str, request_hash: bytes) -> Answer | None:
+    """Return the answer that is stored under the key, if there is one. Raises `KeyReused`.
+
+    It spares a large request that comes again the work of being prepared again; the queue asks in any case.
+    """
+    scoped = scope, stored_key(key)
+    async with pool.acquire() as connection:
+        answers, _ = await stored_under(connection, [scoped])
+    if (stored := answers.get(scoped)) is None:
+        return None
+    if stored.request_hash != request_hash:
+        raise KeyReused
+    return stored.answer
+
+
 async def answered_once(
     pool: Pool,
     *,

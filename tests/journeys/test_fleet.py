@@ -9,7 +9,7 @@ import pytest
 from services.cli.system import System
 from shared.ledger.identity import new_id
 from tests.journeys.logs import COMMANDS, Tool, query, send
-from tests.journeys.people import PRODUCT, REGION, OwnedDevice, Time, Vendor, client, expect
+from tests.journeys.people import PRODUCT, REGION, IssuedCode, OwnedDevice, Time, Vendor, client, expect
 from tests.journeys.waiting import until
 
 DEVICES = 10_000
@@ -31,6 +31,12 @@ def fleet(system: System, time: Time) -> list[str]:
     return ids
 
 
+@pytest.fixture(scope="module")
+def code(vendor: Vendor) -> IssuedCode:
+    """The code of the fleet."""
+    return vendor.issue(seats=SEATS)
+
+
 def result_of(system: System, request_id: str) -> list[dict[str, Any]]:
     """Return what became of every device, page by page."""
     with client(system, "device", system.credentials.operator_key) as operator:
@@ -45,10 +51,9 @@ def result_of(system: System, request_id: str) -> list[dict[str, Any]]:
 
 
 def test_ten_thousand_devices_get_one_code_and_three_are_told_to_be_unknown(
-    system: System, vendor: Vendor, fleet: list[str]
+    system: System, vendor: Vendor, fleet: list[str], code: IssuedCode
 ) -> None:
     """R-02, R-03, R-82, R-85, R-89, R-123: each with its own verdict, no seat too many, nothing half done."""
-    code = vendor.issue(seats=SEATS)
     body = {"code": code.text, "device_ids": fleet}
     headers = {"Idempotency-Key": str(new_id())}
     with client(system, "device", system.credentials.operator_key) as operator:
@@ -82,3 +87,35 @@ def test_the_fleets_verdicts_are_the_devices_own(system: System, fleet: list[str
     for device_id in (fleet[0], fleet[-UNKNOWN - 1]):
         device = OwnedDevice(system, device_id, system.credentials.operator_key)
         assert device.event_names().count("CodeAdded") == 1
+
+
+def test_a_renewal_a_refund_and_a_block_at_once_reach_every_device_of_the_fleet(
+    system: System, vendor: Vendor, fleet: list[str], code: IssuedCode
+) -> None:
+    """R-91, R-96, R-105, R-139: each device is told of each once."""
+    order = f"fleet-{code.ref[:8]}"
+    vendor.sell_renewal(code, order, term="P2M")
+    expect(202, vendor.refund(code, order, term="P1M"))
+    vendor.block(code)
+    told = until(
+        lambda: told_of(system, fleet),
+        lambda told: all(events >= SEATS for events, _ in told.values()),
+        seconds=SECONDS,
+    )
+    assert told == dict.fromkeys(FACTS, (SEATS, SEATS))
+    for worker in system.workers.values():
+        assert worker.ready()
+
+
+def told_of(system: System, fleet: list[str]) -> dict[str, tuple[int, int]]:
+    """Return of each fact how many events of the fleet's devices tell it, and of how many devices."""
+    rows = query(system, "device", TOLD, fleet)
+    return dict.fromkeys(FACTS, (0, 0)) | {row["type"]: (row["events"], row["devices"]) for row in rows}
+
+
+FACTS = ("LicenseRenewed", "LicenseShortened", "CodeBlocked")
+TOLD = f"""
+select type, count(*) as events, count(distinct stream_id) as devices
+from event where stream_id = any($1::text[]) and type in {FACTS}
+group by type
+"""

@@ -16,7 +16,7 @@ from services.activation.decider import IssueCode, LicenseTerm
 from shared.doors.answers import problem_for, respond, submit_command
 from shared.doors.credentials import Bearer
 from shared.doors.fields import Body
-from shared.doors.idempotency import Answer, IdempotencyKey, request_hash
+from shared.doors.idempotency import Answer, IdempotencyKey, answered_before, request_hash
 from shared.doors.problems import Problem
 from shared.doors.sealed_answers import SealedForAnother
 from shared.keys.crypto_shredding import TooLong
@@ -83,8 +83,11 @@ def add_issuing(router: APIRouter, doors: Doors) -> None:
 
         Without an Idempotency-Key, the codes of an answer that is lost on its way can never be read.
         """
-        codes, secret = [new_code() for _ in range(body.count)], answer_key(credential, key)
-        vendor = _vendor(request, body)
+        vendor, secret = _vendor(request, body), answer_key(credential, key)
+        scope, sent = scope_of(request), request_hash(request, body)
+        if key and (again := await answered_before(doors.pool, scope=scope, key=key, request_hash=sent)):
+            return respond(_readable(again, secret))
+        codes = [new_code() for _ in range(body.count)]
         commands = _commands(body, codes, vendor, await _sealed(doors, vendor, body.customer), doors.clock.now())
 
         async def remember_customer(connection: Connection) -> None:
@@ -95,9 +98,9 @@ def add_issuing(router: APIRouter, doors: Doors) -> None:
             doors.queue,
             *commands,
             now=commands[0].at,
-            scope=scope_of(request),
+            scope=scope,
             key=key,
-            request_hash=request_hash(request, body),
+            request_hash=sent,
             to_answer=lambda outcome: (
                 problem_for(outcome.refused) if outcome.refused else Answer(CREATED, _stored(codes, secret))
             ),
