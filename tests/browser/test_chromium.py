@@ -29,7 +29,7 @@ def program(file: Path, text: str = BROWSER) -> Path:
     return file
 
 
-@pytest.mark.parametrize("name", ["chromium", "chromium-browser", "google-chrome"])
+@pytest.mark.parametrize("name", ["chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"])
 def test_an_installed_browser_is_used_silently(name: str, tmp_path: Path) -> None:
     program(tmp_path / name)
     assert run(tmp_path) == ""
@@ -42,14 +42,17 @@ def test_a_configured_browser_is_used(tmp_path: Path) -> None:
 
 def test_what_is_missing_is_reported_in_one_line(tmp_path: Path) -> None:
     output = run(tmp_path).splitlines()[-1]
-    assert "install chromium and fonts-noto-core" in output
+    assert "install chromium-headless-shell or chromium and fonts-noto-core" in output
     assert "PERENNIAL_CHROMIUM" in output
 
 
 @as_root
-def test_root_installs_it(tmp_path: Path) -> None:
-    browser = tmp_path / "chromium"
-    program(tmp_path / "apt-get", f'#!/bin/sh\n[ "$2" = update ] || {{ echo > {browser}; /bin/chmod +x {browser}; }}\n')
+@pytest.mark.parametrize("known", ["chromium-headless-shell", "chromium"])
+def test_root_installs_what_the_release_has(known: str, tmp_path: Path) -> None:
+    browser = tmp_path / known
+    bring = f"echo > {browser}; /bin/chmod +x {browser}; exit 0"
+    script = f'#!/bin/sh\n[ "$2" = update ] && exit 0\n[ "$5" = {known} ] && {{ {bring}; }}\nexit 100\n'
+    program(tmp_path / "apt-get", script)
     assert run(tmp_path) == "installing Chromium for the browser tests\n"
     assert browser.exists()
 
