@@ -35,7 +35,7 @@ def ordered(system: System, key: str) -> set[str]:
 
 
 def test_an_impatient_shop_gets_every_code_it_ordered_and_no_other_is_issued(system: System) -> None:
-    """R-09, R-140: four orders of a thousand codes at once, twice what may wait,, each given up and repeated under its own key."""
+    """R-09, R-140: four orders of a thousand codes, twice what may wait, each repeated under its own key."""
     keys = [f"shop-{new_id().hex[-12:]}" for _ in range(ORDERS)]
     with ThreadPoolExecutor(ORDERS) as orders:
         codes = list(orders.map(lambda key: ordered(system, key), keys))
