@@ -1,7 +1,6 @@
 """`make bench`: measures the system on this machine. `python -m tests.benchmarks --help` lists the options."""
 
 import argparse
-import asyncio
 import signal
 import sys
 from dataclasses import dataclass
@@ -20,10 +19,8 @@ from tests.benchmarks.report import show
 from tests.benchmarks.results import Results, Throughput
 from tests.benchmarks.stand import Stand, connected, started
 from tests.benchmarks.talk import say, step
-from tests.benchmarks.usage import Memory, Meter, roots, watched
+from tests.benchmarks.usage import Memory, percent_at_rest, roots, watched
 
-REST_SECONDS = 5.0
-SETTLE_SECONDS = 2.0
 BATCH_OF_ONE = {"PERENNIAL_BATCH_RECORDS_MAX": "1"}
 
 
@@ -99,7 +96,7 @@ async def _measure(system: System, plan: Plan) -> Found:
     async with connected(system) as stand, sender(system.stack.kafka.bootstrap) as orders:
         machine = await describe(stand, seed=plan.seed)
         say("measuring the idle system, then preparing devices for the light load")
-        at_rest = await _at_rest(system)
+        at_rest = await percent_at_rest(roots(system))
         with watched(roots(system)) as memory:
             latency_found = await _measure_latency(stand, plan)
             throughput = await _measure_throughput(stand, orders, plan.lives, plan.seed)
@@ -113,15 +110,6 @@ async def _measure(system: System, plan: Plan) -> Found:
             bare_producer=await limits.bare_producer(stand, orders, records=plan.records),
             bare_insert=await limits.bare_insert(stand, rows=plan.rows),
         )
-
-
-async def _at_rest(system: System) -> dict[str, float]:
-    """Return the CPU use of each part while the system is idle, in percent of one core."""
-    await asyncio.sleep(SETTLE_SECONDS)
-    meter = Meter(system)
-    await asyncio.sleep(REST_SECONDS)
-    used = meter.read()
-    return {name: 100 * seconds / used.seconds for name, seconds in used.cpu_seconds.items()}
 
 
 async def _measure_latency(stand: Stand, plan: Plan) -> Latency:

@@ -14,7 +14,7 @@ from tests.benchmarks.door_client import DoorClient
 from tests.benchmarks.flow import Stuck, drained, look
 from tests.benchmarks.lives import issue
 from tests.benchmarks.stand import Stand
-from tests.benchmarks.usage import Meter, Used
+from tests.benchmarks.usage import Meter, Used, roots
 
 ADDS_PER_SECOND = 50
 AT_ONCE = 100
@@ -78,6 +78,11 @@ class Latency:
     shown: Percentiles
     decided: Percentiles
 
+    def cpu_ms_per_add(self) -> dict[str, float]:
+        """Return the CPU time of each part; the adds of the warm-up count too, as their CPU time does."""
+        adds = self.adds_per_second * self.used.seconds
+        return {name: 1000 * seconds / adds for name, seconds in self.used.cpu_seconds.items()}
+
 
 async def prepare(stand: Stand, door: DoorClient, count: int) -> list[Owner]:
     """Return owners of devices with an active license."""
@@ -109,7 +114,7 @@ async def measure(
 ) -> Latency:
     """Add one code per owner at a constant rate, however slow the responses are, and return the percentiles."""
     start = await look(stand)
-    meter, tasks, done = Meter(stand.system), list[asyncio.Task[Added]](), 0
+    meter, tasks, done = Meter(roots(stand.system)), list[asyncio.Task[Added]](), 0
 
     def count(_: object) -> None:
         nonlocal done

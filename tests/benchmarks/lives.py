@@ -9,7 +9,7 @@ from uuid import UUID
 from tests.benchmarks.flow import Flow, Stuck, drained, events_by_type, look
 from tests.benchmarks.orders import TOPIC, Message, Sender, order
 from tests.benchmarks.stand import Stand
-from tests.benchmarks.usage import Meter, Used
+from tests.benchmarks.usage import Meter, Used, roots
 
 CODES_PER_REQUEST = 1_000
 EVENTS_PER_LIFE = 6
@@ -107,7 +107,7 @@ async def _phase(
     happens: Sequence[str],
 ) -> Phase:
     counts, start = await events_by_type(stand), await look(stand)
-    meter = Meter(stand.system)
+    meter = Meter(roots(stand.system))
     await go()
     await _drained(stand, start, events_per_life=2, lives=len(lives), progress=progress)
     used = meter.read()

@@ -34,7 +34,7 @@ from shared.projector.ledger_log import LedgerLog
 from shared.projector.shadow import LogName, PartitionProgress
 from shared.projector.topic_reader import StoredRecord, open_topic
 from tests.benchmarks.talk import say, step
-from tests.benchmarks.usage import Meter
+from tests.benchmarks.usage import Meter, roots
 
 MIB = 2**20
 SAMPLE_SECONDS = 0.2
@@ -109,7 +109,7 @@ def run(system: System, source: LogName, processes: int | None) -> Run:
         bootstrap_servers=system.stack.kafka.bootstrap,
         processes=processes,
     )
-    meter, children = Meter(system), _children_seconds()
+    meter, children = Meter(roots(system)), _children_seconds()
     with peak() as memory, step(f"license_view from {source}", 100) as progress:
 
         def on_progress(done: int, total: int) -> None:

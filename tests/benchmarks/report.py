@@ -115,21 +115,20 @@ def _percentiles(of: Percentiles) -> tuple[str, str, str]:
 
 
 def _usage(results: Results) -> Table:
-    per_life, light = results.throughput.cpu_ms_per_life(), results.latency
+    per_life, per_add = results.throughput.cpu_ms_per_life(), results.latency.cpu_ms_per_add()
     rows = [
         (
             name,
             f"{cpu_ms:.3f}",
-            f"{1000 * light.used.cpu_seconds[name] / light.adds:.2f}",
+            f"{per_add[name]:.2f}",
             f"{results.cpu_percent_at_rest[name]:.1f}",
             f"{results.memory_peak_bytes[name] / MIB:.0f}",
             f"{results.memory_end_bytes[name] / MIB:.0f}",
         )
         for name, cpu_ms in per_life.items()
     ]
-    rows.append(
-        ("all", f"{sum(per_life.values()):.3f}", "", f"{sum(results.cpu_percent_at_rest.values()):.1f}", "", "")
-    )
+    sums = (f"{sum(per_life.values()):.3f}", f"{sum(per_add.values()):.2f}")
+    rows.append(("all", *sums, f"{sum(results.cpu_percent_at_rest.values()):.1f}", "", ""))
     columns = ("per life", "per add, light load", "idle, %", "peak MiB", "final MiB")
     return _table("Processes: CPU in ms, and memory", "process", *columns, rows=rows)
 

@@ -79,6 +79,7 @@ class Results:
             "others_share": self.throughput.others_share,
             "lives_per_second": self.throughput.lives_per_second,
             "events_per_second": self.throughput.events_per_second,
+            "cpu_ms_per_add": self.latency.cpu_ms_per_add(),
             "cpu_ms_per_life": self.throughput.cpu_ms_per_life(),
             "bare_producer_records_per_second": self.bare_producer.per_second,
             "bare_insert_rows_per_second": self.bare_insert.per_second,

@@ -1,5 +1,6 @@
 """Measures the CPU time and memory of the processes during a run."""
 
+import asyncio
 import os
 import threading
 import time
@@ -12,6 +13,8 @@ import psutil
 from services.cli.system import System
 
 SAMPLE_SECONDS = 1.0
+REST_SECONDS = 5.0
+SETTLE_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +27,10 @@ class Used:
 
 
 class Meter:
-    """Measures CPU usage from its creation on."""
+    """Measures the CPU usage of the parts with these process ids from its creation on."""
 
-    def __init__(self, system: System) -> None:
-        self.pids = roots(system)
+    def __init__(self, pids: Mapping[str, int]) -> None:
+        self.pids = pids
         self._cpu_seconds, self._busy_seconds = _cpu_seconds_by_part(self.pids), _busy_seconds()
         self._began = time.perf_counter()
 
@@ -42,6 +45,15 @@ class Meter:
         used = {name: now[name] - before for name, before in self._cpu_seconds.items()}
         others = _busy_seconds() - self._busy_seconds - sum(used.values())
         return Used(seconds, used, max(0.0, others) / (seconds * (psutil.cpu_count() or 1)))
+
+
+async def percent_at_rest(pids: Mapping[str, int]) -> dict[str, float]:
+    """Return the CPU use of each part while nothing is asked of it, in percent of one core."""
+    await asyncio.sleep(SETTLE_SECONDS)
+    meter = Meter(pids)
+    await asyncio.sleep(REST_SECONDS)
+    used = meter.read()
+    return {name: 100 * seconds / used.seconds for name, seconds in used.cpu_seconds.items()}
 
 
 def roots(system: System) -> dict[str, int]:
