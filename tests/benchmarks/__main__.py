@@ -18,6 +18,7 @@ from tests.benchmarks.orders import Sender, sender
 from tests.benchmarks.report import show
 from tests.benchmarks.results import Results, Throughput
 from tests.benchmarks.stand import Stand, connected, started
+from tests.benchmarks.storage import Disk
 from tests.benchmarks.talk import say, step
 from tests.benchmarks.usage import Memory, percent_at_rest, roots, watched
 
@@ -120,13 +121,14 @@ async def _measure_latency(stand: Stand, plan: Plan) -> Latency:
 
 
 async def _measure_throughput(stand: Stand, orders: Sender, count: int, seed: int) -> Throughput:
+    empty = await Disk.of(stand.ledgers.values())
     with step("preparing: active licenses", count) as progress:
         prepared = await lives.prepare(stand, orders, count, seed=seed, progress=progress)
     with step("A: codes added and verified", count) as progress:
         add = await lives.add(stand, orders, prepared, progress=progress)
     with step("B: licenses expired and switched", count) as progress:
         switch = await lives.switch(stand, prepared, progress=progress)
-    return Throughput(add, switch)
+    return Throughput(add, switch, await Disk.of(stand.ledgers.values()) - empty)
 
 
 async def _measure_batches_of_one(system: System, plan: Plan) -> Throughput:

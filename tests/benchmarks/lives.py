@@ -9,6 +9,7 @@ from uuid import UUID
 from tests.benchmarks.flow import Flow, Stuck, drained, events_by_type, look
 from tests.benchmarks.orders import TOPIC, Message, Sender, order
 from tests.benchmarks.stand import Stand
+from tests.benchmarks.storage import wal_bytes
 from tests.benchmarks.usage import Meter, Used, roots
 
 CODES_PER_REQUEST = 1_000
@@ -51,6 +52,7 @@ class Phase:
 
     lives: int
     used: Used
+    wal_bytes: int
     events: dict[str, int]
 
 
@@ -107,14 +109,14 @@ async def _phase(
     happens: Sequence[str],
 ) -> Phase:
     counts, start = await events_by_type(stand), await look(stand)
-    meter = Meter(roots(stand.system))
+    wal_before, meter = await wal_bytes(stand.ledgers["device"]), Meter(roots(stand.system))
     await go()
     await _drained(stand, start, events_per_life=2, lives=len(lives), progress=progress)
-    used = meter.read()
+    used, wal = meter.read(), await wal_bytes(stand.ledgers["device"]) - wal_before
     events = dict(await events_by_type(stand) - counts)
     if any(events.get(name) != len(lives) for name in happens):
         raise Stuck(f"not all of {len(lives)} lives were completed: {events}")
-    return Phase(len(lives), used, events)
+    return Phase(len(lives), used, wal, events)
 
 
 async def _drained(stand: Stand, start: Flow, *, events_per_life: int, lives: int, progress: Progress) -> None:

@@ -10,6 +10,7 @@ from tests.benchmarks.latency import Latency
 from tests.benchmarks.limits import Limit
 from tests.benchmarks.lives import EVENTS_PER_LIFE, Phase
 from tests.benchmarks.machine import Machine
+from tests.benchmarks.storage import Disk
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,8 @@ class Throughput:
 
     add: Phase
     switch: Phase
+    disk: Disk
+    """What both databases grew by, from before the devices were prepared to the end."""
 
     @property
     def lives(self) -> int:
@@ -53,6 +56,14 @@ class Throughput:
         """Return the CPU time of each part."""
         return {name: _per_life(self.add, name) + _per_life(self.switch, name) for name in self.add.used.cpu_seconds}
 
+    def wal_bytes_per_life(self) -> float:
+        """Return the WAL of both ledgers, with the page images after checkpoints that happened meanwhile."""
+        return (self.add.wal_bytes + self.switch.wal_bytes) / self.lives
+
+    def disk_bytes_per_life(self) -> dict[str, float]:
+        """Return the disk that one more device takes with its whole life, in both ledgers."""
+        return {"events": self.disk.events / self.lives, "state": self.disk.state / self.lives}
+
 
 def _per_life(phase: Phase, name: str) -> float:
     return 1000 * phase.used.cpu_seconds[name] / phase.lives
@@ -81,6 +92,8 @@ class Results:
             "events_per_second": self.throughput.events_per_second,
             "cpu_ms_per_add": self.latency.cpu_ms_per_add(),
             "cpu_ms_per_life": self.throughput.cpu_ms_per_life(),
+            "wal_bytes_per_life": self.throughput.wal_bytes_per_life(),
+            "disk_bytes_per_life": self.throughput.disk_bytes_per_life(),
             "bare_producer_records_per_second": self.bare_producer.per_second,
             "bare_insert_rows_per_second": self.bare_insert.per_second,
             "batch_of_one_lives_per_second": self.batch_of_one.lives_per_second,
