@@ -1,6 +1,7 @@
 """`make bench`: measures the system on this machine. `python -m tests.benchmarks --help` lists the options."""
 
 import argparse
+import json
 import signal
 import sys
 from dataclasses import dataclass
@@ -14,14 +15,19 @@ from tests.benchmarks.door_client import door_client
 from tests.benchmarks.latency import ADDS_PER_SECOND, Latency
 from tests.benchmarks.limits import Limit
 from tests.benchmarks.machine import Machine, describe
+from tests.benchmarks.obvious_pair import work as obvious_pair
 from tests.benchmarks.orders import Sender, sender
-from tests.benchmarks.report import show
-from tests.benchmarks.results import Results, Throughput
+from tests.benchmarks.report import show, show_turns
+from tests.benchmarks.results import PairResults, Results, Throughput
 from tests.benchmarks.stand import Stand, connected, started
 from tests.benchmarks.storage import Disk
 from tests.benchmarks.talk import say, step
+from tests.benchmarks.turns import THIS, Turn, by_turns, checked_out
 from tests.benchmarks.usage import Memory, percent_at_rest, roots, watched
 
+MODULE = "tests.benchmarks"
+PAIR_FOLDER = "tests/benchmarks/obvious_pair"
+PAIR = {"pair, outbox": True, "pair, after commit": False}
 BATCH_OF_ONE = {"PERENNIAL_BATCH_RECORDS_MAX": "1"}
 
 
@@ -34,6 +40,7 @@ class Plan:
     latency_seconds: int
     records: int
     rows: int
+    pair_lives: int
     seed: int
 
 
@@ -52,14 +59,46 @@ class Found:
 
 def main() -> None:
     """Run the benchmarks, print the results, and write them to a file if requested."""
-    plan, file = _asked()
+    asked = _parser().parse_args()
+    if asked.against:
+        _take_turns(asked)
+        return
+    results = _run(_plan(asked))
+    show(results)
+    if asked.json:
+        results.write(asked.json)
+
+
+def _take_turns(asked: argparse.Namespace) -> None:
+    with checked_out(asked.against) as other:
+        options = _shared_options(asked)
+        without_pair = ["--no-pair"] if other.has(PAIR_FOLDER) else []
+        ours, theirs = by_turns(
+            Turn(THIS, MODULE, options if asked.pair else [*options, "--no-pair"]),
+            Turn(other, MODULE, [*options, *without_pair]),
+            turns=asked.turns,
+        )
+    show_turns(ours, asked.against, theirs)
+    if asked.json:
+        asked.json.write_text(json.dumps({"this build": ours, asked.against: theirs}, indent=2) + "\n")
+
+
+def _shared_options(asked: argparse.Namespace) -> list[str]:
+    """Return the options that all builds of ours know."""
+    options = ["--seed", str(asked.seed)]
+    if asked.lives:
+        options += ["--lives", str(asked.lives)]
+    return [*options, "--quick"] if asked.quick else options
+
+
+def _run(plan: Plan) -> Results:
     say("starting PostgreSQL, Kafka and both services")
     with started({}) as system:
         found = uvloop.run(_measure(system, plan))
     say("restarting everything with batches of one")
     with started(BATCH_OF_ONE) as system:
         one = uvloop.run(_measure_batches_of_one(system, plan))
-    results = Results(
+    return Results(
         machine=found.machine,
         cpu_percent_at_rest=found.at_rest,
         latency=found.latency,
@@ -69,28 +108,38 @@ def main() -> None:
         bare_producer=found.bare_producer,
         bare_insert=found.bare_insert,
         batch_of_one=one,
+        obvious_pair={way: _measure_pair(outbox, plan) for way, outbox in PAIR.items()} if plan.pair_lives else {},
     )
-    show(results)
-    if file:
-        results.write(file)
 
 
-def _asked() -> tuple[Plan, Path | None]:
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=main.__doc__)
     parser.add_argument("--lives", type=int, help="number of lives at full speed (default 20000; 2000 with --quick)")
     parser.add_argument("--quick", action="store_true", help="do a short run to check that everything works")
     parser.add_argument("--seed", type=int, default=1, help="seed for the device ids (default 1)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write all results to FILE")
-    asked = parser.parse_args()
-    plan = Plan(
+    parser.add_argument(
+        "--pair", action=argparse.BooleanOptionalAction, default=True, help="also measure the obvious pair (default)"
+    )
+    parser.add_argument("--against", metavar="REF", help="also build this commit, and run it by turns with this build")
+    parser.add_argument("--turns", type=int, default=3, help="turns of each build with --against (default 3)")
+    return parser
+
+
+def _plan(asked: argparse.Namespace) -> Plan:
+    return Plan(
         lives=asked.lives or (2_000 if asked.quick else 20_000),
         lives_in_batches_of_one=200 if asked.quick else 500,
         latency_seconds=5 if asked.quick else 20,
         records=50_000 if asked.quick else 200_000,
         rows=10_000 if asked.quick else 50_000,
+        pair_lives=(400 if asked.quick else 5_000) if asked.pair else 0,
         seed=asked.seed,
     )
-    return plan, asked.json
+
+
+def _measure_pair(outbox: bool, plan: Plan) -> PairResults:
+    return obvious_pair.measure(outbox=outbox, lives=plan.pair_lives, latency_seconds=plan.latency_seconds)
 
 
 async def _measure(system: System, plan: Plan) -> Found:

@@ -63,25 +63,31 @@ class Percentiles:
     most: float
 
 
-@dataclass(frozen=True, slots=True)
-class Latency:
-    """Milliseconds from the request to each result; `decided` is from one event to the other in the ledger.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LightLoad:
+    """A light load of adds; `decided` is in milliseconds from the add to its verdict, both in the device ledger.
 
-    `adds_per_second` is the actual rate of requests.
+    `adds` are those after the warm-up; `adds_per_second` is the actual rate of requests.
     """
 
     adds: int
     adds_per_second: float
     used: Used
-    accepted: Percentiles
-    recorded: Percentiles
-    shown: Percentiles
     decided: Percentiles
 
     def cpu_ms_per_add(self) -> dict[str, float]:
         """Return the CPU time of each part; the adds of the warm-up count too, as their CPU time does."""
         adds = self.adds_per_second * self.used.seconds
         return {name: 1000 * seconds / adds for name, seconds in self.used.cpu_seconds.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latency(LightLoad):
+    """The light load as our own system shows it: milliseconds from the request to each result."""
+
+    accepted: Percentiles
+    recorded: Percentiles
+    shown: Percentiles
 
 
 async def prepare(stand: Stand, door: DoorClient, count: int) -> list[Owner]:
@@ -163,10 +169,10 @@ async def _percentiles(stand: Stand, adds: Sequence[Added], pace: float, used: U
         adds=len(adds),
         adds_per_second=pace,
         used=used,
-        accepted=_of([added.accepted_ms for added in adds]),
-        recorded=_of([_ms(added.asked_at, facts[added.device_id]["verified_at"]) for added in adds]),
-        shown=_of([added.shown_ms for added in adds if added.shown_ms is not None]),
-        decided=_of([_ms(row["added_at"], row["verified_at"]) for row in rows]),
+        accepted=percentiles_of([added.accepted_ms for added in adds]),
+        recorded=percentiles_of([_ms(added.asked_at, facts[added.device_id]["verified_at"]) for added in adds]),
+        shown=percentiles_of([added.shown_ms for added in adds if added.shown_ms is not None]),
+        decided=percentiles_of([_ms(row["added_at"], row["verified_at"]) for row in rows]),
     )
 
 
@@ -174,7 +180,8 @@ def _ms(first: Any, then: Any) -> float:
     return 1000 * float((then - first).total_seconds())
 
 
-def _of(values: Sequence[float]) -> Percentiles:
+def percentiles_of(values: Sequence[float]) -> Percentiles:
+    """Return the percentiles of some times in milliseconds."""
     ordered = sorted(values)
     return Percentiles(p50=_nearest(ordered, 0.50), p99=_nearest(ordered, 0.99), most=ordered[-1])
 

@@ -1,48 +1,68 @@
 """The result tables of a run, on standard output: in color at a terminal, plain elsewhere."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from tests.benchmarks.figures import LIVE, Document, Figure, compared
 from tests.benchmarks.latency import Latency, Percentiles
 from tests.benchmarks.lives import EVENTS_PER_LIFE
 from tests.benchmarks.results import Results, Throughput
 
 PLAIN_COLUMNS = 100
 MIB = 2**20
-NAIVE_LIVES_PER_SECOND = "178 to 194"
-NAIVE_ADD_TO_VERDICT_MS = (24, 36)
 OTHERS_SHARE_WORTH_SAYING = 0.05
-SOURCE = (
-    "naive pair: one FastStream message per call, one transaction each, at 50 adds/s; two cores; lives of 4 events."
-    " Source: our earlier measurement of this pair"
-)
 
 
 def show(results: Results) -> None:
     """Print all tables."""
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=PLAIN_COLUMNS)
+    console = _console()
     _show_machine(console, results)
     for table in (
         _throughput(results),
         _latency(results.latency),
         _usage(results),
         _limits(results),
+        _beside_the_pair(results.as_json()),
     ):
         console.print(table)
     _warn_of_others(console, results)
-    console.print(SOURCE, style="dim")
+
+
+def show_turns(ours: Sequence[Document], against: str, others: Sequence[Document]) -> None:
+    """Print the medians of two builds that took turns, and of the obvious pair, which was run in our turns."""
+    first = ours[0].get("obvious_pair", {})
+    pair = {way: [run["obvious_pair"][way] for run in ours] for way in first}
+    _console().print(comparison(f"Medians of {len(ours)} turns", LIVE, ours, {against: others, **pair}))
+
+
+def comparison(
+    title: str, figures: Sequence[Figure], ours: Sequence[Document], others: Mapping[str, Sequence[Document]]
+) -> Table:
+    """Return the table of our figures, those of the others, and the ratios."""
+    columns = [column for name in others for column in (name, "ours : it")]
+    return _table(title, "figure", "ours", *columns, rows=compared(figures, ours, list(others.values())))
+
+
+def _beside_the_pair(results: Document) -> Table:
+    pair = {way: [found] for way, found in results["obvious_pair"].items()}
+    return comparison("Beside the obvious pair, whose life has 4 events", LIVE, [results], pair)
+
+
+def _console() -> Console:
+    console = Console()
+    return console if console.is_terminal else Console(width=PLAIN_COLUMNS)
 
 
 def _warn_of_others(console: Console, results: Results) -> None:
+    pair = ((f"the pair {way}", found.throughput.others_share) for way, found in results.obvious_pair.items())
     for name, share in (
         ("light load", results.latency.used.others_share),
         ("throughput", results.throughput.others_share),
         ("batches of one", results.batch_of_one.others_share),
+        *pair,
     ):
         if share > OTHERS_SHARE_WORTH_SAYING:
             text = f"{name}: other programs used {share:.0%} of the CPU meanwhile; compare CPU per life, not rates"
@@ -83,10 +103,9 @@ def _throughput(results: Results) -> Table:
         )
         for name, phase in phases
     ]
-    rows += [
-        ("whole lives", f"{run.lives:,}", f"{run.seconds:.2f}", f"{run.lives_per_second:,.0f}", _recorded(run.events)),
-        ("naive pair", "", "", NAIVE_LIVES_PER_SECOND, ""),
-    ]
+    rows.append(
+        ("whole lives", f"{run.lives:,}", f"{run.seconds:.2f}", f"{run.lives_per_second:,.0f}", _recorded(run.events))
+    )
     title = f"Throughput: {run.lives_per_second:,.0f} lives/s, {run.events_per_second:,.0f} events/s"
     return _table(
         f"{title} ({EVENTS_PER_LIFE} per life: in the ledgers, on Kafka and in the view)",
@@ -104,7 +123,6 @@ def _latency(latency: Latency) -> Table:
         ("request → verdict in the device ledger", *_percentiles(latency.recorded)),
         ("request → verdict shown (long poll)", *_percentiles(latency.shown)),
         ("added → verdict, both in the device ledger", *_percentiles(latency.decided)),
-        ("naive pair, add → verdict", *map(str, NAIVE_ADD_TO_VERDICT_MS), ""),
     ]
     title = f"Latency of {latency.adds:,} adds at {latency.adds_per_second:.0f}/s over HTTP, ms"
     return _table(title, "from → to", "p50", "p99", "max", rows=rows)

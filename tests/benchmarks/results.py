@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.latency import Latency
+from tests.benchmarks.latency import Latency, LightLoad
 from tests.benchmarks.limits import Limit
 from tests.benchmarks.lives import EVENTS_PER_LIFE, Phase
 from tests.benchmarks.machine import Machine
@@ -70,6 +70,30 @@ def _per_life(phase: Phase, name: str) -> float:
 
 
 @dataclass(frozen=True, slots=True)
+class PairResults:
+    """The results of the obvious pair in one of its two ways, under the names that ours have."""
+
+    cpu_percent_at_rest: dict[str, float]
+    latency: LightLoad
+    throughput: Throughput
+    memory_peak_bytes: dict[str, int]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return all results with the rates."""
+        return {**asdict(self), **_rates(self.throughput, self.latency)}
+
+
+def _rates(throughput: Throughput, latency: LightLoad) -> dict[str, Any]:
+    return {
+        "lives_per_second": throughput.lives_per_second,
+        "cpu_ms_per_add": latency.cpu_ms_per_add(),
+        "cpu_ms_per_life": throughput.cpu_ms_per_life(),
+        "wal_bytes_per_life": throughput.wal_bytes_per_life(),
+        "disk_bytes_per_life": throughput.disk_bytes_per_life(),
+    }
+
+
+@dataclass(frozen=True, slots=True)
 class Results:
     """The results of one run."""
 
@@ -82,21 +106,20 @@ class Results:
     bare_producer: Limit
     bare_insert: Limit
     batch_of_one: Throughput
+    obvious_pair: dict[str, PairResults]
+    """By the way in which the pair sends its messages; empty if it was left out."""
 
     def as_json(self) -> dict[str, Any]:
         """Return all results with the rates."""
         return {
             **asdict(self),
+            **_rates(self.throughput, self.latency),
             "others_share": self.throughput.others_share,
-            "lives_per_second": self.throughput.lives_per_second,
             "events_per_second": self.throughput.events_per_second,
-            "cpu_ms_per_add": self.latency.cpu_ms_per_add(),
-            "cpu_ms_per_life": self.throughput.cpu_ms_per_life(),
-            "wal_bytes_per_life": self.throughput.wal_bytes_per_life(),
-            "disk_bytes_per_life": self.throughput.disk_bytes_per_life(),
             "bare_producer_records_per_second": self.bare_producer.per_second,
             "bare_insert_rows_per_second": self.bare_insert.per_second,
             "batch_of_one_lives_per_second": self.batch_of_one.lives_per_second,
+            "obvious_pair": {way: found.as_json() for way, found in self.obvious_pair.items()},
         }
 
     def write(self, file: Path) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import psutil
 
 from services.cli.system import System
+from shared.local.stack import LocalStack
 
 SAMPLE_SECONDS = 1.0
 REST_SECONDS = 5.0
@@ -58,8 +59,11 @@ async def percent_at_rest(pids: Mapping[str, int]) -> dict[str, float]:
 
 def roots(system: System) -> dict[str, int]:
     """Return the process id of each part, by the name used in reports."""
-    workers = {name.removesuffix(".1"): worker.pid for name, worker in system.workers.items()}
-    stack = system.stack
+    return pids_of({name.removesuffix(".1"): worker.pid for name, worker in system.workers.items()}, system.stack)
+
+
+def pids_of(workers: Mapping[str, int], stack: LocalStack) -> dict[str, int]:
+    """Return the process ids of some workers, and of the servers and the load beside them."""
     return {**workers, "PostgreSQL": stack.postgres.pid, "Kafka": stack.kafka.pid, "load": os.getpid()}
 
 
