@@ -89,7 +89,9 @@ def _per_second(run: Document) -> float:
 
 
 def _cpu_us_per_event(run: Document) -> float:
-    return float(1e6 * run["cpu_seconds"]["rebuild"] / run["events"])
+    used = run["cpu_seconds"]
+    # a short log is folded by the process that starts the others
+    return float(1e6 * (used["rebuild"] + used.get("load", 0.0)) / run["events"])
 
 
 def _peak_mib(run: Document) -> float:
@@ -105,7 +107,7 @@ REBUILD = tuple(
         ("peak memory, MiB", _peak_mib, 0),
     )
 )
-"""What a rebuild is judged by; the CPU is that of the processes that fold, without the servers."""
+"""What a rebuild is judged by; the CPU is that of all processes but the servers."""
 
 LIVE = (
     Figure("lives/s, all on the same cores", lambda run: run["lives_per_second"]),

@@ -2,6 +2,7 @@
 
 `python -m tests.benchmarks.rebuild --data FOLDER` uses a local system that `make seed-log` has filled and whose
 services are stopped. It rebuilds from both copies of the log, compares with the live table and swaps the new one in.
+With `--against REF`, another build of ours takes turns with it; with `--peer FOLDER`, so does Kafka Streams.
 """
 
 import argparse
@@ -11,7 +12,7 @@ import json
 import os
 import resource
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from itertools import islice
@@ -21,11 +22,11 @@ from typing import Any
 
 import asyncpg
 import psutil
-from rich.console import Console
 from rich.table import Table
 
 from services.cli.system import System, local_system
 from services.device.projection import LICENSE_VIEW
+from shared.local.stack import LocalStack
 from shared.messages import decode
 from shared.projector import Subject, rebuild_projection
 from shared.projector.bounded_fold import BoundedFold, Entry
@@ -33,9 +34,17 @@ from shared.projector.kafka_log import PartitionSift
 from shared.projector.ledger_log import LedgerLog
 from shared.projector.shadow import LogName, PartitionProgress
 from shared.projector.topic_reader import StoredRecord, open_topic
+from tests.benchmarks import kafka_streams
+from tests.benchmarks.figures import REBUILD
+from tests.benchmarks.report import comparison, console
 from tests.benchmarks.talk import say, step
+from tests.benchmarks.turns import THIS, Build, Turn, by_turns, checked_out
 from tests.benchmarks.usage import Meter, roots
 
+MODULE = "tests.benchmarks.rebuild"
+SEED = "tests.benchmarks.seed"
+PEER = "Kafka Streams"
+PEER_TITLE = "Beside Kafka Streams: the same events, rows and positions durable at the end"
 MIB = 2**20
 SAMPLE_SECONDS = 0.2
 SAMPLE_EVENTS = 100_000
@@ -224,34 +233,125 @@ def show(runs: Sequence[Run], found: Parts) -> None:
     steps = Table("step", "µs of one core per event")
     for name, microseconds in found.of.items():
         steps.add_row(name, f"{microseconds:.2f}")
-    console = Console(width=None if Console().is_terminal else 130)
-    console.print(table)
-    console.print(steps)
+    console().print(table)
+    console().print(steps)
 
 
 def main() -> None:
     """Run the measurements, print the results, and write them to a file if requested."""
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.rebuild", description=main.__doc__)
+    asked = _parser().parse_args()
+    if asked.peer:
+        kafka_streams.require_built(asked.peer)
+    if asked.against:
+        _take_turns(asked)
+        return
+    results, found, peer = _measured(asked)
+    show(results, found)
+    document = {"runs": [asdict(each) for each in results], "parts": found.of}
+    if peer:
+        console().print(comparison(PEER_TITLE, REBUILD, [document], {PEER: [kafka_streams.as_runs(peer)]}))
+        document["peer"] = peer
+    if asked.json:
+        asked.json.write_text(json.dumps(document, indent=1))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=f"python -m {MODULE}", description=main.__doc__)
     parser.add_argument(
         "--data", type=Path, default=Path(".data"), help="data folder of a seeded system (default .data)"
     )
     parser.add_argument("--processes", type=int, help="number of parallel processes (default: one per core)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write all results to FILE")
     parser.add_argument("--times", type=int, default=2, help="number of rebuilds from each log (default 2)")
-    asked = parser.parse_args()
-    system = local_system(asked.data)
+    parser.add_argument(
+        "--peer", type=_folder, metavar="FOLDER", help="also run the Kafka Streams peer built there, by turns"
+    )
+    parser.add_argument(
+        "--against", metavar="REF", help="also build this commit, and run it by turns on a log of its own"
+    )
+    parser.add_argument("--turns", type=int, default=3, help="turns of each build with --against (default 3)")
+    parser.add_argument(
+        "--twins", type=int, default=30, help="twins of the other build's log, as `make seed-log` has them (default 30)"
+    )
+    return parser
+
+
+def _folder(text: str) -> Path:
+    # the peer runs in another folder
+    return Path(text).resolve()
+
+
+def _measured(asked: argparse.Namespace) -> tuple[list[Run], Parts, list[Mapping[str, Any]]]:
+    """Return all rebuilds, the steps of one, and the results of the peer, if it is asked for."""
+    system, results, peer = local_system(asked.data), list[Run](), list[Mapping[str, Any]]()
+    sources: tuple[LogName, ...] = ("ledger", "kafka")
     system.stack.start()
     try:
         asyncio.run(system.provision())
         say(f"{len(os.sched_getaffinity(0))} cores, load average before {os.getloadavg()[0]:.1f}")
-        sources: tuple[LogName, ...] = ("ledger", "kafka")
-        runs = [run(system, source, asked.processes) for _ in range(asked.times) for source in sources]
+        for _ in range(asked.times):
+            results += [run(system, source, asked.processes) for source in sources]
+            if asked.peer:
+                peer.append(_peer(system, asked))
         found = asyncio.run(parts(system))
     finally:
         system.stack.stop()
-    show(runs, found)
+    return results, found, peer
+
+
+def _peer(system: System, asked: argparse.Namespace) -> Mapping[str, Any]:
+    say(f"{PEER}, on a copy of the topic")
+    threads = asked.processes or len(os.sched_getaffinity(0))
+    return asyncio.run(kafka_streams.rebuilt(asked.peer, system.stack.kafka, LICENSE_VIEW.topic, threads=threads))
+
+
+# --- another build, by turns --------------------------------------------------------------------
+
+
+def _take_turns(asked: argparse.Namespace) -> None:
+    ours = _options(THIS, asked, asked.data.resolve())
+    with checked_out(asked.against) as other:
+        data = other.folder / ".data"
+        try:
+            _seed(other, data, asked)
+            peer = ["--peer", str(asked.peer)] if asked.peer else []
+            found, theirs = by_turns(
+                Turn(THIS, MODULE, [*ours, *peer]), Turn(other, MODULE, _options(other, asked, data)), turns=asked.turns
+            )
+        finally:
+            LocalStack(data).erase()
+    others = {asked.against: theirs}
+    if asked.peer:
+        others[PEER] = [kafka_streams.as_runs(document["peer"]) for document in found]
+    console().print(comparison(f"Medians of {asked.turns} turns", REBUILD, found, others))
     if asked.json:
-        asked.json.write_text(json.dumps({"runs": [asdict(each) for each in runs], "parts": found.of}, indent=1))
+        asked.json.write_text(json.dumps({THIS.name: found, asked.against: theirs}, indent=1))
+
+
+def _options(build: Build, asked: argparse.Namespace, data: Path) -> list[str]:
+    options = ["--data", str(data)]
+    if asked.processes:
+        options += ["--processes", str(asked.processes)]
+    # the first builds rebuilt once from each log, and had no such option
+    return [*options, "--times", "1"] if build.knows(MODULE, "--times") else options
+
+
+def _seed(other: Build, data: Path, asked: argparse.Namespace) -> None:
+    """Give the other build a log as long as ours: a data folder that a newer build migrated is no longer its own."""
+    count = asyncio.run(_log_length(asked.data))
+    say(f"filling the log of {other.name} with {count:,} events")
+    twins = ["--twins", str(asked.twins)] if other.knows(SEED, "--twins") else []
+    other.run(SEED, str(count), "--data", str(data), *twins)
+
+
+async def _log_length(data: Path) -> int:
+    """Return the number of device events in a system, whose servers are started for it."""
+    system = local_system(data)
+    with system.stack:
+        connection = await asyncpg.connect(system.database_url("device"))
+        count = await connection.fetchval("select sum(position) from slice_head")
+        await connection.close()
+    return int(count)
 
 
 if __name__ == "__main__":

@@ -11,15 +11,15 @@ from tests.benchmarks.latency import Latency, Percentiles
 from tests.benchmarks.lives import EVENTS_PER_LIFE
 from tests.benchmarks.results import Results, Throughput
 
-PLAIN_COLUMNS = 100
+PLAIN_COLUMNS = 130
 MIB = 2**20
 OTHERS_SHARE_WORTH_SAYING = 0.05
 
 
 def show(results: Results) -> None:
     """Print all tables."""
-    console = _console()
-    _show_machine(console, results)
+    output = console()
+    _show_machine(output, results)
     for table in (
         _throughput(results),
         _latency(results.latency),
@@ -27,15 +27,15 @@ def show(results: Results) -> None:
         _limits(results),
         _beside_the_pair(results.as_json()),
     ):
-        console.print(table)
-    _warn_of_others(console, results)
+        output.print(table)
+    _warn_of_others(output, results)
 
 
 def show_turns(ours: Sequence[Document], against: str, others: Sequence[Document]) -> None:
     """Print the medians of two builds that took turns, and of the obvious pair, which was run in our turns."""
     first = ours[0].get("obvious_pair", {})
     pair = {way: [run["obvious_pair"][way] for run in ours] for way in first}
-    _console().print(comparison(f"Medians of {len(ours)} turns", LIVE, ours, {against: others, **pair}))
+    console().print(comparison(f"Medians of {len(ours)} turns", LIVE, ours, {against: others, **pair}))
 
 
 def comparison(
@@ -51,12 +51,13 @@ def _beside_the_pair(results: Document) -> Table:
     return comparison("Beside the obvious pair, whose life has 4 events", LIVE, [results], pair)
 
 
-def _console() -> Console:
-    console = Console()
-    return console if console.is_terminal else Console(width=PLAIN_COLUMNS)
+def console() -> Console:
+    """Return the console of all tables: as wide as the terminal, or wide enough in a file."""
+    terminal = Console()
+    return terminal if terminal.is_terminal else Console(width=PLAIN_COLUMNS)
 
 
-def _warn_of_others(console: Console, results: Results) -> None:
+def _warn_of_others(output: Console, results: Results) -> None:
     pair = ((f"the pair {way}", found.throughput.others_share) for way, found in results.obvious_pair.items())
     for name, share in (
         ("light load", results.latency.used.others_share),
@@ -66,7 +67,7 @@ def _warn_of_others(console: Console, results: Results) -> None:
     ):
         if share > OTHERS_SHARE_WORTH_SAYING:
             text = f"{name}: other programs used {share:.0%} of the CPU meanwhile; compare CPU per life, not rates"
-            console.print(text, style="yellow")
+            output.print(text, style="yellow")
 
 
 def _table(title: str, *columns: str, rows: Iterable[Iterable[str]]) -> Table:
@@ -80,14 +81,14 @@ def _table(title: str, *columns: str, rows: Iterable[Iterable[str]]) -> Table:
     return table
 
 
-def _show_machine(console: Console, results: Results) -> None:
+def _show_machine(output: Console, results: Results) -> None:
     machine = results.machine
     versions = ", ".join(f"{name} {number}" for name, number in machine.versions.items())
-    console.print(
+    output.print(
         f"{machine.cores} cores, {machine.memory_gib:.0f} GiB, {machine.system}, load average at start"
         f" {machine.load_average:.1f}; servers, services and load generator share the cores",
     )
-    console.print(f"{versions}\n{machine.command} (seed {machine.seed})", style="dim")
+    output.print(f"{versions}\n{machine.command} (seed {machine.seed})", style="dim")
 
 
 def _throughput(results: Results) -> Table:
