@@ -2,15 +2,13 @@
 
 import argparse
 import json
-import signal
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import uvloop
 
 from services.cli.system import System
-from tests.benchmarks import latency, limits, lives
+from tests.benchmarks import endings, latency, limits, lives
 from tests.benchmarks.door_client import door_client
 from tests.benchmarks.latency import ADDS_PER_SECOND, Latency
 from tests.benchmarks.limits import Limit
@@ -185,14 +183,5 @@ async def _measure_batches_of_one(system: System, plan: Plan) -> Throughput:
         return await _measure_throughput(stand, orders, plan.lives_in_batches_of_one, plan.seed)
 
 
-def _ended(*_: object) -> None:
-    # exiting stops and removes everything that was started
-    sys.exit(128 + signal.SIGTERM)
-
-
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, _ended)
-    try:
-        main()
-    except KeyboardInterrupt:
-        sys.exit(128 + signal.SIGINT)
+    endings.run(main)

@@ -20,6 +20,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from shared.kafka.topics import Layout, create_topic
 from shared.local.kafka import Kafka
 from shared.projector.topic_reader import StoredRecord, TopicReader, open_topic
+from tests.benchmarks.endings import CannotRun
 from tests.benchmarks.orders import Message, Sender, sender
 
 JAR = "target/peer-streams-1.jar"
@@ -30,7 +31,7 @@ JAVA_OPTIONS = "-Xms1g -Xmx2g -XX:+UseParallelGC --enable-native-access=ALL-UNNA
 STREAMS_CONFIG = "statestore.cache.max.bytes=268435456,producer.batch.size=262144,producer.buffer.memory=134217728"
 
 
-class NoPeer(Exception):
+class NoPeer(CannotRun):
     """The folder holds no built peer, or the peer failed. The message says what to do."""
 
 

@@ -34,7 +34,7 @@ from shared.projector.kafka_log import PartitionSift
 from shared.projector.ledger_log import LedgerLog
 from shared.projector.shadow import LogName, PartitionProgress
 from shared.projector.topic_reader import StoredRecord, open_topic
-from tests.benchmarks import kafka_streams
+from tests.benchmarks import endings, kafka_streams
 from tests.benchmarks.figures import REBUILD
 from tests.benchmarks.report import comparison, console
 from tests.benchmarks.talk import say, step
@@ -323,7 +323,7 @@ def _take_turns(asked: argparse.Namespace) -> None:
     others = {asked.against: theirs}
     if asked.peer:
         others[PEER] = [kafka_streams.as_runs(document["peer"]) for document in found]
-    console().print(comparison(f"Medians of {asked.turns} turns", REBUILD, found, others))
+    console().print(comparison(f"Medians, by turns: {asked.turns} of each build", REBUILD, found, others))
     if asked.json:
         asked.json.write_text(json.dumps({THIS.name: found, asked.against: theirs}, indent=1))
 
@@ -355,4 +355,4 @@ async def _log_length(data: Path) -> int:
 
 
 if __name__ == "__main__":
-    main()
+    endings.run(main)

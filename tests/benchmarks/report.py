@@ -25,7 +25,7 @@ def show(results: Results) -> None:
         _latency(results.latency),
         _usage(results),
         _limits(results),
-        _beside_the_pair(results.as_json()),
+        _live_path(results.as_json()),
     ):
         output.print(table)
     _warn_of_others(output, results)
@@ -35,7 +35,7 @@ def show_turns(ours: Sequence[Document], against: str, others: Sequence[Document
     """Print the medians of two builds that took turns, and of the obvious pair, which was run in our turns."""
     first = ours[0].get("obvious_pair", {})
     pair = {way: [run["obvious_pair"][way] for run in ours] for way in first}
-    console().print(comparison(f"Medians of {len(ours)} turns", LIVE, ours, {against: others, **pair}))
+    console().print(comparison(f"Medians, by turns: {len(ours)} of each build", LIVE, ours, {against: others, **pair}))
 
 
 def comparison(
@@ -46,9 +46,9 @@ def comparison(
     return _table(title, "figure", "ours", *columns, rows=compared(figures, ours, list(others.values())))
 
 
-def _beside_the_pair(results: Document) -> Table:
+def _live_path(results: Document) -> Table:
     pair = {way: [found] for way, found in results["obvious_pair"].items()}
-    return comparison("Beside the obvious pair, whose life has 4 events", LIVE, [results], pair)
+    return comparison("The live path; a life of the obvious pair has 4 events, ours has 6", LIVE, [results], pair)
 
 
 def console() -> Console:
@@ -58,7 +58,7 @@ def console() -> Console:
 
 
 def _warn_of_others(output: Console, results: Results) -> None:
-    pair = ((f"the pair {way}", found.throughput.others_share) for way, found in results.obvious_pair.items())
+    pair = ((way, found.throughput.others_share) for way, found in results.obvious_pair.items())
     for name, share in (
         ("light load", results.latency.used.others_share),
         ("throughput", results.throughput.others_share),

@@ -1,11 +1,14 @@
 """How two builds take turns, each as processes of its own. What they measure is one line here."""
 
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.turns import Build, NoSuchBuild, Turn, by_turns, checked_out
+from tests.benchmarks.turns import HOUSE, Build, NoSuchBuild, Turn, by_turns, checked_out
+from tests.journeys.waiting import until
 
 MEASURES = """
 import json, pathlib, sys
@@ -53,3 +56,37 @@ def test_a_build_is_asked_whether_it_knows_an_option_that_came_later(tmp_path: P
     assert earlier.knows("benchmark", "--data")
     assert not earlier.knows("benchmark", "--times")
     assert not earlier.knows("seed", "--data")
+
+
+WAITS = """
+import pathlib, signal, sys
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+try:
+    pathlib.Path("started").touch()
+    signal.pause()
+finally:
+    pathlib.Path("cleaned up").touch()
+"""
+DRIVES = """
+import pathlib, sys
+from tests.benchmarks import endings
+from tests.benchmarks.turns import Build
+endings.run(lambda: Build("a", pathlib.Path(sys.argv[1]), pathlib.Path(sys.executable)).run("benchmark"))
+"""
+
+
+def test_a_comparison_that_is_ended_lets_the_build_of_this_turn_clean_up(tmp_path: Path) -> None:
+    waiting = build(tmp_path / "a", WAITS)
+    with subprocess.Popen([sys.executable, "-c", DRIVES, str(waiting.folder)], cwd=HOUSE) as driver:
+        until((waiting.folder / "started").exists, bool)
+        driver.terminate()
+    assert driver.returncode == 128 + signal.SIGTERM
+    assert (waiting.folder / "cleaned up").exists()
+
+
+def test_what_cannot_be_run_as_asked_ends_with_one_line() -> None:
+    program = (
+        "from tests.benchmarks import endings\ndef no(): raise endings.CannotRun('build it first')\nendings.run(no)"
+    )
+    outcome = subprocess.run([sys.executable, "-c", program], cwd=HOUSE, capture_output=True, text=True, check=False)
+    assert (outcome.returncode, outcome.stderr) == (1, "build it first\n")

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.benchmarks.endings import CannotRun
 from tests.benchmarks.figures import Document
 from tests.benchmarks.talk import say
 
@@ -24,7 +25,7 @@ STOP_SECONDS = 60.0
 FOREIGN = ("PYTHONPATH", "VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE")
 
 
-class NoSuchBuild(Exception):
+class NoSuchBuild(CannotRun):
     """The other build cannot be checked out or built, or cannot be measured. The message says why."""
 
 
