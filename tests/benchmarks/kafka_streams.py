@@ -23,6 +23,7 @@ from shared.projector.topic_reader import StoredRecord, TopicReader, open_topic
 from tests.benchmarks.endings import CannotRun
 from tests.benchmarks.orders import Message, Sender, sender
 
+NAME = "Kafka Streams"
 JAR = "target/peer-streams-1.jar"
 MIB = 2**20
 RUN_SECONDS_MAX = 1_800.0

@@ -26,7 +26,6 @@ from rich.table import Table
 
 from services.cli.system import System, local_system
 from services.device.projection import LICENSE_VIEW
-from shared.local.stack import LocalStack
 from shared.messages import decode
 from shared.projector import Subject, rebuild_projection
 from shared.projector.bounded_fold import BoundedFold, Entry
@@ -36,14 +35,11 @@ from shared.projector.shadow import LogName, PartitionProgress
 from shared.projector.topic_reader import StoredRecord, open_topic
 from tests.benchmarks import endings, kafka_streams
 from tests.benchmarks.figures import REBUILD
+from tests.benchmarks.rebuild_turns import take_turns
 from tests.benchmarks.report import comparison, console
 from tests.benchmarks.talk import say, step
-from tests.benchmarks.turns import THIS, Build, Turn, by_turns, checked_out
 from tests.benchmarks.usage import Meter, roots
 
-MODULE = "tests.benchmarks.rebuild"
-SEED = "tests.benchmarks.seed"
-PEER = "Kafka Streams"
 PEER_TITLE = "Beside Kafka Streams: the same events, rows and positions durable at the end"
 MIB = 2**20
 SAMPLE_SECONDS = 0.2
@@ -243,20 +239,22 @@ def main() -> None:
     if asked.peer:
         kafka_streams.require_built(asked.peer)
     if asked.against:
-        _take_turns(asked)
+        take_turns(asked)
         return
     results, found, peer = _measured(asked)
     show(results, found)
     document = {"runs": [asdict(each) for each in results], "parts": found.of}
     if peer:
-        console().print(comparison(PEER_TITLE, REBUILD, [document], {PEER: [kafka_streams.as_runs(peer)]}))
+        console().print(
+            comparison(PEER_TITLE, REBUILD, [document], {kafka_streams.NAME: [kafka_streams.as_runs(peer)]})
+        )
         document["peer"] = peer
     if asked.json:
         asked.json.write_text(json.dumps(document, indent=1))
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=f"python -m {MODULE}", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.rebuild", description=main.__doc__)
     parser.add_argument(
         "--data", type=Path, default=Path(".data"), help="data folder of a seeded system (default .data)"
     )
@@ -300,58 +298,9 @@ def _measured(asked: argparse.Namespace) -> tuple[list[Run], Parts, list[Mapping
 
 
 def _peer(system: System, asked: argparse.Namespace) -> Mapping[str, Any]:
-    say(f"{PEER}, on a copy of the topic")
+    say(f"{kafka_streams.NAME}, on a copy of the topic")
     threads = asked.processes or len(os.sched_getaffinity(0))
     return asyncio.run(kafka_streams.rebuilt(asked.peer, system.stack.kafka, LICENSE_VIEW.topic, threads=threads))
-
-
-# --- another build, by turns --------------------------------------------------------------------
-
-
-def _take_turns(asked: argparse.Namespace) -> None:
-    ours = _options(THIS, asked, asked.data.resolve())
-    with checked_out(asked.against) as other:
-        data = other.folder / ".data"
-        try:
-            _seed(other, data, asked)
-            peer = ["--peer", str(asked.peer)] if asked.peer else []
-            found, theirs = by_turns(
-                Turn(THIS, MODULE, [*ours, *peer]), Turn(other, MODULE, _options(other, asked, data)), turns=asked.turns
-            )
-        finally:
-            LocalStack(data).erase()
-    others = {asked.against: theirs}
-    if asked.peer:
-        others[PEER] = [kafka_streams.as_runs(document["peer"]) for document in found]
-    console().print(comparison(f"Medians, by turns: {asked.turns} of each build", REBUILD, found, others))
-    if asked.json:
-        asked.json.write_text(json.dumps({THIS.name: found, asked.against: theirs}, indent=1))
-
-
-def _options(build: Build, asked: argparse.Namespace, data: Path) -> list[str]:
-    options = ["--data", str(data)]
-    if asked.processes:
-        options += ["--processes", str(asked.processes)]
-    # the first builds rebuilt once from each log, and had no such option
-    return [*options, "--times", "1"] if build.knows(MODULE, "--times") else options
-
-
-def _seed(other: Build, data: Path, asked: argparse.Namespace) -> None:
-    """Give the other build a log as long as ours: a data folder that a newer build migrated is no longer its own."""
-    count = asyncio.run(_log_length(asked.data))
-    say(f"filling the log of {other.name} with {count:,} events")
-    twins = ["--twins", str(asked.twins)] if other.knows(SEED, "--twins") else []
-    other.run(SEED, str(count), "--data", str(data), *twins)
-
-
-async def _log_length(data: Path) -> int:
-    """Return the number of device events in a system, whose servers are started for it."""
-    system = local_system(data)
-    with system.stack:
-        connection = await asyncpg.connect(system.database_url("device"))
-        count = await connection.fetchval("select sum(position) from slice_head")
-        await connection.close()
-    return int(count)
 
 
 if __name__ == "__main__":
