@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
@@ -66,15 +66,19 @@ class Load:
         """Return the number of devices with this status."""
         return int(await self.databases["device"].fetchval(COUNT, status))
 
-    async def until(self, status: str, wanted: int, *, progress: Callable[[int], None]) -> None:
-        """Wait for so many devices with this status, and an empty outbox. Raises `Stuck` without progress."""
-        last, moved_at = -1, time.monotonic()
-        while (found := await self.count(status)) < wanted or await self._left_to_send():
-            progress(found - wanted)
-            if found != last:
-                last, moved_at = found, time.monotonic()
+    async def until(self, status: str, count: int, *, since: int, progress: Progress) -> None:
+        """Wait for so many more devices with this status than `since`, and an empty outbox.
+
+        Raises `Stuck` without progress.
+        """
+        done, last, moved_at = 0, -1, time.monotonic()
+        while done < count or await self._left_to_send():
+            done = await self.count(status) - since
+            progress(done)
+            if done != last:
+                last, moved_at = done, time.monotonic()
             if time.monotonic() - moved_at > STILL_SECONDS_MAX:
-                raise Stuck(f"{found} of {wanted} devices of the pair are {status}, and no more come")
+                raise Stuck(f"{done} of {count} devices of the pair are {status}, and no more come")
             await asyncio.sleep(POLL_SECONDS)
 
     async def _left_to_send(self) -> int:
@@ -85,7 +89,7 @@ class Load:
         lives, before = len(commands), await self.count(status)
         wal_before, meter = await wal_bytes(self.databases["device"]), Meter(self.pair.pids)
         await self.order(commands)
-        await self.until(status, before + lives, progress=lambda missing: progress(lives + missing))
+        await self.until(status, lives, since=before, progress=progress)
         used, wal = meter.read(), await wal_bytes(self.databases["device"]) - wal_before
         return Phase(lives, used, wal, events={})
 
@@ -109,7 +113,7 @@ class Load:
                 progress(number + 1)
             pace = len(owned) / meter.seconds
         used = meter.read()
-        await self.until("verified", before + len(owned), progress=lambda _: None)
+        await self.until("verified", len(owned), since=before, progress=lambda _: None)
         warm = owned[int(WARM_UP_SHARE * len(owned)) :]
         rows = await self.databases["device"].fetch(VERDICTS, [each.device_id for each in warm])
         return LightLoad(
