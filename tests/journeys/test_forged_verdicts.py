@@ -50,8 +50,9 @@ def test_a_forged_verdict_is_set_aside_with_its_reason_and_nobody_is_licensed_by
     position = head.position + (0 if behind else 1)
     message = forged(lie, position=position, after=NOBODY, partitions=besieged.partitions)
     (place,) = send(besieged, ACTIVATION_EVENTS, [message])
-    (row,) = until(lambda: parked(besieged, "device", place), bool)
-    assert row["reason"] in ("broken_chain", "conflicting_position")
+    # every consumer of the topic finds it by itself
+    rows = until(lambda: parked(besieged, "device", place), bool)
+    assert {row["reason"] for row in rows} <= {"broken_chain", "conflicting_position"}
     # the slice goes on: what the service itself says afterwards is taken
     expect(202, besieged_vendor.http.post(f"/v1/codes/{code.ref}/block", json={"note": "stolen"}))
     after = licensed.sees(lambda shown: shown["stops_at"])["license"]
