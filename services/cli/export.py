@@ -32,6 +32,7 @@ from shared.ledger.instants import instant
 
 EXAMPLES = examples(
     "perennial log export --format parquet --since 2026-03-01 --to events.parquet",
+    "perennial log export --compression snappy --to for-javascript.parquet",
     "perennial log export --format jsonl --device 0199… --to device.jsonl",
 )
 CHUNK_EVENTS = 5_000
@@ -39,13 +40,23 @@ GROUP_EVENTS = 50_000
 """Rows per Parquet row group: how many are held in memory, and how many a reader can skip at once."""
 
 Format = Literal["parquet", "jsonl"]
+Compression = Literal["zstd", "snappy", "none"]
 type Row = dict[str, Any]
 
 
 def export(
     ctx: typer.Context,
     to: Annotated[Path, typer.Option(help="The file to write.")],
-    format_: Annotated[Format, typer.Option("--format", help="The file format.")] = "parquet",
+    format_: Annotated[
+        Format, typer.Option("--format", help="Parquet, compressed and with typed columns, or JSON lines.")
+    ] = "parquet",
+    compression: Annotated[
+        Compression | None,
+        typer.Option(
+            help="How a Parquet file is compressed. Readers in JavaScript open snappy and none.",
+            show_default="zstd",
+        ),
+    ] = None,
     service: Annotated[
         ServiceName | None, typer.Option(help="The service whose log to export.", show_default="both")
     ] = None,
@@ -61,13 +72,15 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write the events of a log to a file, optionally only those of a time range, a device or a code."""
+    if compression and format_ != "parquet":
+        raise typer.BadParameter("--compression is for --format parquet")
     names = [*_named("device", device), *_named("code", code and parse_code_ref(code))]
     wanted = EventFilter.parse(since=since, until=until, names=names)
     if to.exists() and not force:
         raise CommandFailed(ExitCode.REFUSED, f"file_exists: {to} exists; use --force to replace it")
     services = (service,) if service else SERVICES
     try:
-        with Bar("events") as bar, _writer(format_, to) as writer:
+        with Bar("events") as bar, _writer(to, format_, compression or "zstd") as writer:
             asyncio.run(_export(ctx.obj, services, wanted, writer, bar))
     except OSError as error:
         if not is_of_a_file(error):
@@ -185,12 +198,13 @@ class Writer(Protocol):
 
 
 @contextmanager
-def _writer(format_: Format, to: Path) -> Iterator[Writer]:
+def _writer(to: Path, format_: Format, compression: Compression) -> Iterator[Writer]:
     """Yield a writer; the complete file appears at the end. After an error nothing is left."""
     with NamedTemporaryFile(dir=to.parent, prefix=f".{to.name}.", delete=False) as part:
         try:
             with ExitStack() as stack:
-                writer: Writer = ParquetFile(part, stack) if format_ == "parquet" else JsonLines(part)
+                parquet = format_ == "parquet"
+                writer: Writer = ParquetFile(part, stack, compression) if parquet else JsonLines(part)
                 yield writer
                 writer.finish()
             part.flush()
@@ -203,7 +217,7 @@ def _writer(format_: Format, to: Path) -> Iterator[Writer]:
 
 
 class JsonLines:
-    """One JSON object per line and event; `data` is the event as sent to Kafka."""
+    """One JSON object per line and event, in ASCII; `data` is the event's content, not its bytes."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -213,8 +227,9 @@ class JsonLines:
         """Write rows."""
         for row in rows:
             times = {name: instant(row[name]) for name in ("occurred_at", "recorded_at")}
-            line = json.dumps({**row, **times, "data": json.loads(row["data"])}, ensure_ascii=False)
-            self._file.write(f"{line}\n".encode())
+            # some readers also end a line at U+0085, U+2028 or U+2029: in ASCII they are escapes
+            line = json.dumps({**row, **times, "data": json.loads(row["data"])}, ensure_ascii=True)
+            self._file.write(f"{line}\n".encode("ascii"))
             self.count += 1
 
     def finish(self) -> None:
@@ -222,9 +237,9 @@ class JsonLines:
 
 
 class ParquetFile:
-    """A zstd-compressed Parquet file; `data` is the event as JSON text."""
+    """A compressed Parquet file; `data` is the event as JSON text, byte for byte as it is hashed."""
 
-    def __init__(self, file: IO[bytes], stack: ExitStack) -> None:
+    def __init__(self, file: IO[bytes], stack: ExitStack, compression: Compression) -> None:
         try:
             # large, optional, and without type stubs
             arrow: Any = import_module("pyarrow")
@@ -254,7 +269,7 @@ class ParquetFile:
             }
         )
         self._parquet = stack.enter_context(
-            parquet.ParquetWriter(file, self._schema, compression="zstd", use_dictionary=["ledger", "type"])
+            parquet.ParquetWriter(file, self._schema, compression=compression, use_dictionary=["ledger", "type"])
         )
         self._buffered: list[Row] = []
         self.count = 0

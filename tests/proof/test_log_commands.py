@@ -198,6 +198,17 @@ def test_json_lines_have_every_event_as_it_travels(perennial: Perennial, history
     assert {row["ledger"] for row in rows} == {"device"}
 
 
+def test_no_reader_cuts_a_json_line_in_two(perennial: Perennial, history: History, tmp_path: Path) -> None:
+    """R-127: U+0085, U+2028 and U+2029 end a line for some readers, so the file has none of them."""
+    said = "one\u0085two\u2028three\u2029four \u00fc \U0001f511"
+    written = packed("pc-1", 1)._replace(data=json.dumps({"note": said}, ensure_ascii=False).encode())
+    asyncio.run(history.append([written]))
+    file = tmp_path / "events.jsonl"
+    rows = exported(perennial, file, "--device", "pc-1")
+    assert file.read_bytes().isascii()
+    assert [row["data"] for row in rows] == [{"note": said}]
+
+
 @pytest.mark.parametrize(
     ("words", "count"),
     [
@@ -281,6 +292,36 @@ def documented_query() -> str:
     """Return the query that docs/prove.md shows."""
     [query] = re.findall(r"```sql\n(.*?)```", (DOCS / "prove.md").read_text(), re.DOTALL)
     return str(query)
+
+
+@pytest.mark.parametrize(
+    ("words", "codec"),
+    [
+        ((), "ZSTD"),
+        (("--compression", "zstd"), "ZSTD"),
+        (("--compression", "snappy"), "SNAPPY"),
+        (("--compression", "none"), "UNCOMPRESSED"),
+    ],
+)
+@pytest.mark.usefixtures("history")
+def test_a_parquet_file_is_compressed_as_its_reader_needs_it(
+    perennial: Perennial, tmp_path: Path, words: tuple[str, ...], codec: str
+) -> None:
+    file = tmp_path / "events.parquet"
+    assert answer(perennial("log", "export", "--to", file, "--json", *words))["events"] == 13
+    with duckdb.connect() as connection:
+        found = connection.execute(f"select distinct compression from parquet_metadata('{file}')").fetchall()
+        rows = connection.execute(f"select count(data) from '{file}'").fetchall()
+    assert (found, rows) == ([(codec,)], [(13,)])
+
+
+def test_json_lines_are_not_compressed(perennial: Perennial, tmp_path: Path) -> None:
+    result = perennial(
+        *("log", "export", "--format", "jsonl", "--compression", "zstd", "--to", tmp_path / "events.jsonl")
+    )
+    assert result.exit_code == 2
+    assert "--compression is for --format parquet" in result.stderr
+    assert not (tmp_path / "events.jsonl").exists()
 
 
 def test_an_export_replaces_a_file_only_when_told_to(perennial: Perennial, tmp_path: Path) -> None:
