@@ -6,6 +6,7 @@ import json
 import random
 from collections import defaultdict
 from collections.abc import Sequence
+from datetime import datetime
 from itertools import pairwise
 
 import asyncpg
@@ -15,8 +16,9 @@ from shared.ledger.database import Connection, Pool, transaction
 from shared.ledger.events import NewEvent, RecordedEvent, WrongLedger, append, check_ledger, from_row, stream_page
 from shared.ledger.identity import new_id
 from shared.ledger.slices import slice_of
+from shared.messages import LicenseRenewed
 from tests.conftest import Database, Databases
-from tests.shared.records import packed, stream_in, streams_of_slices
+from tests.shared.records import NOON, packed, stream_in, streams_of_slices
 
 APPENDERS = 30
 ROUNDS = 12
@@ -216,6 +218,47 @@ async def test_a_view_shows_the_bytes_as_json(connection: Connection) -> None:
     assert row is not None
     assert json.loads(row["data"]) == json.loads(entry.event.data)
     assert (row["stream_id"], row["position"], row["event_id"]) == ("one", 1, entry.event.event_id)
+
+
+async def test_a_view_shows_terms_as_text_and_ends_as_times(connection: Connection) -> None:
+    """R-75: a driver makes 365 days of an interval of a year, so the view has none."""
+    renewed = LicenseRenewed(
+        code_ref="a" * 32,
+        device_id="pc-1",
+        order_id="order-1",
+        purchased_at=NOON,
+        previous_ends_at=NOON,
+        ends_at=NOON.replace(year=NOON.year + 1),
+        term="P1Y",
+    )
+    await append_alone(connection, [packed("silent")])
+    await append_alone(connection, [packed("one", 1, renewed)])
+    [row] = await connection.fetch("select stream_id, code_ref, device_id, term, started_at, ends_at from event_term")
+    assert tuple(row) == ("one", "a" * 32, "pc-1", "P1Y", None, renewed.ends_at)
+    assert await connection.fetchval("select pg_typeof(term)::text from event_term") == "text"
+
+
+@pytest.mark.parametrize(
+    ("recorded", "shown"),
+    [
+        ("2026-03-01T12:00:00Z", "2026-03-01T12:00:00Z"),
+        ("2026-03-01T12:00:00.250000Z", "2026-03-01T12:00:00.250Z"),
+        ("2026-03-01T12:00:00+23:59", "2026-02-28T12:01:00Z"),
+        ("2026-03-01T12:00:00-23:59", "2026-03-02T11:59:00Z"),
+        ("0001-01-01T00:00:00+01:00", "0001-01-01T00:00:00Z"),
+        ("9999-12-31T23:59:59-01:00", "9999-12-31T23:59:59.999999Z"),
+    ],
+)
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kathmandu"])
+async def test_a_view_of_terms_shows_every_time_that_was_ever_recorded(
+    connection: Connection, recorded: str, shown: str, zone: str
+) -> None:
+    """R-75, R-134: no door takes in such a time today, and the log is read for ever."""
+    data = json.dumps({"term": "P1Y", "started_at": recorded, "ends_at": None}).encode()
+    await append_alone(connection, [packed("one")._replace(data=data)])
+    await connection.execute(f"set local timezone = '{zone}'")
+    [row] = await connection.fetch("select started_at, ends_at from event_term")
+    assert tuple(row) == (datetime.fromisoformat(shown), None)
 
 
 async def test_a_stream_is_read_page_by_page(connection: Connection) -> None:
