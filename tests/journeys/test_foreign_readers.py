@@ -4,13 +4,17 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from cloudevents.core.base import BaseCloudEvent
 from cloudevents.core.bindings.kafka import KafkaMessage, from_kafka_event
+from typer.testing import CliRunner
 
-from services.cli.names import ServiceName
+from services.cli import app
+from services.cli.names import SERVICES, ServiceName
 from services.cli.system import System
 from shared.ledger.instants import instant
 from shared.ledger.slices import partition_of
@@ -18,6 +22,7 @@ from tests.journeys.forging import WRITERS
 from tests.journeys.logs import query, read_topic
 from tests.journeys.people import OwnedDevice, Time, Vendor, reserve_is, runs_on
 from tests.journeys.waiting import until
+from tests.proof.query_page import OF_BREAKS
 
 CONSOLE_CONSUMER = "org.apache.kafka.tools.consumer.ConsoleConsumer"
 SHOWN = ("partition", "offset", "headers", "key", "value")
@@ -152,6 +157,21 @@ def agrees(event: BaseCloudEvent, row: Row, topic: str) -> bool:
     assert event.get_extension("causationid") == (str(cause) if cause else None)
     assert event.get_data() == json.loads(row["data"])
     return True
+
+
+@pytest.mark.usefixtures("a_life")
+def test_a_stranger_proves_both_chains_from_one_export(system: System, tmp_path: Path) -> None:
+    """R-127: by the query of docs/query.md, up to the last event of each ledger."""
+    file = tmp_path / "events.parquet"
+    urls = {f"PERENNIAL_{service.upper()}_DATABASE_URL": system.database_url(service) for service in SERVICES}
+    result = CliRunner().invoke(app, ["log", "export", "--to", str(file)], env=urls)
+    assert result.exit_code == 0, result.output
+    with duckdb.connect() as connection:
+        assert connection.execute(OF_BREAKS.replace("events.parquet", str(file))).fetchall() == []
+        exported = connection.execute(f"select ledger, hash from '{file}' order by slice, position").fetchall()
+    for topic, service in WRITERS.items():
+        hashes = [row["hash"].hex() for row in ledger_of(system, topic)]
+        assert [value for ledger, value in exported if ledger == service] == hashes
 
 
 def test_the_life_of_a_device_is_told_by_one_key_of_one_topic(system: System, a_life: OwnedDevice) -> None:
