@@ -34,7 +34,8 @@ class JsonLines(logging.Formatter):
                 line[name] = str(value)
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
+        # in ASCII, for some readers end a line at U+0085, U+2028 or U+2029 too
+        return json.dumps(line, ensure_ascii=True)
 
 
 def start_logs(*, level: str, form: Literal["text", "json"], service: str, worker: str) -> None:
