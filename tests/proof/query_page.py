@@ -12,6 +12,7 @@ def shown(section: str, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
+EXPORTS = "".join(shown("Export", "sh")).splitlines()
 BY_MONTH, OF_TERMS, OF_BREAKS, OF_JSON_LINES = shown("DuckDB", "sql")
 """For DuckDB; `OF_BREAKS` names the first event after each break of a chain."""
 READ_PARQUET, READ_JSON_LINES = shown("Polars", "python")

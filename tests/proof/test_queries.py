@@ -1,6 +1,7 @@
 """What docs/query.md says of readers is true: each query runs as it stands, and each trap and its cure are there."""
 
 import asyncio
+import shlex
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from shared.reference.examples import examples
 from tests.proof.conftest import STREAMS, History, Perennial, answer, events
 from tests.proof.query_page import (
     BY_MONTH,
+    EXPORTS,
     IN_PSQL,
     OF_BREAKS,
     OF_JSON_LINES,
@@ -50,6 +52,18 @@ def exported(perennial: Perennial, history: History, tmp_path: Path, monkeypatch
 def export(perennial: Perennial) -> None:
     for format_ in ("parquet", "jsonl"):
         answer(perennial("log", "export", "--format", format_, "--to", f"events.{format_}", "--force", "--json"))
+
+
+@pytest.mark.parametrize("line", EXPORTS)
+@pytest.mark.usefixtures("history")
+def test_an_export_is_written_as_the_page_says(
+    perennial: Perennial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    program, *words = shlex.split(line, comments=True)
+    assert program == "perennial"
+    told = answer(perennial(*words, "--json"))
+    assert rows(f"select count(*) from '{told['file']}'") == [(told["events"],)] == [(13,)]
 
 
 # --- DuckDB -----------------------------------------------------------------------------------------
