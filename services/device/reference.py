@@ -79,6 +79,60 @@ ENROLLMENT: Routes = {
         problems={**UNKNOWN, 503: ("no_signing_key",)},
     ),
 }
+LISTS: Routes = {
+    "GET /v1/devices": RouteDocs(
+        who="operator",
+        answer={
+            "as_of": AT,
+            "devices": [
+                {
+                    "device_id": DEVICE,
+                    "status": "active",
+                    "product": "antivirus",
+                    "region": "DE",
+                    "vendor": "default",
+                    "code_ref": CODE,
+                    "last_group": GROUP,
+                    "ends_at": END,
+                    "works_until": END,
+                    "reserve": "ready",
+                }
+            ],
+            "next": None,
+        },
+    ),
+    "GET /v1/overview": RouteDocs(
+        who="operator",
+        answer={
+            "as_of": AT,
+            "statuses": {"unlicensed": 12, "active": 4711, "over": 90, "grace": 7, "expired": 80, "blocked": 3},
+            "ending": [{"day": "2026-03-01", "count": 17}],
+            "refusals": [{"day": "2026-03-01", "reason": "code_blocked", "count": 2}],
+            "refusals_cut": False,
+            "freshness": {"renewals": 40, "median_seconds": 0.08, "slow_seconds": 0.3, "longest_seconds": 1.2},
+            "latest": [{**EVENT, "device_id": DEVICE}],
+        },
+    ),
+    "GET /v1/events/{what}": RouteDocs(
+        who="operator",
+        answer={
+            "as_of": AT,
+            "events": [
+                {
+                    "device_id": DEVICE,
+                    "type": "ActivationRefused",
+                    "event_id": "0198a1b2-0000-7000-8000-00000000000e",
+                    "occurred_at": AT,
+                    "reason": "code_blocked",
+                    "code_ref": CODE,
+                    "order_id": None,
+                    "seconds": 0.08,
+                }
+            ],
+            "next": None,
+        },
+    ),
+}
 LICENSES: Routes = {
     "POST /v1/devices/{device_id}/codes": RouteDocs(
         who="device",
@@ -222,7 +276,7 @@ FLEETS: Routes = {
         problems={404: ("unknown_request",)},
     ),
 }
-ROUTES: Routes = {**ENROLLMENT, **LICENSES, **REPORTS, **FLEETS}
+ROUTES: Routes = {**ENROLLMENT, **LISTS, **LICENSES, **REPORTS, **FLEETS}
 
 APPLICATION = Application(
     name="device",

@@ -13,6 +13,8 @@ from services.device.api.events import add_events
 from services.device.api.fleet import add_fleet
 from services.device.api.fleet_results import add_fleet_results
 from services.device.api.license import add_reads
+from services.device.api.listing import add_listing
+from services.device.api.overview import add_overview
 from services.device.api.region import add_region
 from services.device.api.reports import add_reports
 from services.device.api.representation import license_representation
@@ -29,6 +31,7 @@ def routes(doors: Doors) -> APIRouter:
     """Return the routes of the device service."""
     devices = APIRouter(prefix="/v1/devices", tags=["devices"])
     add_enrollment(devices, doors)
+    add_listing(devices, doors)
     add_commands(devices, doors)
     add_reports(devices, doors)
     add_region(devices, doors)
@@ -41,5 +44,6 @@ def routes(doors: Doors) -> APIRouter:
     add_fleet(router, doors)
     add_fleet_results(router, doors)
     add_events(router, doors)
+    add_overview(router, doors)
     add_public_keys(router, doors)
     return router
