@@ -79,6 +79,17 @@ ENROLLMENT: Routes = {
         problems={**UNKNOWN, 503: ("no_signing_key",)},
     ),
 }
+REFUSAL = {
+    "device_id": DEVICE,
+    "type": "ActivationRefused",
+    "event_id": "0198a1b2-0000-7000-8000-00000000000e",
+    "occurred_at": AT,
+    "reason": "code_blocked",
+    "code_ref": CODE,
+    "order_id": None,
+    "seconds": 0.08,
+}
+RENEWAL = {**REFUSAL, "type": "LicenseRenewed", "reason": None, "order_id": "order-2026/77"}
 LISTS: Routes = {
     "GET /v1/devices": RouteDocs(
         who="operator",
@@ -113,25 +124,8 @@ LISTS: Routes = {
             "latest": [{**EVENT, "device_id": DEVICE}],
         },
     ),
-    "GET /v1/events/{what}": RouteDocs(
-        who="operator",
-        answer={
-            "as_of": AT,
-            "events": [
-                {
-                    "device_id": DEVICE,
-                    "type": "ActivationRefused",
-                    "event_id": "0198a1b2-0000-7000-8000-00000000000e",
-                    "occurred_at": AT,
-                    "reason": "code_blocked",
-                    "code_ref": CODE,
-                    "order_id": None,
-                    "seconds": 0.08,
-                }
-            ],
-            "next": None,
-        },
-    ),
+    "GET /v1/refusals": RouteDocs(who="operator", answer={"as_of": AT, "events": [REFUSAL], "next": None}),
+    "GET /v1/renewals": RouteDocs(who="operator", answer={"as_of": AT, "events": [RENEWAL], "next": None}),
 }
 LICENSES: Routes = {
     "POST /v1/devices/{device_id}/codes": RouteDocs(

@@ -114,6 +114,8 @@ FIELDS: Mapping[str, str] = {
     "action": "The action to preview.",
     "word": "The word.",
     "after": "The end of the last page: its `next`.",
+    "before": "Only what occurred before this time.",
+    "since": "Only what occurred at this time or later.",
     "limit": "The maximum number of entries.",
     "idempotency-key": "The client's own key for the whole request: the same key gives the same answer and one effect.",
     "if-match": "The ETag that the client saw, or a list: the command is refused if something has changed since.",

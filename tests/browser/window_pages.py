@@ -8,6 +8,7 @@ from playwright.sync_api import Page, Route
 
 from services.device.window.code_entry import EntryOptions
 from services.device.window.forms import Mistake, TypedCode
+from services.device.window.history import history_of
 from services.device.window.routes import SENT_TWICE
 from services.device.window.sentences import error_page, not_opened_page
 from services.device.window.sentences.errors import ERROR_PAGES, LINKS, ErrorPage
@@ -15,8 +16,9 @@ from services.device.window.values import Page as Shown
 from services.device.window.window import ASSETS, FOLDER, window_path
 from shared.pages import HEADERS, Renderer
 from tests.device import histories
+from tests.device.test_life import lived
 from tests.device.window.samples import NAMED, page, state
-from tests.scenarios import END, NOON, B, D, rejected, verified
+from tests.scenarios import END, NOON, B, C, D, rejected, verified
 
 ORIGIN = "http://window.test"
 RENDERER = Renderer(FOLDER, prefix=ASSETS)
@@ -73,6 +75,14 @@ def _added() -> dict[str, str]:
     return {f"added: {name}": _render("added.html", page=shown) for name, shown in pages.items()}
 
 
+def _histories() -> dict[str, str]:
+    lives = {"history": [*histories.REPLACING, rejected(C, "wrong_region")], "history, none": histories.UNLICENSED}
+    return {
+        name: _render("history.html", page=state("active"), history=history_of(lived(events), now=NOON))
+        for name, events in lives.items()
+    }
+
+
 def _errors() -> dict[str, str]:
     pages: dict[str, ErrorPage] = {word: error_page(word) for word in ERROR_PAGES}
     pages |= {f"link {reason}": not_opened_page("link", reason) for reason in LINKS}
@@ -93,7 +103,7 @@ def every_page() -> dict[str, str]:
     """Return the HTML of every page by its name."""
     windows = {name: _render("licensing.html", page=shown) for name, shown in _windows().items()}
     opening = {"opening": _render("opening.html", here=window_path(D))}
-    return {**windows, **_entries(), **_added(), **_errors(), **opening}
+    return {**windows, **_entries(), **_added(), **_histories(), **_errors(), **opening}
 
 
 def slug(name: str) -> str:

@@ -105,15 +105,15 @@ async def test_a_list_of_rare_devices_goes_on_after_a_page_that_is_not_full(
 async def test_only_the_operator_sees_other_peoples_devices(stand: Stand) -> None:
     """R-109."""
     owner = await enrolled(stand)
-    for path in ("/v1/devices", "/v1/overview", "/v1/events/refusals"):
+    for path in ("/v1/devices", "/v1/overview", "/v1/refusals"):
         told(403, await stand.http.get(path, headers=owner.headers))
 
 
 async def test_a_cursor_that_nobody_gave_out_is_no_error(stand: Stand) -> None:
     """R-134."""
     await licensed(stand, stand.clock.now() + timedelta(days=1))
-    for path in ("/v1/devices", "/v1/events/renewals"):
-        name = new_id() if "events" in path else "d"
+    for path in ("/v1/devices", "/v1/renewals"):
+        name = new_id() if "renewals" in path else "d"
         for number in ("0", "9" * 18):
             params = {"status": "active"} if path == "/v1/devices" else {}
             told(200, await stand.http.get(path, params={**params, "after": f"{number}.{name}"}, headers=OPERATOR))
@@ -200,7 +200,7 @@ async def happened(stand: Stand, what: str, **asked: Any) -> list[dict[str, Any]
     after = ""
     while True:
         params = {"limit": 1, "after": after, **asked}
-        page = told(200, await stand.http.get(f"/v1/events/{what}", params=params, headers=OPERATOR))
+        page = told(200, await stand.http.get(f"/v1/{what}", params=params, headers=OPERATOR))
         found += page["events"]
         if page["next"] is None:
             return found
@@ -214,8 +214,8 @@ PLANS: dict[str, tuple[Any, ...]] = {
     "device_unlicensed": (listing.UNLICENSED, "d", 500),
     "device_by_product": (listing.OF_PRODUCT, "d", 500, "antivirus"),
     "device_pkey": (listing.ALL, "d", 500),
-    "event_refused": (overview.TOLD["refusals"], AT, ID, AT, 500),
-    "event_renewed": (overview.TOLD["renewals"], AT, ID, AT, 500),
+    "event_refused": (overview.REFUSALS, AT, ID, AT, 500),
+    "event_renewed": (overview.RENEWALS, AT, ID, AT, 500),
 }
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from services.activation.console.console import Console
 from services.activation.console.device_client import DeviceRefused, DeviceUnavailable
 from services.activation.console.device_license import DeviceLicense, device_license_of
 from services.activation.console.event_sentences import with_moments
+from services.activation.console.life import Life, life_of
 from services.activation.console.queries import EVENTS_MAX, device_of, last_groups, related_here
 from services.activation.console.sessions import Session
 from services.activation.console.timeline import Story, stories
@@ -37,6 +39,7 @@ class DeviceDetails:
     verdict: Text
     answers: tuple[Answer, ...]
     stories: tuple[Story, ...]
+    life: Life | None
     earlier: int | None
     versions: frozenset[int]
 
@@ -99,6 +102,8 @@ async def _details(
         verdict=with_moments(why["verdict"]),
         answers=tuple([answer_of(answer, await _code_explanations(console, answer)) for answer in why["answers"]]),
         stories=stories(own, others, service="device"),
+        # a worker of the last release that still runs tells no life
+        life=life_of(why["life"], datetime.fromisoformat(why["as_of"])) if "life" in why else None,
         earlier=after + 1 if after else None,
         versions=frozenset(event["version"] for event in own),
     )

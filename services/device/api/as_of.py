@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from services.device.api.doors import Doors
 from services.device.api.representation import license_representation
-from services.device.explanation import Explanation, Further, Told, explain
+from services.device.explanation import Explanation, Further, Life, Told, explain, life_of
 from services.device.projection import LicenseView, project
 from shared.doors.credentials import Bearer
 from shared.doors.fields import as_json
@@ -32,6 +32,11 @@ def add_why(router: APIRouter, doors: Doors) -> None:
             "sense": moment.sense,
             **_with_paths(explain(events, moment.at, doors.policy)),
         }
+
+
+async def lived(doors: Doors, device_id: DeviceId) -> Life:
+    """Return the device's life in short. Raises a 404 `Problem` if there is no such device."""
+    return life_of([_explained_event(entry) for entry in await _events(doors, device_id, None)])
 
 
 async def license_as_of(doors: Doors, device_id: DeviceId, as_of: AsOf) -> dict[str, Any]:

@@ -6,7 +6,7 @@ Counts are read from indexes alone and kept (`Kept`), so no page view counts a f
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import asyncpg
 from fastapi import APIRouter, Depends, Query
@@ -14,6 +14,7 @@ from fastapi import APIRouter, Depends, Query
 from services.device.api.doors import Doors
 from services.device.api.listing import OVER
 from services.device.decider import Device, status
+from shared.calendar import LAST_MOMENT
 from shared.doors.credentials import operator_check
 from shared.doors.fields import PageLimit
 from shared.doors.history import history_entry
@@ -32,7 +33,11 @@ LATEST_EVENTS = 8
 LOOKED_AT_MAX = 5_000
 CHUNK_ROWS = 500
 
+After = Annotated[str, Query(max_length=60, pattern=r"^(\d{1,18}\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?$")]
+
 type JsonObject = dict[str, Any]
+type Cursor = tuple[datetime, str]
+"""Where a page ended: when its last event occurred, and the event's id."""
 
 
 def add_overview(router: APIRouter, doors: Doors) -> None:
@@ -52,30 +57,45 @@ def add_overview(router: APIRouter, doors: Doors) -> None:
 
 
 def _add_told(router: APIRouter, doors: Doors, operator: Any) -> None:
-    @router.get("/v1/events/{what}", tags=["devices"], dependencies=[operator])
-    async def told(
-        what: Literal["refusals", "renewals"],
+    @router.get("/v1/refusals", tags=["devices"], dependencies=[operator])
+    async def refusals(
         limit: PageLimit,
         reason: Reason | None = None,
         since: ToldMoment | None = None,
         before: ToldMoment | None = None,
-        after: Annotated[str, Query(max_length=60, pattern=r"^(\d{1,18}\.[0-9a-f-]{36})?$")] = "",
+        after: After = "",
     ) -> JsonObject:
-        """Return what was refused or renewed on devices, latest first; `next` continues, also after a short page."""
-        now = doors.clock.now()
-        at, event_id = _cursor(after, before or now + timedelta(days=1))
-        found: list[JsonObject] = []
-        for _ in range(LOOKED_AT_MAX // CHUNK_ROWS):
-            rows = await doors.pool.fetch(TOLD[what], at, event_id, since or EPOCH, CHUNK_ROWS)
-            for row in rows:
-                at, event_id = row["occurred_at"], str(row["event_id"])
-                if reason in (None, row["reason"]):
-                    found.append(_told_entry(row))
-                if len(found) == limit:
-                    return {"as_of": instant(now), "events": found, "next": _written(at, event_id)}
-            if len(rows) < CHUNK_ROWS:
-                return {"as_of": instant(now), "events": found, "next": None}
-        return {"as_of": instant(now), "events": found, "next": _written(at, event_id)}
+        """Return what was refused on devices, latest first; `next` continues, also after a page that is not full."""
+        return await _told(doors, REFUSALS, reason, since, _cursor(after, before or LAST_MOMENT), limit)
+
+    @router.get("/v1/renewals", tags=["devices"], dependencies=[operator])
+    async def renewals(
+        limit: PageLimit,
+        since: ToldMoment | None = None,
+        before: ToldMoment | None = None,
+        after: After = "",
+    ) -> JsonObject:
+        """Return the renewals of devices, latest first, and how long each took to be shown; `next` continues."""
+        return await _told(doors, RENEWALS, None, since, _cursor(after, before or LAST_MOMENT), limit)
+
+
+async def _told(
+    doors: Doors, query: str, reason: Reason | None, since: datetime | None, cursor: Cursor, limit: int
+) -> JsonObject:
+    """Return a page of events behind the cursor, one index entry after the other."""
+    found: list[JsonObject] = []
+    answer = {"as_of": instant(doors.clock.now()), "events": found}
+    for _ in range(LOOKED_AT_MAX // CHUNK_ROWS):
+        rows = await doors.pool.fetch(query, *cursor, since or EPOCH, CHUNK_ROWS)
+        for row in rows:
+            cursor = row["occurred_at"], str(row["event_id"])
+            if reason in (None, row["reason"]):
+                found.append(_told_entry(row))
+            if len(found) == limit:
+                return {**answer, "next": _written(*cursor)}
+        if len(rows) < CHUNK_ROWS:
+            return {**answer, "next": None}
+    return {**answer, "next": _written(*cursor)}
 
 
 async def _overview(doors: Doors) -> JsonObject:
@@ -122,7 +142,7 @@ def _told_entry(row: asyncpg.Record) -> JsonObject:
     }
 
 
-def _cursor(after: str, first: datetime) -> tuple[datetime, str]:
+def _cursor(after: str, first: datetime) -> Cursor:
     microseconds, _, event_id = after.partition(".")
     try:
         return (EPOCH + timedelta(microseconds=int(microseconds)), event_id) if after else (first, FIRST_ID)
@@ -180,7 +200,5 @@ from (
     order by occurred_at desc, event_id desc limit $4
 ) as page
 """
-TOLD = {
-    "refusals": _TOLD.format(kind="type in ('CodeRejected', 'ActivationRefused', 'RemovalRefused')"),
-    "renewals": _TOLD.format(kind="type = 'LicenseRenewed'"),
-}
+REFUSALS = _TOLD.format(kind="type in ('CodeRejected', 'ActivationRefused', 'RemovalRefused')")
+RENEWALS = _TOLD.format(kind="type = 'LicenseRenewed'")

@@ -9,12 +9,36 @@ from datetime import datetime
 
 from services.device.decider import in_force, status
 from services.device.explanation.license import license_answer, term_answer
-from services.device.explanation.parts import Answer, Evidence, Explanation, Further, Rule, Told, after
+from services.device.explanation.life import life_of
+from services.device.explanation.parts import (
+    Answer,
+    Evidence,
+    Explanation,
+    Further,
+    Life,
+    Mark,
+    Period,
+    Rule,
+    Told,
+    after,
+)
 from services.device.explanation.refusal import activate_now_answer, refusal_answer
 from services.device.explanation.switch import switch_answer
 from shared.rules.policy import POLICY, Policy
 
-__all__ = ["Answer", "Evidence", "Explanation", "Further", "Rule", "Told", "explain"]
+__all__ = [
+    "Answer",
+    "Evidence",
+    "Explanation",
+    "Further",
+    "Life",
+    "Mark",
+    "Period",
+    "Rule",
+    "Told",
+    "explain",
+    "life_of",
+]
 
 
 def explain(life: Sequence[Told], at: datetime, policy: Policy = POLICY) -> Explanation:
@@ -30,4 +54,6 @@ def explain(life: Sequence[Told], at: datetime, policy: Policy = POLICY) -> Expl
     said = {answer.about: answer.sentence for answer in reversed(answers)}
     follows = said.get("switch") or said.get("refusal")
     sentences = [said["license"]] if in_force(device, at) or follows is None else [said["license"], follows]
-    return Explanation(status=status(device, at, policy), verdict=" ".join(sentences), answers=tuple(answers))
+    return Explanation(
+        status=status(device, at, policy), verdict=" ".join(sentences), answers=tuple(answers), life=life_of(life)
+    )

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 from services.device.decider import Device, DeviceEvent, License, Looked, evolve
-from shared.messages import CodeRef, Finding, Hold, Reason
+from shared.messages import CodeRef, Finding, Hold, LastGroup, OrderId, Reason
 from shared.reasons import EXPLAINED_REASONS
 
 ABOUT_ANOTHER_CODE = ("stale", "not_expired", "subscription_active", "no_prior_license", "already_used_for_renewal")
@@ -71,12 +71,40 @@ class Answer(Part):
     further: tuple[Further, ...] = ()
 
 
+class Period(Part):
+    """A time in which a code was the device's license, or waited in reserve; without `until` it still waits."""
+
+    what: Literal["license", "reserve"]
+    code_ref: CodeRef
+    last_group: LastGroup
+    since: datetime
+    until: datetime | None = None
+
+
+class Mark(Part):
+    """Something that happened to the license at one moment."""
+
+    what: Literal["refusal", "renewal", "refund", "block", "unblock"]
+    at: datetime
+    reason: Reason | None = None
+    order_id: OrderId | None = None
+
+
+class Life(Part):
+    """The device's life in short: its latest periods and marks, oldest first. `cut`: there were others before."""
+
+    periods: tuple[Period, ...]
+    marks: tuple[Mark, ...]
+    cut: bool
+
+
 class Explanation(Part):
     """Why the device stands where it stands, at a time."""
 
     status: str
     verdict: str
     answers: tuple[Answer, ...]
+    life: Life
 
 
 def after(life: Iterable[Told]) -> Device:

@@ -6,12 +6,14 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse, StreamingResponse
 from pydantic import ValidationError
 
+from services.device.api.as_of import lived
 from services.device.api.commands import ActivateRequest
 from services.device.decider import Activate, Command, Expire, RemoveReserve
 from services.device.window.code_entry import CodeForm, EntryOptions, add
 from services.device.window.error_pages import window_route
 from services.device.window.event_stream import Streams
 from services.device.window.forms import TypedCode
+from services.device.window.history import history_of
 from services.device.window.links import new_link, new_session
 from services.device.window.window import ASSETS, Window, set_session_cookie, window_path
 from shared.doors.credentials import Bearer
@@ -70,6 +72,12 @@ def _add_window(router: APIRouter, window: Window) -> None:
     async def added(request: Request, device_id: DeviceId) -> Response:
         session = await window.session(request, device_id)
         return window.render("added.html", request, session, page=await window.page(device_id))
+
+    @router.get("/{device_id}/licensing/history")
+    async def history(request: Request, device_id: DeviceId) -> Response:
+        session = await window.session(request, device_id)
+        shown = history_of(await lived(window.doors, device_id), now=window.doors.clock.now())
+        return window.render("history.html", request, session, page=await window.page(device_id), history=shown)
 
 
 async def _open_by_link(window: Window, request: Request, device_id: DeviceId, link: str) -> Response:
