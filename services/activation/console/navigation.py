@@ -11,7 +11,9 @@ class Entry(NamedTuple):
 
 
 NAVIGATION = (
-    Entry("Search", "/console"),
+    Entry("Home", "/console"),
+    Entry("Devices", "/console/devices"),
+    Entry("Codes", "/console/codes"),
     Entry("Forecast", "/console/forecast"),
     Entry("Parked", "/console/parked"),
     Entry("System", "/console/system"),

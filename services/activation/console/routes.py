@@ -8,6 +8,8 @@ from services.activation.console.console import ASSETS, PAGES, Console
 from services.activation.console.device_page import add_device_page
 from services.activation.console.error_pages import error_renderer
 from services.activation.console.forecast import add_forecast
+from services.activation.console.home import add_home
+from services.activation.console.lists import add_lists
 from services.activation.console.login import add_login
 from services.activation.console.parked import add_parked
 from services.activation.console.rebuilds import add_rebuilds
@@ -23,7 +25,9 @@ def routes(console: Console) -> APIRouter:
     """Return the routes of the console."""
     pages = APIRouter(prefix=PAGES, include_in_schema=False, route_class=page_route(error_renderer(console)))
     add_login(pages, console)
+    add_home(pages, console)
     add_search(pages, console)
+    add_lists(pages, console)
     add_device_page(pages, console)
     add_region(pages, console)
     add_code_page(pages, console)

@@ -5,10 +5,9 @@ The query is sent in a form, never in a URL: it may be a whole code, of which on
 
 import re
 from dataclasses import dataclass
-from typing import Annotated
 from urllib.parse import quote, urlencode
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from services.activation.console.console import Console, redirect_to
 from services.activation.console.device_client import DeviceRefused, DeviceUnavailable
@@ -25,8 +24,6 @@ FOUR_GROUPS = re.compile(r"\w{3,7}(?:\s*[-\u2010-\u2015\s]\s*\w{3,7}){3}")
 LAST_GROUP = re.compile(r"[0-9A-Z]{5}")
 LOOK_ALIKES = str.maketrans("OIL", "011")
 
-After = Annotated[str, Query(max_length=32, pattern=r"^[0-9a-f]*$")]
-
 
 @dataclass(frozen=True, slots=True)
 class NothingFound:
@@ -39,11 +36,6 @@ class NothingFound:
 def add_search(router: APIRouter, console: Console) -> None:
     """Add the routes."""
 
-    @router.get("")
-    async def search_page(request: Request) -> Response:
-        session = await console.session(request)
-        return console.render("search.html", request, session, entry="Search", query="", nothing=None)
-
     @router.post("/search")
     async def search(request: Request) -> Response:
         session, form = await console.form(request)
@@ -52,20 +44,21 @@ def add_search(router: APIRouter, console: Console) -> None:
         if isinstance(found, str):
             return redirect_to(found)
         shown = "" if _may_be_code(query) else query
-        return console.render("search.html", request, session, entry="Search", status=404, query=shown, nothing=found)
+        return console.render("search.html", request, session, entry="Home", status=404, query=shown, nothing=found)
 
-    @router.get("/codes")
-    async def codes_page(
-        request: Request, last_group: LastGroup | None = None, order_id: OrderId | None = None, after: After = ""
-    ) -> Response:
-        session, pool = await console.session(request), console.doors.pool
-        if order_id is not None:
-            codes, criterion = await codes_of_order(pool, order_id, after=after), {"order_id": order_id}
-        else:
-            codes, criterion = await codes_ending(pool, last_group or "", after=after), {"last_group": last_group or ""}
-        more = urlencode({**criterion, "after": codes[CODES_MAX - 1].code_ref}) if len(codes) > CODES_MAX else None
-        rows = [(code, status_of(code, console.doors.clock.now(), console.doors.policy)) for code in codes[:CODES_MAX]]
-        return console.render("codes.html", request, session, entry="Search", rows=rows, more=more, criterion=criterion)
+
+async def found_codes(
+    console: Console, request: Request, *, last_group: LastGroup | None, order_id: OrderId | None, after: str
+) -> Response:
+    """Return the page of the codes that a search found."""
+    session, pool = await console.session(request), console.doors.pool
+    if order_id is not None:
+        codes, criterion = await codes_of_order(pool, order_id, after=after), {"order_id": order_id}
+    else:
+        codes, criterion = await codes_ending(pool, last_group or "", after=after), {"last_group": last_group or ""}
+    more = urlencode({**criterion, "after": codes[CODES_MAX - 1].code_ref}) if len(codes) > CODES_MAX else None
+    rows = [(code, status_of(code, console.doors.clock.now(), console.doors.policy)) for code in codes[:CODES_MAX]]
+    return console.render("codes.html", request, session, entry="Codes", rows=rows, more=more, criterion=criterion)
 
 
 def _may_be_code(query: str) -> bool:

@@ -37,12 +37,13 @@ type Cursor = tuple[datetime, DeviceId]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What a list is asked for. `expiring_before` alone asks for licenses in force that end before that time."""
+    """What a list is asked for. Without a status, an end asks for licenses that are in force now."""
 
     now: datetime
     status: ListedStatus | None = None
     product: Product | None = None
     vendor: Vendor | None = None
+    expiring_from: datetime | None = None
     expiring_before: datetime | None = None
 
     @property
@@ -52,7 +53,7 @@ class Asked:
             return OVER
         if self.status is not None:
             return (self.status,)
-        return ("active",) if self.expiring_before else ()
+        return ("active",) if self.expiring_from or self.expiring_before else ()
 
     def matches(self, device: Device, policy: Policy) -> bool:
         """Tell whether the list has the device."""
@@ -61,6 +62,7 @@ class Asked:
             (not self.statuses or status(device, self.now, policy) in self.statuses)
             and self.product in (None, device.product)
             and self.vendor in (None, device.vendor)
+            and (self.expiring_from is None or (ends_at is not None and ends_at >= self.expiring_from))
             and (self.expiring_before is None or (ends_at is not None and ends_at < self.expiring_before))
         )
 
@@ -75,6 +77,7 @@ def add_listing(router: APIRouter, doors: Doors) -> None:
         status: Annotated[ListedStatus | None, Query(description="`over`: grace, expired or blocked.")] = None,
         product: Product | None = None,
         vendor: Vendor | None = None,
+        expiring_from: Annotated[ToldMoment | None, Query(description="License ends at this time or later.")] = None,
         expiring_before: Annotated[ToldMoment | None, Query(description="License ends before this time.")] = None,
         after: After = "",
     ) -> dict[str, Any]:
@@ -84,7 +87,14 @@ def add_listing(router: APIRouter, doors: Doors) -> None:
         just ended is listed as over once its end is on record, within seconds.
         """
         now = doors.clock.now()
-        asked = Asked(now=now, status=status, product=product, vendor=vendor, expiring_before=expiring_before)
+        asked = Asked(
+            now=now,
+            status=status,
+            product=product,
+            vendor=vendor,
+            expiring_from=expiring_from,
+            expiring_before=expiring_before,
+        )
         devices, following = await _page(doors, asked, _cursor(after), limit=limit)
         return {"as_of": instant(now), "devices": devices, "next": following}
 
@@ -111,7 +121,13 @@ def _walk(asked: Asked, cursor: Cursor) -> tuple[Any, ...]:
     """Return the query along the index that fits best, and its parameters."""
     at, device_id = cursor
     if asked.statuses == ("active",):
-        return BY_END, max(at, asked.now), device_id, asked.expiring_before or LAST_MOMENT, CHUNK_ROWS
+        return (
+            BY_END,
+            max(at, asked.now, asked.expiring_from or at),
+            device_id,
+            asked.expiring_before or LAST_MOMENT,
+            CHUNK_ROWS,
+        )
     if asked.status == "unlicensed":
         return UNLICENSED, device_id, CHUNK_ROWS
     if asked.status is not None:
