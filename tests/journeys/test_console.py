@@ -1,13 +1,16 @@
 """Support at the console of a running system: why is this device unlicensed, and what will an action do to whom."""
 
+import json
 import re
 from datetime import timedelta
 
 import pytest
 
 from services.cli.system import System
+from shared.ledger.identity import new_id
 from tests.journeys.at_the_console import Console
-from tests.journeys.people import OwnedDevice, Time, Vendor, moment, reserve_is, runs_on
+from tests.journeys.browsing import Browser
+from tests.journeys.people import OwnedDevice, Time, Vendor, end_of_license, moment, reserve_is, runs_on, was_refused
 from tests.journeys.waiting import until
 
 BROKEN_BY_THE_BLOCK = r'scope="row">R-[^<]*46[^<]*</th><td[^>]*>code blocked</td><td><span class="pill bad">failed'
@@ -68,6 +71,59 @@ def _follows_every_link_to(console: Console, path: str) -> None:
     assert wanted
     for link in wanted:
         console.goes_to(link)
+
+
+def test_the_home_page_leads_to_the_devices_and_a_device_shows_its_life(
+    system: System, vendor: Vendor, time: Time, console: Console
+) -> None:
+    """R-19, R-99, R-141: what ends, what fails, what was refused; the device is on every list that a number opens."""
+    product = f"home-{new_id()}"
+    code, reserve, bad = (vendor.issue(term, product=product) for term in ("P2D", "P1Y", "P1Y"))
+    device = OwnedDevice.enrolled(system, product=product)
+    device.activates(code)
+    device.keeps_in_reserve(reserve)
+    for blocked in (reserve, bad):
+        vendor.block(blocked)
+    other = OwnedDevice.enrolled(system, product=product)
+    other.add(bad)
+    other.sees(was_refused("code_blocked"))
+    vendor.sell_renewal(code, order := f"order-{new_id()}", term="P1D")
+    renewed = device.sees(lambda shown: shown.get("renewal_seconds") is not None)
+
+    end = end_of_license(renewed).date()
+    between = f"expiring_from={end}&amp;expiring_before={end + timedelta(days=1)}"
+    leads = (
+        between,
+        f"days={(end - time.now().date()).days + 1}",
+        "/console/renewals",
+        "/console/refusals?reason=code_blocked",
+    )
+    # a count is kept for a while
+    until(lambda: console.goes_to("/console"), lambda _: all(lead in console.shown.text for lead in leads))
+    assert "device service is not responding" not in console.page.text
+    for path in ("/console/renewals", f"/console/devices?{between.replace('&amp;', '&')}"):
+        assert path.replace("&", "&amp;") in console.shown.text
+        console.goes_to(path)
+        assert f"/console/devices/{device.device_id}" in console.shown.text
+        console.goes_to("/console")
+    console.goes_to("/console/refusals?reason=code_blocked")
+    assert f"/console/devices/{other.device_id}" in console.shown.text
+
+    listed = f"/console/devices?product={product}"
+    console.goes_to(f"{listed}&status=unlicensed")
+    assert (other.device_id in console.page.text, device.device_id in console.page.text) == (True, False)
+    lines = console.http.get(f"/console/export/devices.jsonl?product={product}").text.splitlines()
+    assert {json.loads(line)["device_id"] for line in lines} == {device.device_id, other.device_id}
+    header, row = console.http.get(f"/console/export/codes.csv?product={product}&status=in_use").text.splitlines()
+    assert dict(zip(header.split(","), row.split(","), strict=True))["code_ref"] == code.ref
+
+    page = console.goes_to(f"/console/devices/{device.device_id}")
+    assert "Its life" in page
+    assert console.shown.text.count('class="picture lane"') == 3
+    assert f"Renewal {order}" in page
+    window = Browser.at_the_window(system, device)
+    shown = window.goes_to(f"/devices/{device.device_id}/licensing/history").text
+    assert (code.last_group in shown, order in shown, "still waiting" in shown) == (True, True, True)
 
 
 def test_support_corrects_the_region_of_a_device(system: System, vendor: Vendor, console: Console) -> None:

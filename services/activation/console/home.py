@@ -19,7 +19,7 @@ from services.activation.api.forecast import forecast_page
 from services.activation.console.console import Console
 from services.activation.console.device_client import DeviceRefused, DeviceUnavailable, JsonObject
 from services.activation.console.event_sentences import event_sentence, meaning_of
-from services.activation.console.operations import SIDES, operations_of, unless_unavailable
+from services.activation.console.operations import SIDES, Side, operations_of
 from services.activation.console.sessions import Session
 from services.activation.console.values import moment
 from shared.doors.history import history_entry
@@ -149,9 +149,7 @@ async def _switches(console: Console) -> Switches:
 
 async def _parked(console: Console, session: Session) -> Sequence[tuple[str, str, int | None]]:
     """Return how many messages wait, by service and consumer: those of outside tools are parked by its consumers."""
-    answers = await asyncio.gather(
-        *(unless_unavailable(operations_of(console, session, side).consumers()) for side in SIDES)
-    )
+    answers = await asyncio.gather(*(_consumers(console, session, side) for side in SIDES))
     found: list[tuple[str, str, int | None]] = []
     for side, answer in zip(SIDES, answers, strict=True):
         if answer is None:
@@ -159,6 +157,13 @@ async def _parked(console: Console, session: Session) -> Sequence[tuple[str, str
         else:
             found += [(side, one["name"], one["parked"]) for one in answer["consumers"] if one["parked"]]
     return found
+
+
+async def _consumers(console: Console, session: Session, side: Side) -> JsonObject | None:
+    try:
+        return await operations_of(console, session, side).consumers()
+    except (DeviceUnavailable, Problem):
+        return None
 
 
 async def _latest_here(console: Console) -> Sequence[JsonObject]:

@@ -118,7 +118,7 @@ async def test_the_home_page_tells_of_the_fleet_and_each_number_leads_to_its_lis
     assert 'class="picture columns-of"' in page
     assert 'class="bad"' in page
     assert f'href="/console/refusals?reason=code_blocked&amp;since={today - timedelta(days=6)}"' in page
-    assert "within 0.08 seconds" in page
+    assert "<dt>Half of them within</dt><dd>0.08 seconds</dd>" in page
     assert 'href="/console/devices/d-1#event-' in page
     assert "The code was blocked" in page
 
