@@ -1,7 +1,10 @@
-"""Reads whole codes from a prompt or stdin: other users of the machine can see command lines."""
+"""Reads whole codes and what tells of people from stdin, a prompt or a file: others can see command lines."""
 
+import json
 import re
 import sys
+from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -28,6 +31,14 @@ def parse_code_ref(argument: str) -> str:
         message = "not a code reference (32 hexadecimal digits); for a whole code, use - and pass the code on stdin"
         raise CommandFailed(ExitCode.REFUSED, message)
     return argument
+
+
+def read_json_input(path: str, *, option: str) -> Any:
+    """Return the JSON value in a file, or for `-` on stdin. Raises `CommandFailed`, which repeats nothing of it."""
+    try:
+        return json.loads(sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8"))
+    except ValueError:  # bytes that are not UTF-8 are such an error too
+        raise CommandFailed(ExitCode.USAGE, f"malformed_json: {option}: {path} is not a JSON document") from None
 
 
 def _read_code() -> Code:

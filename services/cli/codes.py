@@ -11,7 +11,7 @@ import typer
 
 from services.cli import operations
 from services.cli.api_client import ApiClient
-from services.cli.code_input import parse_code_ref
+from services.cli.code_input import parse_code_ref, read_json_input
 from services.cli.examples import examples
 from services.cli.failures import CommandFailed, ExitCode
 from services.cli.histories import After, At, Known, as_of_params, iter_pages, show_history
@@ -26,6 +26,12 @@ from shared.messages import CodeKind
 WAITS_SECONDS = (0.2, 1.0)
 """How long to wait before each further attempt to get the codes of a lost answer."""
 
+CUSTOMER_HELP = (
+    'A file that says who bought the codes: {"subject": "c-77", "name": "Ada", "contact": "ada@example.org"}, or - to '
+    "read it from stdin, out of sight of other users. `subject` is your own id of the customer; the rest may be left "
+    "out. It is stored encrypted and can be erased."
+)
+
 app = typer.Typer(
     no_args_is_help=True, help="Issue, find, show, block and refund activation codes, and release their seats."
 )
@@ -35,6 +41,8 @@ app = typer.Typer(
     epilog=examples(
         "perennial code issue --product antivirus --term P1Y --seats 3 --count 10",
         "perennial code issue --product antivirus --kind trial --term P30D --json | jq -r .code",
+        "perennial code issue --product antivirus --kind subscription --term P1M --auto-renews --grace-days 7",
+        "perennial code issue --product antivirus --edition pro --feature vpn --version-min 21.3 --customer ada.json",
         "perennial code issue --product antivirus --count 1000 --to codes.jsonl > /dev/null",
     )
 )
@@ -53,6 +61,28 @@ def issue(
     activate_by: Annotated[
         str | None, typer.Option(help=f"The time by which the code must first be activated. {DAY_INCLUDED}")
     ] = None,
+    vendor: Annotated[
+        str | None, typer.Option(help="Whose codes they are.", show_default="the vendor of the key, or `default`")
+    ] = None,
+    edition: Annotated[str | None, typer.Option(help="The edition of the product.", show_default="standard")] = None,
+    feature: Annotated[
+        list[str] | None, typer.Option(help="A feature that the license includes. Repeat for more.")
+    ] = None,
+    version_min: Annotated[
+        str | None, typer.Option(help="The lowest product version that the code activates, such as 21.3.")
+    ] = None,
+    version_max: Annotated[
+        str | None, typer.Option(help="The highest product version that the code activates, such as 22.")
+    ] = None,
+    grace_days: Annotated[
+        int | None, typer.Option(help="For how many days after its end the product still works.", show_default="0")
+    ] = None,
+    auto_renews: Annotated[bool, typer.Option("--auto-renews", help="The subscription renews itself.")] = False,
+    short_term: Annotated[
+        str | None,
+        typer.Option(help="The term that a renewal code gives a device without a prior license, if it may have one."),
+    ] = None,
+    customer: Annotated[str | None, typer.Option(help=CUSTOMER_HELP)] = None,
     count: Annotated[int, typer.Option(help="How many codes to issue.")] = 1,
     to: Annotated[
         Path | None,
@@ -63,10 +93,26 @@ def issue(
     as_json: AsJson = False,
 ) -> None:
     """Issue codes. This is the only time the whole codes are shown."""
-    wanted: dict[str, Any] = {"product": product, "term": term, "kind": kind, "seats": seats, "count": count}
-    wanted["regions"] = region or []
-    if activate_by:
-        wanted["activate_by"] = instant(parse_time(activate_by, option="--activate-by", day="last"))
+    given = {
+        "vendor": vendor,
+        "edition": edition,
+        "version_min": version_min,
+        "version_max": version_max,
+        "grace_days": grace_days,
+        "short_term": short_term,
+        "activate_by": activate_by and instant(parse_time(activate_by, option="--activate-by", day="last")),
+        "customer": customer and read_json_input(customer, option="--customer"),
+    }
+    wanted = {name: value for name, value in given.items() if value is not None} | {
+        "product": product,
+        "term": term,
+        "kind": kind,
+        "seats": seats,
+        "count": count,
+        "regions": region or [],
+        "features": feature or [],
+        "auto_renews": auto_renews,
+    }
     with ApiClient(ctx.obj) as api, new_file(to) as file:
         issued = _issued(api, wanted)
         unwritten = write_rows(file, issued)

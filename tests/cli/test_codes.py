@@ -33,6 +33,13 @@ ISSUE = ("code", "issue", "--product", "antivirus")
         ((*ISSUE, "--seats", "0"), "--seats: a number from 1 to 1000000"),
         ((*ISSUE, "--count", "1001"), "--count: a number from 1 to 1000"),
         (("code", "issue", "--product", "Anti Virus"), "--product: 1 to 64 lower-case letters"),
+        ((*ISSUE, "--vendor", "Acme Inc"), "--vendor: 1 to 19 lower-case letters"),
+        ((*ISSUE, "--edition", "Pro"), "--edition: 1 to 19 lower-case letters"),
+        ((*ISSUE, "--feature", "vpn", "--feature", "Safe Pay"), "--feature: 1 to 19 lower-case letters"),
+        ((*ISSUE, "--version-min", "v21"), "--version-min: up to four numbers"),
+        ((*ISSUE, "--version-max", "21."), "--version-max: up to four numbers"),
+        ((*ISSUE, "--grace-days", "366"), "--grace-days: a number from 0 to 365"),
+        ((*ISSUE, "--short-term", "3M"), "--short-term: an ISO 8601 duration such as P3M"),
         (("code", "find", "--last-group", "77"), "--last-group: the last five characters"),
         (("code", "find", "--device", "pc 1"), "the id of the device: 1 to 64 letters"),
         (("code", "block", "0" * 32, "--reason", ""), "--reason: 1 to 500 characters"),
@@ -47,6 +54,69 @@ async def test_a_refused_field_is_named_by_its_option_with_the_form_it_must_have
     assert (refused.returncode, refused.stdout) == (ExitCode.USAGE, "")
     assert refused.stderr.startswith(f"perennial: invalid_fields: {form}")
     assert len(refused.stderr.splitlines()) == 1
+
+
+async def test_every_field_of_an_issue_can_be_said(perennial: Perennial, tmp_path: Path) -> None:
+    """R-140, and R-115: who bought the codes is read from a file, and kept sealed."""
+    customer = {"subject": "c-77", "name": "Ada", "contact": "ada@example.org"}
+    (tmp_path / "ada.json").write_text(json.dumps(customer))
+    terms = ("--vendor", "acme", "--edition", "pro", "--feature", "vpn", "--feature", "backup", "--grace-days", "7")
+    versions = ("--version-min", "21.3", "--version-max", "22", "--region", "DE", "--activate-by", "2999-01-01")
+    subscription = ("--kind", "subscription", "--term", "P1M", "--auto-renews", "--seats", "3")
+    named = ("--customer", str(tmp_path / "ada.json"))
+    issued = await perennial(*ISSUE, *terms, *versions, *subscription, *named, "--json")
+    assert issued.returncode == ExitCode.DONE, issued.stderr
+    ref = json.loads(issued.stdout)["code_ref"]
+    (event,) = [json.loads(line) for line in (await perennial("code", "history", ref, "--json")).stdout.splitlines()]
+    said = {name: event["data"].get(name) for name in SAID}
+    assert said == SAID
+    assert event["data"]["sealed_customer"]
+    assert json.loads((await perennial("code", "show", ref, "--json")).stdout)["customer"] == customer
+
+
+SAID = {
+    "vendor": "acme",
+    "edition": "pro",
+    "features": ["vpn", "backup"],
+    "grace_days": 7,
+    "version_min": "21.3",
+    "version_max": "22",
+    "regions": ["DE"],
+    "kind": "subscription",
+    "term": "P1M",
+    "auto_renews": True,
+    "seats": 3,
+}
+
+
+async def test_a_renewal_code_says_its_shorter_term_and_its_customer_may_come_from_stdin(
+    perennial: Perennial, shell: dict[str, str]
+) -> None:
+    """R-30, R-115."""
+    words = (*ISSUE, "--kind", "renewal", "--short-term", "P3M", "--customer", "-", "--json")
+    issued = await asyncio.to_thread(answer, shell, *words, text='{"subject": "c-78"}')
+    ref = json.loads(issued.stdout)["code_ref"]
+    shown = json.loads((await perennial("code", "show", ref, "--json")).stdout)
+    assert (shown["short_term"], shown["customer"]) == ("P3M", {"subject": "c-78"})
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ("Ada", "malformed_json: --customer: - is not a JSON document"),
+        ('{"name": "Ada"}', "invalid_fields: --customer: `subject` is 1 to 128 letters"),
+        ('{"subject": "c-78", "name": ""}', "invalid_fields: --customer: `name` is a text of 1 to 300 characters"),
+        ('["Ada"]', "invalid_fields: --customer: a JSON object with `subject`"),
+    ],
+)
+async def test_a_customer_that_cannot_be_read_is_refused_and_not_repeated(
+    shell: dict[str, str], said: str, message: str
+) -> None:
+    """R-115, R-134."""
+    refused = await asyncio.to_thread(answer, shell, *ISSUE, "--customer", "-", text=said)
+    assert (refused.returncode, refused.stdout) == (ExitCode.USAGE, "")
+    assert refused.stderr.startswith(f"perennial: {message}")
+    assert "Ada" not in refused.stderr
 
 
 async def test_every_refused_field_is_named_once(perennial: Perennial) -> None:
