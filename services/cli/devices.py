@@ -12,7 +12,7 @@ from services.cli.output import AsJson, say, show, tell
 from services.cli.why import why
 
 app = typer.Typer(
-    no_args_is_help=True, help="Enroll devices, show and explain their licenses, and add activation codes."
+    no_args_is_help=True, help="Enroll devices, show and explain their licenses, and add, activate or remove codes."
 )
 
 Id = Annotated[str, typer.Argument(help="The id of the device.")]
@@ -57,6 +57,34 @@ def add_code(
     body = {"code": read_code_input(), "replace": replace}
     with ApiClient(ctx.obj) as api:
         show(api.call("device", "POST", f"/v1/devices/{device_id}/codes", json=body), as_json=as_json)
+
+
+@app.command(
+    "activate-now",
+    epilog=examples("perennial device activate-now 0199…", "perennial device activate-now 0199… --code-ref 6f0c…"),
+)
+def activate_now(
+    ctx: typer.Context,
+    device_id: Id,
+    code_ref: Annotated[
+        str | None,
+        typer.Option(
+            help="Only if this is the reference of the code in reserve.", show_default="whatever is in reserve"
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Activate the code in reserve, once the license has expired. The verdict appears in the history of the device."""
+    body = {"code_ref": code_ref} if code_ref else {}
+    with ApiClient(ctx.obj) as api:
+        show(api.call("device", "POST", f"/v1/devices/{device_id}/activate-now", json=body), as_json=as_json)
+
+
+@app.command("remove-reserve", epilog=examples("perennial device remove-reserve 0199…"))
+def remove_reserve(ctx: typer.Context, device_id: Id, as_json: AsJson = False) -> None:
+    """Take the code in reserve off a device. It is unused and can be added again, here or on another device."""
+    with ApiClient(ctx.obj) as api:
+        show(api.call("device", "DELETE", f"/v1/devices/{device_id}/codes/reserve"), as_json=as_json)
 
 
 @app.command(

@@ -123,6 +123,35 @@ def test_a_code_is_issued_added_and_activated_and_is_shown_whole_only_once(
     assert bought["code"] not in running.output
 
 
+def test_an_operator_takes_the_reserve_off_a_device_or_activates_it_once_no_license_is_in_force(
+    environment: dict[str, str],
+) -> None:
+    """R-24, R-55, R-56, R-61."""
+    device_id, first, second, third = enroll(environment), *(code(environment) for _ in range(3))
+    activate, remove = ("device", "activate-now", device_id), ("device", "remove-reserve", device_id)
+    objects(environment, "device", "add-code", device_id, text=first["code"])
+    until(lambda: objects(environment, "device", "show", device_id)[0]["status"] == "active")
+    in_reserve(environment, device_id, second)
+    assert [objects(environment, *remove)[0]["recorded"] for _ in range(2)] == [["CodeRemoved"], []]
+
+    in_reserve(environment, device_id, third)
+    early = answer(environment, *activate)
+    assert (early.returncode, early.stdout) == (ExitCode.REFUSED, "")
+    assert early.stderr.startswith("perennial: not_expired: ")
+    objects(environment, "code", "release", first["code_ref"], device_id, "--reason", "lost", "--keep-reserve")
+    until(lambda: objects(environment, "device", "show", device_id)[0]["status"] == "unlicensed")
+    assert answer(environment, *activate, "--code-ref", second["code_ref"]).returncode == ExitCode.REFUSED
+    (asked,) = objects(environment, *activate, "--code-ref", third["code_ref"])
+    assert asked["recorded"] == ["ActivateNow"]
+    until(lambda: objects(environment, "device", "show", device_id)[0]["status"] == "active")
+
+
+def in_reserve(environment: dict[str, str], device_id: str, bought: dict[str, str]) -> None:
+    """Add a code to a device that has a license, and wait until it is good as its reserve."""
+    objects(environment, "device", "add-code", device_id, text=bought["code"])
+    until(lambda: objects(environment, "device", "show", device_id)[0].get("reserve", {}).get("status") == "ready")
+
+
 def test_the_history_of_a_blocked_code_says_why_it_was_blocked(environment: dict[str, str]) -> None:
     """R-46, R-106."""
     ref = code(environment)["code_ref"]
