@@ -30,13 +30,21 @@ COMMAND_MODULES: Mapping[str, str] = {
     "reason": "reasons",
     "topics": "topics",
     "secrets": "secrets",
-    "what-if": "what_if",
-    "forecast": "forecast",
-    "migrate": "schema",
-    "recover": "recover",
-    "doctor": "doctor",
 }
 """The module of each command or group of commands. It is imported when it is needed."""
+
+NOUNS: Mapping[str, tuple[str, Mapping[str, str]]] = {
+    "license": ("Foresee what becomes of licenses.", {"forecast": "forecast"}),
+    "policy": ("Try another policy on the recorded history.", {"what-if": "what_if"}),
+    "ledger": ("Prepare the ledger of a service, or recover it.", {"migrate": "schema", "recover": "recover"}),
+    "system": ("Check the whole system.", {"doctor": "doctor"}),
+}
+"""The groups whose commands have modules of their own: the help of each, and the module of each command."""
+
+SHORT_NAMES = {verb: noun for noun, (_, modules) in NOUNS.items() for verb in modules}
+"""Each command of `NOUNS` may be called without its noun."""
+
+WITHOUT_NOUN = f"Without their noun work: {', '.join(sorted(SHORT_NAMES))}."
 
 
 class CommandLine(TyperGroup):
@@ -61,15 +69,18 @@ class CommandLine(TyperGroup):
     @override
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names of all commands, in help order."""
-        return [*COMMAND_MODULES]
+        return [*COMMAND_MODULES, *NOUNS]
 
     @override
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return the command or group of this name, or None."""
+        if cmd_name in NOUNS:
+            return _noun(cmd_name)
+        if cmd_name in SHORT_NAMES:
+            return _noun(SHORT_NAMES[cmd_name]).commands[cmd_name]
         if cmd_name not in COMMAND_MODULES:
             return None
-        module_app: typer.Typer = import_module(f"services.cli.{COMMAND_MODULES[cmd_name]}").app
-        group = typer.main.get_group(module_app)
+        group = _loaded(COMMAND_MODULES[cmd_name])
         if cmd_name in group.commands:
             return group.commands[cmd_name]
         group.name = cmd_name
@@ -80,6 +91,18 @@ class CommandLine(TyperGroup):
         """Run the command."""
         with _errors_reported(ctx.params.get("data", DATA)):
             return super().invoke(ctx)
+
+
+def _loaded(module: str) -> TyperGroup:
+    module_app: typer.Typer = import_module(f"services.cli.{module}").app
+    return typer.main.get_group(module_app)
+
+
+def _noun(name: str) -> TyperGroup:
+    help_text, modules = NOUNS[name]
+    group = typer.main.get_group(typer.Typer(name=name, help=help_text, no_args_is_help=True))
+    group.commands.update({verb: _loaded(module).commands[verb] for verb, module in modules.items()})
+    return group
 
 
 @contextmanager
@@ -105,7 +128,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     no_args_is_help=True,
     help="Activate and renew software licenses: run Perennial on this machine, or operate a deployment.",
-    epilog=PARAGRAPH.join((EXIT_CODES, examples("perennial demo --once", "perennial code issue --help"))),
+    epilog=PARAGRAPH.join((WITHOUT_NOUN, EXIT_CODES, examples("perennial demo --once", "perennial code issue --help"))),
 )
 
 

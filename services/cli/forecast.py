@@ -1,4 +1,4 @@
-"""`perennial forecast`: upcoming switches to the code in reserve, and which of them will fail as things stand."""
+"""`perennial license forecast`: upcoming switches to the code in reserve, and which will fail as things stand."""
 
 from collections import Counter
 from typing import Annotated, Any
@@ -18,7 +18,7 @@ FAILING = ("fails", "contested")
 app = typer.Typer()
 
 
-@app.command(epilog=examples("perennial forecast --until 2027-06-30 --failing"))
+@app.command(epilog=examples("perennial license forecast --until 2027-06-30 --failing"))
 def forecast(
     ctx: typer.Context,
     until: Annotated[str, typer.Option(help=f"Only switches before this time. {DAY_INCLUDED}")],

@@ -1,4 +1,4 @@
-"""`perennial recover`: recovers the events that a ledger restored from a backup has lost, from its topic."""
+"""`perennial ledger recover`: recovers the events that a ledger restored from a backup has lost, from its topic."""
 
 import asyncio
 from collections import defaultdict
@@ -31,7 +31,7 @@ HOLDERS = "select code_ref, device_id from seat where code_ref = any($1::text[])
 app = typer.Typer()
 
 
-@app.command("recover", epilog=examples("perennial recover --service device"))
+@app.command("recover", epilog=examples("perennial ledger recover --service device"))
 def recover_ledger(
     ctx: typer.Context,
     service: Annotated[ServiceName, typer.Option(help="The service whose ledger to recover.")],

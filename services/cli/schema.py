@@ -1,4 +1,4 @@
-"""`perennial migrate`: migrates the database of a service to the schema of this release."""
+"""`perennial ledger migrate`: migrates the database of a service to the schema of this release."""
 
 import asyncio
 from typing import Annotated
@@ -22,7 +22,7 @@ SERVICE = "PERENNIAL_DATABASE_URL"
 app = typer.Typer()
 
 
-@app.command(epilog=examples("perennial migrate --service device"))
+@app.command(epilog=examples("perennial ledger migrate --service device"))
 def migrate(
     service: Annotated[ServiceName, typer.Option(help="The service whose database to migrate.")],
     role: Annotated[

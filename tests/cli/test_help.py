@@ -12,6 +12,7 @@ import typer.main
 from typer.testing import CliRunner, Result
 
 from services.cli import app
+from services.cli.commands import SHORT_NAMES
 from services.cli.examples import examples_in
 from services.cli.failures import EXIT_CODES, ExitCode
 from services.cli.times import DAY_BEGINS, DAY_INCLUDED
@@ -38,6 +39,18 @@ LEAVES = dict(leaves(ROOT))
 def run(*words: str, **environment: str) -> Result:
     """Run the command line in this process; it opens no connection."""
     return CliRunner().invoke(app, words, prog_name="perennial", env=environment)
+
+
+@pytest.mark.parametrize("name", SHORT_NAMES)
+def test_a_command_can_be_called_without_its_noun(name: str) -> None:
+    short, whole = ROOT.get_command(None, name), LEAVES[f"perennial {SHORT_NAMES[name]} {name}"]
+    assert (short.name, short.help) == (whole.name, whole.help)
+    assert [parameter.opts for parameter in short.params] == [parameter.opts for parameter in whole.params]
+    assert f"perennial {name} [OPTIONS]" in " ".join(run(name, "--help").stdout.split())
+
+
+def test_every_command_that_operates_the_system_is_a_noun_and_a_verb() -> None:
+    assert {name for name in LEAVES if len(name.split()) == 2} == {"perennial demo", "perennial up"}
 
 
 def test_there_are_commands_to_walk_over() -> None:

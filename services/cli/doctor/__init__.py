@@ -1,4 +1,4 @@
-"""`perennial doctor`: checks the health of a running deployment, and says how to fix what is wrong."""
+"""`perennial system doctor`: checks the health of a running deployment, and says how to fix what is wrong."""
 
 import asyncio
 from collections.abc import Mapping
@@ -22,8 +22,8 @@ EXAMPLES = PARAGRAPH.join(
         "With --json, the states are well, warning, wrong and away (unreachable).",
         "Exit codes: 0 healthy (there may be warnings), 1 errors found, 2 usage error, 3 a part is unreachable.",
         examples(
-            "perennial doctor",
-            "perennial --kafka broker-1:9092 doctor --replicas 3 --json | jq 'select(.state != \"well\")'",
+            "perennial system doctor",
+            "perennial --kafka broker-1:9092 system doctor --replicas 3 --json | jq 'select(.state != \"well\")'",
         ),
     )
 )

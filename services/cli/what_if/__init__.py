@@ -1,4 +1,4 @@
-"""`perennial what-if`: what another policy would have done with the same history. It writes nothing."""
+"""`perennial policy what-if`: what another policy would have done with the same history. It writes nothing."""
 
 import asyncio
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ SHOWN_MAX = 50
 app = typer.Typer()
 
 
-@app.command("what-if", epilog=examples("perennial what-if --policy stricter.json --since 2027-01-01"))
+@app.command("what-if", epilog=examples("perennial policy what-if --policy stricter.json --since 2027-01-01"))
 def what_if(
     ctx: typer.Context,
     policy: Annotated[Path, typer.Option(help="A file with the other policy.")],
