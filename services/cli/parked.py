@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 import asyncpg
@@ -12,12 +13,13 @@ from services.cli.examples import examples
 from services.cli.failures import CommandFailed, ExitCode
 from services.cli.ledgers import CONSUMERS, open_ledger
 from services.cli.names import SERVICES, ServiceName
+from services.cli.operations import Preview
 from services.cli.output import AsJson, plural, say, show, show_rows
 from services.cli.sources import sources_of
 from shared.kafka.parking import headers_of
 from shared.ledger.instants import instant
 from shared.operations import ID_PATTERN
-from shared.recovery.redrive import NotRedriven, ParkedRecord, discard_one, redrive_one
+from shared.recovery.redrive import NotRedriven, ParkedRecord, discard_one, dry_run_redrive, redrive_one
 
 app = typer.Typer(
     no_args_is_help=True, help="Show, redrive or discard parked records, which a consumer could not handle."
@@ -66,18 +68,28 @@ def show_parked(ctx: typer.Context, record_id: Id, as_json: AsJson = False) -> N
     show({**_summary(row), **body}, as_json=as_json)
 
 
-@app.command(epilog=examples("perennial parked redrive device.commands:3:17 device.commands:3:18"))
+@app.command(
+    epilog=examples(
+        "perennial parked redrive device.commands:3:17 --preview",
+        "perennial parked redrive device.commands:3:17 device.commands:3:18",
+    )
+)
 def redrive(
     ctx: typer.Context,
     ids: Annotated[list[str], typer.Argument(metavar="ID...", help="The ids from `parked list`.")],
+    preview: Preview = False,
     as_json: AsJson = False,
 ) -> None:
-    """Handle parked records again, one by one in the given order. Stop at the first that fails."""
+    """Handle parked records again, one by one in the given order. Stop at the first that fails.
+
+    With --preview, each is handled as if it were the only one, and its transaction is rolled back.
+    """
+    handle, told = (_previewed, "would_record") if preview else (redrive_one, "recorded")
     for record_id in ids:
         parked = _parse_id(record_id)
-        recorded = asyncio.run(_redrive(ctx.obj.database_url(CONSUMERS[parked.consumer]), parked))
-        show({"id": record_id, "recorded": recorded}, as_json=as_json)
-    say(f"{plural(len(ids), 'record')} redriven")
+        recorded = asyncio.run(_redriven(ctx.obj.database_url(CONSUMERS[parked.consumer]), parked, handle))
+        show({"id": record_id, told: recorded}, as_json=as_json)
+    say("nothing was changed" if preview else f"{plural(len(ids), 'record')} redriven")
 
 
 @app.command(epilog=examples('perennial parked discard device.commands:3:17 --reason "a test of the tool"'))
@@ -103,14 +115,19 @@ async def _discard(database_url: str, parked: ParkedRecord, reason: str) -> list
             raise CommandFailed(ExitCode.REFUSED, f"{refused.code}: {refused.detail}") from None
 
 
-async def _redrive(database_url: str, parked: ParkedRecord) -> list[str]:
+async def _previewed(*what: Any, **tools: Any) -> list[str]:
+    """Return the types of the events that a redrive would record now."""
+    return [event.type_name for event in await dry_run_redrive(*what, **tools)]
+
+
+async def _redriven(database_url: str, parked: ParkedRecord, handle: Callable[..., Awaitable[list[str]]]) -> list[str]:
     service = CONSUMERS[parked.consumer]
     async with open_ledger(service, database_url) as ledger:
         source = sources_of(service, ledger).get(parked.consumer)
         if source is None:
             raise CommandFailed(ExitCode.REFUSED, f"{parked.consumer} is a projection: rebuild it instead")
         try:
-            return await redrive_one(ledger.pool, source, parked, outbox=ledger.outbox, clock=ledger.clock)
+            return await handle(ledger.pool, source, parked, outbox=ledger.outbox, clock=ledger.clock)
         except NotRedriven as refused:
             raise CommandFailed(ExitCode.REFUSED, f"{refused.code}: {refused.detail}") from None
 

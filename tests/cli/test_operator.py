@@ -281,12 +281,19 @@ def test_a_command_for_an_unknown_device_is_parked_and_redriven_once_the_device_
     (row,) = until(lambda: parked(environment))
     assert row["reason"] == "unknown_device"
     assert objects(environment, "parked", "show", row["id"])[0]["headers"]["ce_type"] == "AddCode"
-    refused = answer(environment, "parked", "redrive", row["id"])
-    assert (refused.returncode, refused.stdout) == (1, "")
-    assert "unknown_device" in refused.stderr
+    for more in ((), ("--preview",)):
+        refused = answer(environment, "parked", "redrive", row["id"], *more)
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert "unknown_device" in refused.stderr
 
     order(environment, "EnrollDevice", device_id=device_id, product="antivirus", region="DE")
     until(lambda: recorded(environment, device_id) == ["DeviceEnrolled"])
+    for _ in range(2):
+        foreseen = {"id": row["id"], "would_record": ["CodeAdded", "MessageRedriven"]}
+        assert objects(environment, "parked", "redrive", row["id"], "--preview") == [foreseen]
+    assert "nothing was changed" in answer(environment, "parked", "redrive", row["id"], "--preview").stderr
+    assert recorded(environment, device_id) == ["DeviceEnrolled"]
+    assert [each["id"] for each in parked(environment)] == [row["id"]]
     assert objects(environment, "parked", "redrive", row["id"])[0]["recorded"] == ["CodeAdded", "MessageRedriven"]
     until(lambda: recorded(environment, device_id) == ["DeviceEnrolled", "CodeAdded", "LicenseActivated"])
     assert parked(environment) == []
