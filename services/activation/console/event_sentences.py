@@ -55,6 +55,15 @@ SENTENCES = {
     "EarlierActivationReported": "Device {device_id} reported an earlier activation ({activated_at}); the start stays.",
     "CustomerErased": "The customer's data was erased.",
 }
+IF_DONE = {
+    "SeatReleased": "The seat would be released: {cause}. {note}",
+    "LicenseShortened": "Order {order_id} would be refunded; the license would end on {ends_at}. {note}",
+    "CodeBlocked": "The code would be blocked; its licenses would stop on {stops_at}. {note}",
+    "CodeUnblocked": "The code would be unblocked. {note}",
+    "PurchaseCancelled": "Order {order_id} would be canceled. {note}",
+}
+"""The sentences of what an operator's action would record, for a preview: nothing of it has happened."""
+
 WORDS = {
     ("purpose", "reserve"): "as a reserve",
     ("purpose", "immediate"): "for immediate activation",
@@ -78,7 +87,15 @@ AS_THEY_ARE = {"order_id", "device_id", "product", "product_version", "region", 
 
 def event_sentence(type_name: str, data: Mapping[str, Any]) -> Text:
     """Return the sentence for an event."""
-    words = SENTENCES.get(type_name)
+    return _sentence(SENTENCES.get(type_name), type_name, data)
+
+
+def sentence_if_done(type_name: str, data: Mapping[str, Any]) -> Text:
+    """Return the sentence for an event that an action would record."""
+    return _sentence(IF_DONE.get(type_name), type_name, data)
+
+
+def _sentence(words: str | None, type_name: str, data: Mapping[str, Any]) -> Text:
     if words is None:
         return (f"{type_name}.",)
     names = re.findall(r"{(\w+)}", words)

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from msgspec import to_builtins
 
-from services.activation.console.event_sentences import detail_sentence, event_sentence, meaning_of
+from services.activation.console.event_sentences import detail_sentence, meaning_of, sentence_if_done
 from services.activation.decider import BlockCode, Code, CodeEvent, RecordRefund, ReleaseSeat, UnblockCode, decide
 from services.activation.decider import evolve as evolve_code
 from services.activation.forecast import SwitchForecast, Switchover, simulate_switches
@@ -64,7 +64,7 @@ def preview(action: Action, snapshot: Snapshot, policy: Policy) -> Preview:
         if isinstance(event, PurchaseRefused):
             return Preview(events=(), affected=(), refused=meaning_of(event.reason))
     after = _after(action, events, snapshot)
-    sentences = tuple(event_sentence(type(event).__name__, to_builtins(event)) for event in events)
+    sentences = tuple(sentence_if_done(type(event).__name__, to_builtins(event)) for event in events)
     return Preview(events=sentences, affected=tuple(_affected(action.code_ref, snapshot, after, policy)))
 
 
