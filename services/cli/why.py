@@ -12,6 +12,7 @@ from rich.text import Text
 from services.cli.api_client import ApiClient
 from services.cli.failures import RefusedByService
 from services.cli.output import all_visible, say, show, told_at_once
+from shared.reasons.checked import words_of_check
 
 type Json = dict[str, Any]
 
@@ -83,7 +84,8 @@ def _rules(rules: Sequence[Json]) -> Table:
         passed = rule["passed"]
         outcome = Text("passed" if passed else "failed", style="green" if passed else "red")
         change = f"would pass with: {rule['change']}" if rule.get("change") else ""
-        table.add_row(outcome, Text(rule["rule"]), Text(rule["reason"].replace("_", " ")), Text(change))
+        words = words_of_check(rule["reason"], passed=passed)
+        table.add_row(outcome, Text(rule["rule"]), Text(words), Text(change))
     return table
 
 

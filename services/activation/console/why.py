@@ -9,6 +9,7 @@ from services.activation.console.values import Pill
 from services.activation.explanation import Explanation
 from shared.messages import CodeRef
 from shared.pages import Text
+from shared.reasons.checked import words_of_check
 
 ABOUT = {
     "license": "The license",
@@ -103,8 +104,8 @@ def rule_of(finding: JsonObject) -> Rule:
     return Rule(
         rule=finding["rule"],
         outcome=Pill("passed", "calm") if passed else Pill("failed", "bad"),
-        word=finding["reason"].replace("_", " "),
-        meaning=meaning_of(finding["reason"]),
+        word=words_of_check(finding["reason"], passed=passed),
+        meaning="" if passed else meaning_of(finding["reason"]),
         change=with_moments(finding.get("change") or ""),
     )
 

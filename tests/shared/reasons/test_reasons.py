@@ -16,8 +16,9 @@ from shared.doors.answers import problem_for_reason
 from shared.doors.app import new_app
 from shared.doors.problems import TITLES
 from shared.ledger.command_handler import Outcome
-from shared.messages import EVENT_TYPES, CodeRejected, Notice, PurchaseRefused, Reason
+from shared.messages import EVENT_TYPES, CodeRejected, Hold, Notice, PurchaseRefused, Reason
 from shared.reasons import CATALOGUE, Explained, detail_of
+from shared.reasons.checked import CHECKED, words_of_check
 from shared.reasons.page import page
 from tests.rules.rulebook import RULES
 from tests.shared.golden.files import SCHEMAS
@@ -28,6 +29,15 @@ REASONS, NOTICES = get_args(Reason), get_args(Notice)
 ENTRIES: tuple[Explained, ...] = (*CATALOGUE.reasons, *CATALOGUE.notices, *CATALOGUE.problems, *CATALOGUE.parking)
 WORDS = {entry.word for entry in ENTRIES}
 REQUEST = UUID(int=1)
+
+
+def test_what_a_check_looks_at_is_said_of_every_reason_and_is_no_refusal() -> None:
+    """R-19."""
+    assert set(CHECKED) == {*REASONS, *get_args(Hold)}
+    assert words_of_check("activate_by_passed", passed=True) == "the activate-by date"
+    assert words_of_check("activate_by_passed", passed=False) == "activate by passed"
+    assert words_of_check("of_a_newer_release", passed=True) == "of a newer release"
+
 
 CODE_ARGUMENT = {
     "Problem": 1,
