@@ -15,6 +15,23 @@ app = typer.Typer(
     no_args_is_help=True, help="Enroll devices, show and explain their licenses, and add, activate or remove codes."
 )
 
+FOR_PROGRAMS = frozenset(
+    {
+        "generation",
+        "expired",
+        "awaits",
+        "added_request_id",
+        "attempt_request_id",
+        "attempt_trigger",
+        "answer_by",
+        "unanswered",
+        "manual_attempts",
+        "again_at",
+        "rejected",
+    }
+)
+"""How the service keeps track of a license and of its requests. --json has these fields; people are not shown them."""
+
 Id = Annotated[str, typer.Argument(help="The id of the device.")]
 
 
@@ -43,7 +60,8 @@ def show_device(
     """Show the license of a device as its user sees it, now or at an earlier time."""
     params = as_of_params(at, known=known)
     with ApiClient(ctx.obj) as api:
-        show(api.call("device", "GET", f"/v1/devices/{device_id}/license", params=params), as_json=as_json)
+        shown = api.call("device", "GET", f"/v1/devices/{device_id}/license", params=params)
+    show(shown, as_json=as_json, hidden=FOR_PROGRAMS)
 
 
 @app.command("add-code", epilog=examples("perennial device add-code 0199… < code.txt"))

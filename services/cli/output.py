@@ -8,7 +8,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any
 
@@ -60,12 +60,12 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def show(answer: Mapping[str, Any], *, as_json: bool) -> None:
-    """Print one object."""
+def show(answer: Mapping[str, Any], *, as_json: bool, hidden: Collection[str] = ()) -> None:
+    """Print one object. The fields named `hidden`, at whatever depth, are for programs only."""
     if as_json:
         typer.echo(json.dumps(answer))
         return
-    for name, value in _flat(answer):
+    for name, value in _flat(answer, hidden):
         tell(f"{name:<28} {value}")
 
 
@@ -116,11 +116,13 @@ def stdout_console() -> Console:
     )
 
 
-def _flat(answer: Mapping[str, Any], prefix: str = "") -> Sequence[tuple[str, str]]:
+def _flat(answer: Mapping[str, Any], hidden: Collection[str], prefix: str = "") -> Sequence[tuple[str, str]]:
     lines: list[tuple[str, str]] = []
     for name, value in answer.items():
+        if name in hidden:
+            continue
         if isinstance(value, Mapping):
-            lines += _flat(value, f"{prefix}{name}.")
+            lines += _flat(value, hidden, f"{prefix}{name}.")
         else:
             lines.append((prefix + name, _plain(value)))
     return lines
