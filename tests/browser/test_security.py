@@ -99,7 +99,7 @@ def session_cookie(keys: KeyRing, device: OwnedDevice) -> str:
     """Return the cookie of a session of this device, signed with these keys."""
     credential, now = DeviceCredential(device.device_id, hash_of(device.token)), machine_now()
     link, _ = new_link(keys, credential, now=now)
-    return new_session(keys, link, credential, now=now, chance=new_secret()).cookie
+    return new_session(keys, link, credential, now=now, machine_now=now, chance=new_secret()).cookie
 
 
 def says_nothing_of_the_license(page: Page, sentence: str) -> None:

@@ -1,8 +1,9 @@
 """Who may open the window: a short-lived signed link, created with the device's token, becomes a session cookie. Pure.
 
 Link and cookie name the device and a fingerprint of its token: a link opens one device's window, and nothing made with
-a replaced token opens any. A device id alone never opens a window (R-109). Times are the machine's, so moving a
-sandbox a year ahead closes no window.
+a replaced token opens any. A device id alone never opens a window (R-109). A link expires by the service's time, like
+everything that is told with a time. A session is told to nobody and ends by the machine's, so moving a sandbox a year
+ahead closes no open window.
 """
 
 from dataclasses import dataclass, field
@@ -53,18 +54,21 @@ class Session:
 
 
 def new_link(keys: KeyRing, credential: DeviceCredential, *, now: datetime) -> tuple[str, datetime]:
-    """Return a signed link token and when it expires."""
+    """Return a signed link token and when it expires; `now` is the service's time."""
     return _signed(keys, credential, LINK, until=now + LINK_VALID), now + LINK_VALID
 
 
-def new_session(keys: KeyRing, link: str, credential: DeviceCredential, *, now: datetime, chance: str) -> Session:
+def new_session(
+    keys: KeyRing, link: str, credential: DeviceCredential, *, now: datetime, machine_now: datetime, chance: str
+) -> Session:
     """Return the session that a link opens; `chance` is random and makes it unique. Raises `NotOpened`."""
     _check(keys, link, credential, kind=LINK, now=now)
-    return Session(credential.device_id, _signed(keys, credential, SESSION, until=now + SESSION_VALID, chance=chance))
+    until = machine_now + SESSION_VALID
+    return Session(credential.device_id, _signed(keys, credential, SESSION, until=until, chance=chance))
 
 
 def session_of(keys: KeyRing, cookie: str | None, credential: DeviceCredential, *, now: datetime) -> Session:
-    """Return the session of a cookie. Raises `NotOpened`."""
+    """Return the session of a cookie; `now` is the machine's time. Raises `NotOpened`."""
     if not cookie:
         raise NotOpened("session", "missing")
     _check(keys, cookie, credential, kind=SESSION, now=now)

@@ -56,7 +56,7 @@ def _add_link(router: APIRouter, window: Window) -> None:
         current = await window.credential_of(device_id)
         if current.token_hash is None:
             raise Problem(404, "unknown_device", "no such device is enrolled")
-        signed, until = new_link(window.doors.signing_keys(), current, now=window.now())
+        signed, until = new_link(window.doors.signing_keys(), current, now=window.doors.clock.now())
         return {"path": f"{window_path(device_id)}?link={signed}", "expires_at": instant(until)}
 
 
@@ -83,7 +83,8 @@ def _add_window(router: APIRouter, window: Window) -> None:
 async def _open_by_link(window: Window, request: Request, device_id: DeviceId, link: str) -> Response:
     """Open a session with a link, and redirect so that the link stays in no address bar and no history."""
     credential, keys = await window.credential_of(device_id), window.doors.signing_keys()
-    session = new_session(keys, link, credential, now=window.now(), chance=new_secret())
+    times = {"now": window.doors.clock.now(), "machine_now": window.now()}
+    session = new_session(keys, link, credential, **times, chance=new_secret())
     here = window_path(device_id)
     response: Response = RedirectResponse(here, SEE_OTHER, headers=HEADERS)
     if request.headers.get("sec-fetch-site") == "cross-site":

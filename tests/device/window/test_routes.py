@@ -20,6 +20,7 @@ from services.device.decider import DECIDER
 from services.device.outbox import SANDBOX_OUTBOX
 from services.device.store import DeviceStore
 from services.device.window import FORM_BYTES_MAX, PAGES, Window, routes, window
+from services.device.window.links import LINK_VALID
 from shared.doors.app import new_app
 from shared.doors.command_queue import CommandQueue
 from shared.doors.limits import allow_forms
@@ -50,6 +51,7 @@ class Harness:
 
     app: FastAPI
     time: Time
+    clock: Clock
     stopping: asyncio.Event
 
     def browser(self, url: str = "http://door") -> httpx.AsyncClient:
@@ -110,7 +112,7 @@ async def running(pool: Pool, keys: KeyRing | None) -> AsyncIterator[Harness]:
     app.include_router(routes(Window(doors=doors, stopping=stopping, now=time.now)))
     allow_forms(app, under=PAGES, bytes_max=FORM_BYTES_MAX)
     serving = asyncio.create_task(queue.run())
-    yield Harness(app, time, stopping)
+    yield Harness(app, time, clock, stopping)
     serving.cancel()
     with suppress(asyncio.CancelledError):
         await serving
@@ -191,7 +193,7 @@ async def test_a_link_that_is_expired_or_for_another_device_opens_nothing(harnes
         link = await link_to(browser, owner)
         elsewhere = await browser.get(link.replace(owner.device_id, other.device_id, 1))
         assert (elsewhere.status_code, "another device" in elsewhere.text) == (403, True)
-        harness.time.ahead = timedelta(minutes=11)
+        harness.clock.ahead = timedelta(minutes=11)
         late = await browser.get(link)
         assert (late.status_code, "too old" in late.text) == (401, True)
         assert not browser.cookies
@@ -209,6 +211,23 @@ async def test_a_cookie_of_one_device_opens_no_other_window_and_ends_with_the_to
         assert (await browser.get(other.page, headers=carried)).status_code == 403
         told(200, await browser.post(f"/v1/devices/{owner.device_id}/token", headers=OPERATOR))
         assert (await browser.get(owner.page)).status_code == 401
+
+
+async def test_in_a_sandbox_a_link_tells_the_sandbox_s_time_and_a_move_closes_no_open_window(harness: Harness) -> None:
+    """R-109, R-160."""
+    owner = await enrolled(harness)
+    year = timedelta(days=365)
+    async with harness.browser() as browser:
+        await opens(browser, owner)
+        unopened = await link_to(browser, owner)
+        harness.clock.ahead = year
+        headers = {"Authorization": f"Bearer {owner.token}"}
+        link = told(201, await browser.post(f"/v1/devices/{owner.device_id}/licensing-link", headers=headers))
+        left = datetime.fromisoformat(link["expires_at"]) - harness.clock.now()
+        assert timedelta(minutes=9) < left <= LINK_VALID
+        assert (await browser.get(owner.page)).status_code == 200
+        assert (await browser.get(unopened)).status_code == 401
+        assert (await browser.get(link["path"], follow_redirects=True)).status_code == 200
 
 
 async def test_a_session_expires(harness: Harness) -> None:
