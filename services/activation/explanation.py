@@ -13,7 +13,6 @@ import msgspec
 from pydantic import BaseModel, ConfigDict
 
 from services.activation.decider import CodeEvent
-from shared.calendar import in_utc
 from shared.messages import (
     ActivationDelayed,
     ActivationRefused,
@@ -28,6 +27,9 @@ from shared.messages import (
     Reason,
 )
 from shared.reasons import EXPLAINED_REASONS
+from shared.rules.checks import moment
+from shared.rules.dates import Written
+from shared.rules.renewals import start_of
 
 HOLDERS_MAX = 20
 """How many holders of seats are named; a code may have thousands."""
@@ -99,7 +101,7 @@ class Told(BaseModel):
     version: int
     slice: int
     position: int
-    occurred_at: datetime
+    occurred_at: Written
     data: Mapping[str, Any]
 
 
@@ -161,14 +163,14 @@ def _said(  # noqa: PLR0911 - one sentence per verdict
         case ActivationRefused():
             return f"The activation was refused: {_meaning(verdict.reason)}"
         case ActivationDelayed():
-            return f"The activation waits until {_moment(verdict.retry_at)}: {verdict.cause.replace('_', ' ')}."
+            return f"The activation waits until {moment(verdict.retry_at)}: {verdict.cause.replace('_', ' ')}."
         case CodeVerified():
             return "The code was good as a reserve."
         case LicenseActivated() if verdict.may_start_term:
-            return f"The first activation of the code, at {_moment(verdict.started_at)}, began its term."
+            return f"The first activation of the code, at {moment(verdict.started_at)}, began its term."
         case LicenseActivated():
             return (
-                f"The term began at {_moment(verdict.started_at)}, with the first activation of the code"
+                f"The term began at {moment(verdict.started_at)}, with the first activation of the code"
                 f"{_on_device(evidence)}; it is the same on every device."
             )
         case None:
@@ -187,10 +189,14 @@ def _said_of_code(evidence: Sequence[Evidence]) -> str:
     if not issued:
         return "No such code was issued."
     if blocked and blocked[-1].type == "CodeBlocked":
-        return f"The code is blocked since {_moment(blocked[-1].occurred_at)}."
+        return f"The code is blocked since {moment(blocked[-1].occurred_at)}."
     if not started:
         return "The code was issued and never activated."
-    return f"The code is in use since {started[0].data['started_at']}{_on_device(evidence)}.{_renewed(evidence)}"
+    return f"The code is in use since {moment(_begun(started[0]))}{_on_device(evidence)}.{_renewed(evidence)}"
+
+
+def _begun(started: Told) -> datetime:
+    return msgspec.convert(started.data, LicenseActivated).started_at
 
 
 def _renewed(evidence: Sequence[Evidence]) -> str:
@@ -202,8 +208,7 @@ def _renewed(evidence: Sequence[Evidence]) -> str:
     renewals = [told.data for told in moves if told.type == "LicenseRenewed" and told.data["order_id"] not in refunded]
     if not renewals:
         return ""
-    renewal = msgspec.convert(renewals[-1], LicenseRenewed)
-    return f" Its last renewal counts from {_moment(in_utc(renewal.counts_from))}."
+    return f" Its last renewal counts from {start_of(msgspec.convert(renewals[-1], LicenseRenewed))}."
 
 
 def _found(evidence: Sequence[Evidence], need: Need) -> tuple[Told, ...]:
@@ -213,7 +218,3 @@ def _found(evidence: Sequence[Evidence], need: Need) -> tuple[Told, ...]:
 def _meaning(reason: Reason) -> str:
     meaning = EXPLAINED_REASONS[reason].meaning
     return meaning[:1].lower() + meaning[1:]
-
-
-def _moment(at: datetime) -> str:
-    return at.isoformat(timespec="seconds").replace("+00:00", "Z")

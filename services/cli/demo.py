@@ -130,7 +130,7 @@ async def _follow(system: System, screen: Screen) -> None:
 
 def _show_event(record: tail.EventRecord, screen: Screen) -> None:
     type_name, stream = record.headers.get("ce_type", ""), record.headers.get("ce_subject", "")
-    line = f"{record.time}  {type_name:<18} …{stream[-STREAM_CHARACTERS:]}  {summarize(record.data)}"
+    line = f"{record.time}  {type_name:<18} …{stream[-STREAM_CHARACTERS:]}  {summarize(type_name, record.data)}"
     screen.show(
         "event",
         record.service,

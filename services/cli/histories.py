@@ -36,7 +36,7 @@ def show_history(
 ) -> None:
     """Print the history at `path`, oldest event first; `params` may set a time."""
     rows = [
-        event if as_json else {**event, "details": summarize(event["data"])}
+        event if as_json else {**event, "details": summarize(event["type"], event["data"])}
         for event in iter_events(api, service, path, after=after, params=params)
     ]
     show_rows(rows, ("version", "occurred_at", "type", "details"), as_json=as_json)

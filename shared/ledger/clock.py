@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from shared.ledger.database import Connection
+from shared.ledger.instants import instant
 
 TIME_MAX = datetime(2200, 1, 1, tzinfo=UTC)
 """The latest time of a sandbox: it leaves room for terms that begin there."""
@@ -59,7 +60,7 @@ class Clock:
             raise ClockRefused("not_a_sandbox", "this is a production ledger; its time cannot be moved")
         await self.refresh(connection)
         if target < self.now():
-            raise ClockRefused("clock_backwards", f"time only moves forward; it is {self.now().isoformat()}")
+            raise ClockRefused("clock_backwards", f"time only moves forward; it is {instant(self.now())}")
         if target > TIME_MAX:
             raise ClockRefused("clock_too_far", f"time can be moved up to the year {TIME_MAX:%Y}")
         milliseconds = (target - machine_now()) // timedelta(milliseconds=1)

@@ -7,7 +7,7 @@ from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_time, get_datetime_format
 from markupsafe import Markup
 
-from shared.calendar import in_utc
+from shared.calendar import in_utc, instant
 from shared.pages.texts import MaskedCode, Moment, Text
 
 HEADER_CHARACTERS_MAX = 200
@@ -41,16 +41,12 @@ class Dates:
         match part:
             case Moment():
                 return TIME.format(
-                    exact=_exact(part.at), language=str(self.locale).replace("_", "-"), at=self.of(part.at)
+                    exact=instant(part.at), language=str(self.locale).replace("_", "-"), at=self.of(part.at)
                 )
             case MaskedCode():
                 return CODE.format(masked=str(part), last_group=part.last_group)
             case _:
                 return Markup.escape(part)
-
-
-def _exact(at: datetime) -> str:
-    return in_utc(at).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _locale(accept_language: str) -> Locale:

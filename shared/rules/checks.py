@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from shared.calendar import in_utc
+from shared.calendar import instant
 from shared.messages import CHANGE_MAX, Finding, Hold, Reason
 
 
@@ -92,8 +92,5 @@ def _look[Case, Word: Reason | Hold](checks: Sequence[Check[Case, Word]], case: 
 
 
 def moment(at: datetime | None) -> str:
-    """Return a time for use in a sentence (`2027-05-03T10:00Z`)."""
-    if at is None:
-        return "a known time"
-    whole = at.second == 0 and at.microsecond == 0
-    return in_utc(at).isoformat(timespec="minutes" if whole else "auto").replace("+00:00", "Z")
+    """Return a time for use in a sentence (`2027-05-03T10:00:00.000Z`)."""
+    return "a known time" if at is None else instant(at)

@@ -1,8 +1,15 @@
 """Which date counts of those that somebody outside tells: one rule for every door (R-131). Pure."""
 
 from datetime import datetime
+from typing import Annotated
 
+from pydantic import PlainSerializer
+
+from shared.calendar import instant
 from shared.rules.policy import Policy
+
+Written = Annotated[datetime, PlainSerializer(instant, when_used="json")]
+"""A time that an answer tells: in JSON in the one spelling."""
 
 
 def lies_ahead(told: datetime, *, at: datetime, policy: Policy) -> bool:

@@ -6,9 +6,12 @@ once: a switch activates one code and frees the seat on another. No service, no 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Self
 
 import msgspec
+
+from shared.calendar import instant
 
 
 class Refused(Exception):
@@ -71,6 +74,8 @@ def _builtin(value: Any) -> Any:
             return value.to_dict()
         case tuple():
             return [_builtin(each) for each in value]
+        case datetime():
+            return instant(value)
         case _:
             return msgspec.to_builtins(value)
 

@@ -9,6 +9,7 @@ import sys
 from datetime import UTC, datetime
 from typing import Any, Literal, override
 
+from shared.calendar import instant
 from shared.watching.traces import trace_id_of, traceparent
 
 
@@ -23,7 +24,7 @@ class JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as JSON."""
         line: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "time": instant(datetime.fromtimestamp(record.created, UTC)),
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),

@@ -192,21 +192,21 @@ CHANGES: dict[str, tuple[list[CodeEvent], Command, str, list[CodeEvent], Command
     "activate_by_passed": (
         [issued(B, activate_by=END)],
         add_at_once(at=LATER, over=None),
-        "a first activation by 2027-03-01T12:00Z",
+        "a first activation by 2027-03-01T12:00:00.000Z",
         [issued(B, activate_by=END)],
         add_at_once(at=END, over=None),
     ),
     "term_over": (
         OVER,
         SWITCH,
-        "an activation before 2027-03-01T12:00Z, or a renewal of the code",
+        "an activation before 2027-03-01T12:00:00.000Z, or a renewal of the code",
         [*OVER, renewed(B)],
         SWITCH,
     ),
     "seats_exhausted": (
         FULL,
         SWITCH,
-        "one more seat, or one of the 1 seats released",
+        "one more seat, or the only seat released",
         [*CURRENT, issued(B, seats=2), *FULL[3:]],
         SWITCH,
     ),
@@ -241,7 +241,7 @@ CHANGES: dict[str, tuple[list[CodeEvent], Command, str, list[CodeEvent], Command
     "not_later_than_current": (
         OVER,
         add(),
-        "a code that ends after 2027-03-01T12:00Z",
+        "a code that ends after 2027-03-01T12:00:00.000Z",
         [*OVER, renewed(B)],
         add(),
     ),
@@ -262,35 +262,35 @@ CHANGES: dict[str, tuple[list[CodeEvent], Command, str, list[CodeEvent], Command
     "stale": (
         [*CURRENT, renewed(A), issued(B)],
         SWITCH,
-        "no renewal of the current license, which runs until 2028-03-01T12:00Z now",
+        "no renewal of the current license, which runs until 2028-03-01T12:00:00.000Z now",
         [*CURRENT, issued(B)],
         SWITCH,
     ),
     "not_expired": (
         [*CURRENT, issued(B)],
         on(expired(reserve=B), NOON),
-        "the same request at 2027-03-01T12:00Z or later",
+        "the same request at 2027-03-01T12:00:00.000Z or later",
         [*CURRENT, issued(B)],
         on(expired(reserve=B), END),
     ),
     "purchase_pending": (
         HELD,
         SWITCH,
-        "the purchase cancelled, or the same request at 2027-03-02T13:00Z or later",
+        "the purchase cancelled, or the same request at 2027-03-02T13:00:00.000Z or later",
         [*HELD, cancelled(A)],
         SWITCH,
     ),
     "renewal_due": (
         [*SUBSCRIPTION, issued(B)],
         SWITCH,
-        "no automatic renewal, or the same request at 2027-03-02T12:00Z or later",
+        "no automatic renewal, or the same request at 2027-03-02T12:00:00.000Z or later",
         [*SUBSCRIPTION, issued(B)],
         on(expired(reserve=B), END + timedelta(days=1)),
     ),
     "date_out_of_range": (
         [*CURRENT, issued(B)],
         on(done_offline(activated=NOON), LATER),
-        "an activation between 2027-03-01T12:00Z and 2027-03-01T13:00Z",
+        "an activation between 2027-03-01T12:00:00.000Z and 2027-03-01T13:00:00.000Z",
         [*CURRENT, issued(B)],
         on(done_offline(activated=END), LATER),
     ),
@@ -329,9 +329,10 @@ def test_a_check_that_passes_by_itself_says_when(reason: str) -> None:
     assert all(look.passed for look in looks(given, command.model_copy(update={"at": broken.passes_at})))
 
 
-def test_a_time_is_written_as_exactly_as_it_is_known() -> None:
-    assert moment(END) == "2027-03-01T12:00Z"
-    assert moment(END + timedelta(milliseconds=5)) == "2027-03-01T12:00:00.005000Z"
+def test_a_time_is_written_in_the_one_spelling() -> None:
+    """R-160."""
+    assert moment(END) == "2027-03-01T12:00:00.000Z"
+    assert moment(END + timedelta(milliseconds=5)) == "2027-03-01T12:00:00.005Z"
     assert moment(None) == "a known time"
 
 

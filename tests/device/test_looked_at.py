@@ -55,7 +55,7 @@ def test_a_greyed_button_is_explained_rule_by_rule() -> None:
     """R-55, R-56."""
     found = looked(READY, Click(at=NOON))
     assert [reason for reason, each in found.items() if not each.passed] == ["not_expired"]
-    assert found["not_expired"].change == "the same request at 2027-03-01T12:00Z or later"
+    assert found["not_expired"].change == "the same request at 2027-03-01T12:00:00.000Z or later"
     assert found["not_expired"].passes_at == END
     passed = found["no_reserve"]
     assert (passed.rule, passed.passed, passed.change, passed.passes_at) == ("R-58", True, None, None)
@@ -67,7 +67,7 @@ def test_a_greyed_button_is_explained_rule_by_rule() -> None:
         (SWITCHED, "already_activated", "nothing: the code is the license of this device"),
         (EXPIRED, "no_reserve", "a code in reserve"),
         (ACTIVATING, "activation_running", "an answer to the attempt that runs"),
-        (CLICKED_TWICE, "throttled", "the same request at 2027-03-01T13:00:10Z or later"),
+        (CLICKED_TWICE, "throttled", "the same request at 2027-03-01T13:00:10.000Z or later"),
     ],
 )
 def test_each_reason_says_what_would_have_changed_it(history: list[DeviceEvent], reason: str, change: str) -> None:
@@ -92,9 +92,9 @@ def test_a_refused_add_is_explained() -> None:
             ACTIVE,
             add(C, when="now"),
             "not_expired",
-            "a trial in force, or the same request at 2027-03-01T12:00Z or later",
+            "a trial in force, or the same request at 2027-03-01T12:00:00.000Z or later",
         ),
-        (THROTTLED, add(C), "throttled", "the same request at 2026-09-01T12:01Z or later"),
+        (THROTTLED, add(C), "throttled", "the same request at 2026-09-01T12:01:00.000Z or later"),
         (TRIAL_READY, add(C, when="now"), "reserve_exists", "the same request with `replace`"),
     ):
         (event,) = decided(DECIDER, history, order)

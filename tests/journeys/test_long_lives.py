@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from services.cli.system import System
 from shared.ledger.identity import new_id
+from shared.ledger.instants import instant
 from shared.rules.term import end_of
 from tests.journeys.browsing import Browser
 from tests.journeys.people import OwnedDevice, Time, Vendor, end_of_license, expect, moment, runs_on
@@ -72,7 +73,7 @@ def test_a_renewal_that_a_shop_tells_late_is_worth_its_whole_term(
     assert moment(answer["ends_at"]) == end_of(counts_from, "P1M")
     shown = device.sees(runs_on(code))
     assert end_of_license(shown).replace(microsecond=0) == moment(answer["ends_at"]).replace(microsecond=0)
-    said = f"counts from {counts_from:%Y-%m-%dT%H:%M:%SZ}"
+    said = f"renewal counts from its arrival, {instant(counts_from)}, because that was after the license had ended"
     assert said in device.http.get(f"{device.path}/why").text
     assert said in expect(200, vendor.http.get(f"/v1/codes/{code.ref}/why"))["verdict"]
     expect(202, vendor.refund(code, order_id))

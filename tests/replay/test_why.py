@@ -20,6 +20,7 @@ from shared.ledger.events import NewEvent
 from shared.ledger.instants import instant
 from shared.messages import ActivationRefused, CodeRejected, Finding, RemovalRefused
 from shared.rules.policy import POLICY
+from shared.rules.term import end_of
 from tests.at_the_door import OPERATOR, Client, told
 from tests.replay.kept import code_doors, device_doors, event_of, keep_codes, keep_devices, life_of
 from tests.replay.world import BEGIN, CODES, DAY, HOUR, World, random_world
@@ -242,6 +243,38 @@ class TestDates:
         first = code_side["evidence"][0]["events"][0]
         assert first["event_id"] == event_id(world.code_log, "LicenseActivated", CODES[1], 0)
         assert first["data"]["device_id"] == OTHER
+
+
+class TestPurchases:
+    @pytest.fixture
+    async def world(self) -> World:
+        """The license is renewed before its end on one device, and on the other one after it."""
+        world = World(travel=timedelta(0), slowness=timedelta(0))
+        for name, code_ref, days in ((D, CODES[0], 10), (OTHER, CODES[1], 45)):
+            world.issue(BEGIN, code_ref)
+            world.enroll(BEGIN, name)
+            world.add(BEGIN + HOUR, name, code_ref)
+            bought = {"order_id": "1", "purchased_at": BEGIN + days * DAY, "settled": True, "term": "P1M"}
+            world.on_code(BEGIN + days * DAY, activation.RecordPurchase, code_ref, **bought)
+        return world
+
+    @pytest.mark.parametrize(
+        ("device_id", "counts_from"),
+        [
+            (D, f"the old end, {instant(end_of(BEGIN + HOUR, 'P1M'))}"),
+            (OTHER, f"its purchase, {instant(BEGIN + 45 * DAY)}, because that was after the license had ended"),
+        ],
+    )
+    async def test_both_explanations_say_from_where_a_renewal_counts(
+        self, both: Both, device_id: str, counts_from: str
+    ) -> None:
+        """R-92, R-130, R-160."""
+        term = answer_about(await both.why(device_id), "term")
+        assert f"Purchases moved its end once since. The last renewal counts from {counts_from}." in term["sentence"]
+        code = CODES[0] if device_id == D else CODES[1]
+        said = told(200, await both.codes.get(f"/v1/codes/{code}/why", headers=OPERATOR))
+        assert f"Its last renewal counts from {counts_from}." in said["verdict"]
+        assert term["evidence"][0]["occurred_at"] == instant(BEGIN + HOUR)
 
 
 class TestSeats:

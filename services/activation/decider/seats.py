@@ -31,9 +31,13 @@ def _has_no_seat(case: Case) -> bool:
     return not has_seat_for(case.code, case.asked.device_id)
 
 
+def _one_of(seats: int) -> str:
+    return "the only seat" if seats == 1 else f"one of the {seats:,} seats"
+
+
 SEATS_EXHAUSTED = Check(
     reason="seats_exhausted",
     rule="R-45, R-47, R-82",
     broken=_has_no_seat,
-    change=lambda case: f"one more seat, or one of the {case.code.seats} seats released",
+    change=lambda case: f"one more seat, or {_one_of(case.code.seats)} released",
 )

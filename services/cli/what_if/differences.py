@@ -10,6 +10,7 @@ import msgspec
 
 from services.cli.what_if.replay import Replay, ReplayedEvent
 from services.device import decider as device
+from shared.ledger.instants import instant
 from shared.messages import DeviceId, Event
 
 NOT_COMPARED = frozenset({"policy_version", "findings", "request_id", "answer_by", "again_at", "generation"})
@@ -142,4 +143,4 @@ def _told(fact: Mapping[str, Any]) -> str:
 
 
 def _word(value: Any) -> str:
-    return value.isoformat(timespec="seconds").replace("+00:00", "Z") if isinstance(value, datetime) else str(value)
+    return instant(value) if isinstance(value, datetime) else str(value)

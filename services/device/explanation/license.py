@@ -4,8 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from services.device.decider import Device, License, in_force, renewal_due, status, works_until
-from services.device.explanation.parts import Answer, Further, Rule, Told, evidence, further, last, moment
-from shared.calendar import in_utc
+from services.device.explanation.parts import Answer, Further, Rule, Told, evidence, further, last
 from shared.messages import (
     ActivationRefused,
     CodeBlocked,
@@ -19,7 +18,9 @@ from shared.messages import (
     PurchaseAnnounced,
     SeatReleased,
 )
+from shared.rules.checks import moment
 from shared.rules.policy import Policy
+from shared.rules.renewals import start_of
 
 
 def license_answer(device: Device, life: Sequence[Told], at: datetime, policy: Policy) -> Answer:
@@ -114,7 +115,8 @@ def term_answer(device: Device, life: Sequence[Told]) -> list[Answer]:
     first_here = isinstance(activated.event, LicenseActivated) and activated.event.may_start_term
     where = "on this device" if first_here else f"on another device; this one followed at {moment(here)}"
     moves = [told for told in _about_license(life) if isinstance(told.event, LicenseRenewed | LicenseShortened)]
-    moved = f" Purchases moved its end {len(moves)} times since.{_renewed(moves)}" if moves else ""
+    often = "once" if len(moves) == 1 else f"{len(moves):,} times"
+    moved = f" Purchases moved its end {often} since.{_renewed(moves)}" if moves else ""
     return [
         Answer(
             about="term",
@@ -131,4 +133,4 @@ def _renewed(moves: Sequence[Told]) -> str:
     events = [told.event for told in moves]
     refunded = {event.order_id for event in events if isinstance(event, LicenseShortened) and event.term is None}
     renewals = [event for event in events if isinstance(event, LicenseRenewed) and event.order_id not in refunded]
-    return f" The last renewal counts from {moment(in_utc(renewals[-1].counts_from))}." if renewals else ""
+    return f" The last renewal counts from {start_of(renewals[-1])}." if renewals else ""

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from services.device.decider import Device, DeviceEvent, License, Looked, evolve
 from shared.messages import CodeRef, Finding, Hold, LastGroup, OrderId, Reason
 from shared.reasons import EXPLAINED_REASONS
+from shared.rules.dates import Written
 
 ABOUT_ANOTHER_CODE = ("stale", "not_expired", "subscription_active", "no_prior_license", "already_used_for_renewal")
 """Reasons for which the license before the code speaks too."""
@@ -41,7 +42,7 @@ class Evidence(Part):
     version: int
     slice: int
     position: int
-    occurred_at: datetime
+    occurred_at: Written
 
 
 class Rule(Part):
@@ -165,8 +166,3 @@ def meaning(reason: str | None) -> str:
     """Return what a reason means, as the end of a sentence."""
     entry = EXPLAINED_REASONS.get(reason)  # type: ignore[call-overload] # a hold is no reason
     return entry.meaning[:1].lower() + entry.meaning[1:] if entry else "its reason is not known."
-
-
-def moment(at: datetime | None) -> str:
-    """Return a time as a sentence names it."""
-    return "a known time" if at is None else at.isoformat(timespec="seconds").replace("+00:00", "Z")

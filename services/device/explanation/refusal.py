@@ -32,10 +32,10 @@ from services.device.explanation.parts import (
     further,
     last,
     meaning,
-    moment,
     rules_of,
 )
 from shared.messages import ActivationRefused, CodeRejected, LicenseActivated, RemovalRefused
+from shared.rules.checks import moment
 
 NO_GROUP = "00000"
 """The last group of a code that was refused is not told."""

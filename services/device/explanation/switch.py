@@ -14,9 +14,9 @@ from services.device.explanation.parts import (
     further,
     last,
     meaning,
-    moment,
 )
 from shared.messages import ActivationDelayed, ActivationRefused, LicenseExpired
+from shared.rules.checks import moment
 
 
 def switch_answer(device: Device, life: Sequence[Told], at: datetime) -> list[Answer]:
