@@ -12,6 +12,7 @@ import typer
 from services.cli import operations
 from services.cli.api_client import ApiClient
 from services.cli.code_input import parse_code_ref, read_json_input
+from services.cli.device_names import with_names
 from services.cli.examples import examples
 from services.cli.failures import CommandFailed, ExitCode
 from services.cli.histories import After, At, Known, as_of_params, iter_pages, show_history
@@ -186,10 +187,22 @@ def find(
 
 @app.command(epilog=examples("perennial code devices 6f0c…"))
 def devices(ctx: typer.Context, ref: Ref, as_json: AsJson = False) -> None:
-    """List the devices that hold a seat on a code."""
+    """List the devices that hold a seat on a code, with their names and last contact."""
     with ApiClient(ctx.obj) as api:
         device_ids = list(iter_pages(api, "activation", f"/v1/codes/{parse_code_ref(ref)}/devices", "devices", {}))
-    show_rows([{"device_id": device_id} for device_id in device_ids], ("device_id",), as_json=as_json)
+        rows = _named(api, device_ids)
+    show_rows(rows, ("device_id", "name", "last_contact_at"), as_json=as_json)
+    say(f"{plural(len(rows), 'seat')} taken")
+
+
+def _named(api: ApiClient, device_ids: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the devices with their names; without them, and a message, if the device service does not answer."""
+    rows = [{"device_id": device_id} for device_id in device_ids]
+    try:
+        return with_names(api, rows)
+    except httpx.TransportError as error:
+        say(f"the device service is unreachable, so names and last contacts are missing: {error}")
+        return rows
 
 
 app.command(

@@ -1,18 +1,23 @@
 """`perennial device`: devices, through the device service's API."""
 
-from typing import Annotated
+from itertools import islice
+from typing import Annotated, Literal
 
 import typer
 
 from services.cli.api_client import ApiClient, window_link
 from services.cli.code_input import read_code_input
+from services.cli.device_names import PATH, with_names
 from services.cli.examples import examples
-from services.cli.histories import After, At, Known, as_of_params, show_history
-from services.cli.output import AsJson, say, show, tell
+from services.cli.histories import After, At, Known, as_of_params, iter_pages, show_history
+from services.cli.output import AsJson, plural, say, show, show_rows, tell
+from services.cli.times import DAY_INCLUDED, parse_time
 from services.cli.why import why
+from shared.ledger.instants import instant
 
 app = typer.Typer(
-    no_args_is_help=True, help="Enroll devices, show and explain their licenses, and add, activate or remove codes."
+    no_args_is_help=True,
+    help="Enroll, list and explain devices, and add, activate or remove codes.",
 )
 
 FOR_PROGRAMS = frozenset(
@@ -32,6 +37,10 @@ FOR_PROGRAMS = frozenset(
 )
 """How the service keeps track of a license and of its requests. --json has these fields; people are not shown them."""
 
+Status = Literal["unlicensed", "active", "over", "grace", "expired", "blocked"]
+NAMED = ("device_id", "name", "product", "region", "last_contact_at")
+LISTED = ("device_id", "name", "status", "product", "ends_at", "reserve", "last_contact_at")
+
 Id = Annotated[str, typer.Argument(help="The id of the device.")]
 
 
@@ -40,11 +49,16 @@ def enroll(
     ctx: typer.Context,
     product: Annotated[str, typer.Option(help="The product installed on the device.")],
     region: Annotated[str, typer.Option(help="The country of the device: two letters of ISO 3166-1, such as GB.")],
+    name: Annotated[
+        str | None, typer.Option(help="The name of the device. It is stored encrypted and can be erased.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Enroll a device. This is the only time its token is shown."""
+    named = {} if name is None else {"name": name}
     with ApiClient(ctx.obj) as api:
-        show(api.call("device", "POST", "/v1/devices", json={"product": product, "region": region}), as_json=as_json)
+        body = {"product": product, "region": region, **named}
+        show(api.call("device", "POST", "/v1/devices", json=body), as_json=as_json)
     say("keep the token: it is never shown again, because only its hash is stored")
 
 
@@ -62,6 +76,49 @@ def show_device(
     with ApiClient(ctx.obj) as api:
         shown = api.call("device", "GET", f"/v1/devices/{device_id}/license", params=params)
     show(shown, as_json=as_json, hidden=FOR_PROGRAMS)
+
+
+@app.command(
+    "list",
+    epilog=examples(
+        "perennial device list --name notebook",
+        "perennial device list --status active --until 2027-03-31",
+        "perennial device list --status over --product antivirus --limit 1000 --json | jq -r .device_id",
+    ),
+)
+def list_devices(
+    ctx: typer.Context,
+    name: Annotated[
+        str | None, typer.Option(help="Only devices whose name contains this text. Takes no other filter.")
+    ] = None,
+    status: Annotated[
+        Status | None, typer.Option(help="Only devices of this status; `over` is grace, expired or blocked.")
+    ] = None,
+    product: Annotated[str | None, typer.Option(help="Only devices with this product.")] = None,
+    vendor: Annotated[str | None, typer.Option(help="Only devices of this vendor.")] = None,
+    until: Annotated[
+        str | None, typer.Option(help=f"Only licenses in force that end before this time. {DAY_INCLUDED}")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many devices to list at most.")] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """List devices with their names and last contact, or search for them by name."""
+    filters = {
+        "status": status,
+        "product": product,
+        "vendor": vendor,
+        "expiring_before": until and instant(parse_time(until, option="--until", day="after")),
+    }
+    given = {field: value for field, value in filters.items() if value is not None}
+    if name is not None and given:
+        raise typer.BadParameter("--name takes no other filter")
+    with ApiClient(ctx.obj) as api:
+        pages = (PATH, {"name": name}) if name is not None else ("/v1/devices", given)
+        found = list(islice(iter_pages(api, "device", pages[0], "devices", pages[1]), limit + 1))
+        rows = found[:limit] if name is not None else with_names(api, found[:limit])
+    show_rows(rows, NAMED if name is not None else LISTED, as_json=as_json)
+    more = "; there are more: raise --limit" if len(found) > limit else ""
+    say(f"{plural(len(rows), 'device')} listed{more}")
 
 
 @app.command("add-code", epilog=examples("perennial device add-code 0199… < code.txt"))

@@ -14,7 +14,7 @@ FORMS: Mapping[str, str] = {
     "after": "--after: a number from 0 to 2147483647",
     "code": "the code: at most 500 characters",
     "count": "--count: a number from 1 to 1000",
-    "contact": "--customer: `contact` is a text of 1 to 300 characters",
+    "customer.contact": "--customer: `contact` is a text of 1 to 300 characters",
     "customer": CUSTOMER,
     "device_id": DEVICE,
     "edition": f"--edition: {WORD}",
@@ -22,7 +22,8 @@ FORMS: Mapping[str, str] = {
     "grace_days": "--grace-days: a number from 0 to 365",
     "kind": "--kind: paid, trial, subscription or renewal",
     "last_group": "--last-group: the last five characters of a code, which are digits and letters",
-    "name": "--customer: `name` is a text of 1 to 300 characters",
+    "customer.name": "--customer: `name` is a text of 1 to 300 characters",
+    "name": "--name: 1 to 100 characters",
     "note": "--reason: 1 to 500 characters, without control characters",
     "order_id": ORDER,
     "product": "--product: 1 to 64 lower-case letters, digits and hyphens",
@@ -30,7 +31,7 @@ FORMS: Mapping[str, str] = {
     "regions": "--region: a country of ISO 3166-1 as two capital letters, such as DE; at most 300 of them",
     "seats": "--seats: a number from 1 to 1000000",
     "short_term": "--short-term: an ISO 8601 duration such as P3M",
-    "subject": "--customer: `subject` is 1 to 128 letters, digits and . _ : @ -",
+    "customer.subject": "--customer: `subject` is 1 to 128 letters, digits and . _ : @ -",
     "term": "--term: an ISO 8601 duration such as P1Y",
     "until": "--until: a time such as 2027-03-12T10:00:00Z",
     "vendor": f"--vendor: {WORD}",
@@ -52,5 +53,5 @@ def _hinted(form: str, hint: str | None) -> str:
 
 def _form(field: str) -> str:
     """Return the form of a field, whose name says where it is: `regions.0` is in `regions`."""
-    known = (FORMS[part] for part in reversed(field.split(".")) if part in FORMS)
+    known = (FORMS[part] for part in (field, *reversed(field.split("."))) if part in FORMS)
     return next(known, f"{field}: missing, unknown or wrong")

@@ -112,6 +112,22 @@ LISTS: Routes = {
             "next": None,
         },
     ),
+    "GET /v1/devices/named": RouteDocs(
+        who="operator",
+        answer={
+            "as_of": AT,
+            "devices": [
+                {
+                    "device_id": DEVICE,
+                    "name": "Ada's notebook",
+                    "product": "antivirus",
+                    "region": "DE",
+                    "last_contact_at": AT,
+                }
+            ],
+            "next": None,
+        },
+    ),
     "GET /v1/overview": RouteDocs(
         who="operator",
         answer={

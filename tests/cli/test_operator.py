@@ -179,13 +179,18 @@ def test_support_finds_a_code_and_releases_its_seat_after_a_preview(
     for asked in (("--last-group", bought["code"][-5:].lower()), ("--device", device_id)):
         assert ref in [found["code_ref"] for found in objects(environment, "code", "find", *asked)]
     assert objects(environment, "code", "find", "--order", "order/of nobody") == []
-    assert objects(environment, "code", "devices", ref) == [{"device_id": device_id}]
+    held = {"device_id": device_id, "name": None, "last_contact_at": None}
+    assert objects(environment, "code", "devices", ref) == [held]
 
     release = ("code", "release", ref, device_id, "--reason", "stolen")
     preview = until(lambda: _affecting(objects(environment, *release, "--preview")[0]))
     first = preview["affected"][0]
     assert (preview["refused"], first["device_id"], first["until_then"]) == (None, device_id, None)
-    assert objects(environment, "code", "devices", ref) == [{"device_id": device_id}]
+    conditional = "The seat would be released: an operator took it away."
+    assert [sentence.strip() for sentence in preview["would_happen"]] == [conditional]
+    told = answer(environment, *release, "--preview")
+    assert (told.stdout.splitlines()[0].strip(), told.stderr) == (conditional, "nothing was changed\n")
+    assert objects(environment, "code", "devices", ref) == [held]
     assert objects(environment, *release)[0]["recorded"] == ["SeatReleased"]
     assert objects(environment, "code", "devices", ref) == []
     refund = ("code", "refund", ref, "order-1", "--reason", "sent back")
@@ -196,6 +201,33 @@ def test_support_finds_a_code_and_releases_its_seat_after_a_preview(
 def _affecting(preview: dict[str, Any]) -> dict[str, Any] | None:
     """Return the preview once the forecast knows the device."""
     return preview if preview["affected"] else None
+
+
+def test_devices_are_listed_and_found_by_name(environment: dict[str, str]) -> None:
+    """R-109: who holds a seat is told with the name that people gave the device."""
+    bought, words = code(environment), ("--product", "vpn", "--region", "DE", "--name", "Ada's notebook")
+    (enrolled,) = objects(environment, "device", "enroll", *words)
+    device_id = enrolled["device_id"]
+    (listed,) = objects(environment, "device", "list", "--product", "vpn", "--status", "unlicensed")
+    assert (listed["device_id"], listed["name"], listed["ends_at"]) == (device_id, "Ada's notebook", None)
+    (found,) = objects(environment, "device", "list", "--name", "NOTEBOOK")
+    assert (found["device_id"], found["name"], found["last_contact_at"]) == (device_id, "Ada's notebook", None)
+    assert objects(environment, "device", "list", "--name", "nobody's") == []
+    enroll(environment)
+    cut = answer(environment, "device", "list", "--limit", "1")
+    assert "1 device listed; there are more: raise --limit" in cut.stderr
+    both = answer(environment, "device", "list", "--name", "x", "--status", "active")
+    assert (both.returncode, both.stdout) == (ExitCode.USAGE, "")
+    empty = answer(environment, "device", "list", "--name", "")
+    assert (empty.returncode, empty.stdout) == (ExitCode.USAGE, "")
+    assert "--name: 1 to 100 characters" in empty.stderr
+    away = ("--device-url", "http://127.0.0.1:9", "code", "devices", bought["code_ref"])
+    holder = enroll(environment)
+    objects(environment, "device", "add-code", holder, text=bought["code"])
+    until(lambda: objects(environment, "code", "show", bought["code_ref"])[0]["seats_taken"] == 1)
+    without = answer(environment, *away, "--json")
+    assert (without.returncode, json.loads(without.stdout)) == (ExitCode.DONE, {"device_id": holder})
+    assert "the device service is unreachable" in without.stderr
 
 
 def test_a_link_from_the_command_line_opens_only_the_window_of_its_device(environment: dict[str, str]) -> None:

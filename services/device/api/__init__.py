@@ -14,6 +14,7 @@ from services.device.api.fleet import add_fleet
 from services.device.api.fleet_results import add_fleet_results
 from services.device.api.license import add_reads
 from services.device.api.listing import add_listing
+from services.device.api.names import add_names
 from services.device.api.overview import add_overview
 from services.device.api.region import add_region
 from services.device.api.reports import add_reports
@@ -32,6 +33,7 @@ def routes(doors: Doors) -> APIRouter:
     devices = APIRouter(prefix="/v1/devices", tags=["devices"])
     add_enrollment(devices, doors)
     add_listing(devices, doors)
+    add_names(devices, doors)
     add_commands(devices, doors)
     add_reports(devices, doors)
     add_region(devices, doors)
