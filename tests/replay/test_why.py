@@ -319,6 +319,9 @@ class TestSeats:
         assert said["verdict"].endswith("on device device-3.")
 
 
+WIDE = 140
+"""So wide a terminal wraps no cell of the rules."""
+
 # --- in a terminal ------------------------------------------------------------------------------------------
 
 
@@ -336,3 +339,7 @@ async def test_an_explanation_fits_its_terminal_and_colours_nothing_else(
     assert "\x1b" not in shown.getvalue() or terminal
     assert not terminal or max(map(len, plain)) <= width
     assert any("R-46" in line for line in plain)
+    whole = " ".join(" ".join(plain).split())
+    assert "failed R-13, R-45, R-46 code blocked" in whole
+    assert "activate by passed" not in whole
+    assert width < WIDE or "passed R-45, R-79 the activate-by date" in whole
