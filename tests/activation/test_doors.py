@@ -69,7 +69,7 @@ async def test_every_term_of_a_code_is_what_was_asked_for(door: Client) -> None:
         "kind": "renewal",
         "seats": 3,
         "regions": ["DE", "FR"],
-        "activate_by": "2030-01-01T00:00:00Z",
+        "activate_by": "2030-01-01T00:00:00.000Z",
         "edition": "plus",
         "features": ["vpn", "backup"],
         "version_min": "21.3",
