@@ -1,6 +1,7 @@
 """Why: each explanation against the rules looked at again on states that are folded from the whole log."""
 
 import io
+import re
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -27,6 +28,8 @@ from tests.replay.world import BEGIN, CODES, DAY, HOUR, World, random_world
 
 NOW = BEGIN + 60 * DAY
 D, OTHER = "device-1", "device-2"
+TIME = re.compile(r"\d{4}-\d\d-\d\dT[0-9:.]+(?:Z|[+-]\d\d:\d\d)?")
+SPELLED = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 SEEDS = (1, 3, 4, 8)
 
 pytestmark = pytest.mark.timeout(120)
@@ -199,6 +202,16 @@ async def test_a_reserve_that_waits_is_explained_as_of_a_day(both: Both) -> None
     said = await both.why(at=instant(BEGIN + 5 * DAY))
     assert said["status"] == "active"
     assert answer_about(said, "switch")["sentence"].startswith(f"The code …{CODES[1][:5]} waits in reserve")
+
+
+async def test_every_time_that_is_told_has_one_spelling(both: Both) -> None:
+    """R-160."""
+    paths = [f"/v1/devices/{D}/{what}" for what in ("why", "license", "license?at=2027-01-01T00:00Z")]
+    answers = [await both.devices.get(path, headers=OPERATOR) for path in paths]
+    answers.append(await both.codes.get(f"/v1/codes/{CODES[1]}", headers=OPERATOR))
+    times = [time for answer in answers for time in TIME.findall(answer.text)]
+    assert len(times) > 20
+    assert [time for time in times if not SPELLED.fullmatch(time)] == []
 
 
 async def test_a_greyed_button_is_explained_with_the_time_from_which_it_works(both: Both, world: World) -> None:

@@ -78,15 +78,15 @@ class Period(Part):
     what: Literal["license", "reserve"]
     code_ref: CodeRef
     last_group: LastGroup
-    since: datetime
-    until: datetime | None = None
+    since: Written
+    until: Written | None = None
 
 
 class Mark(Part):
     """Something that happened to the license at one moment."""
 
     what: Literal["refusal", "renewal", "refund", "block", "unblock"]
-    at: datetime
+    at: Written
     reason: Reason | None = None
     order_id: OrderId | None = None
 
