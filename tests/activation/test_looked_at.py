@@ -330,7 +330,7 @@ def test_a_check_that_passes_by_itself_says_when(reason: str) -> None:
 
 
 def test_a_time_is_written_in_the_one_spelling() -> None:
-    """R-160."""
+    """R-144."""
     assert moment(END) == "2027-03-01T12:00:00.000Z"
     assert moment(END + timedelta(milliseconds=5)) == "2027-03-01T12:00:00.005Z"
     assert moment(None) == "a known time"

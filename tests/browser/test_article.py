@@ -122,7 +122,7 @@ def test_activate_now_after_a_refused_switch(
 
 
 def test_times_are_in_the_readers_zone_and_language(visitor: Visitor, vendor: Vendor, device: OwnedDevice) -> None:
-    """R-160: the zone is told, and the exact instant is in the tooltip."""
+    """R-144: the zone is told, and the exact instant is in the tooltip."""
     ends_at = end_of_license(device.activates(vendor.issue()))
     page = visitor.opens(device, locale="de-DE", timezone_id="Asia/Kolkata")
     local = ends_at + timedelta(hours=5, minutes=30)

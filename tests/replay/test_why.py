@@ -205,7 +205,7 @@ async def test_a_reserve_that_waits_is_explained_as_of_a_day(both: Both) -> None
 
 
 async def test_every_time_that_is_told_has_one_spelling(both: Both) -> None:
-    """R-160."""
+    """R-144."""
     paths = [f"/v1/devices/{D}/{what}" for what in ("why", "license", "license?at=2027-01-01T00:00Z")]
     answers = [await both.devices.get(path, headers=OPERATOR) for path in paths]
     answers.append(await both.codes.get(f"/v1/codes/{CODES[1]}", headers=OPERATOR))
@@ -281,7 +281,7 @@ class TestPurchases:
     async def test_both_explanations_say_from_where_a_renewal_counts(
         self, both: Both, device_id: str, counts_from: str
     ) -> None:
-        """R-92, R-130, R-160."""
+        """R-92, R-130, R-144."""
         term = answer_about(await both.why(device_id), "term")
         assert f"Purchases moved its end once since. The last renewal counts from {counts_from}." in term["sentence"]
         code = CODES[0] if device_id == D else CODES[1]

@@ -172,7 +172,7 @@ CHAPTERS: Mapping[str, Mapping[str, str]] = {
         "R-141": "A forecast says where chance decides; where it says that a switch fails, the page says what to do.",
         "R-142": "An answer is kept under its key only if something was done; the key stands for the whole request.",
         "R-143": "An order on Kafka may have any form that CloudEvents allows; without a time, its arrival dates it.",
-        "R-160": "A time is told in one spelling, UTC with milliseconds, and in a sandbox it is the sandbox's time.",
+        "R-144": "A time is told in one spelling, UTC with milliseconds, and in a sandbox it is the sandbox's time.",
     },
 }
 

@@ -214,7 +214,7 @@ async def test_a_cookie_of_one_device_opens_no_other_window_and_ends_with_the_to
 
 
 async def test_in_a_sandbox_a_link_tells_the_sandbox_s_time_and_a_move_closes_no_open_window(harness: Harness) -> None:
-    """R-109, R-160."""
+    """R-109, R-144."""
     owner = await enrolled(harness)
     year = timedelta(days=365)
     async with harness.browser() as browser:

@@ -27,7 +27,7 @@ class Kept(StateStruct, frozen=True):
     ],
 )
 def test_a_state_tells_its_times_in_the_one_spelling(at: datetime, told: str) -> None:
-    """R-160."""
+    """R-144."""
     assert Kept(at=at, more=(at,)).to_dict() == {"at": told, "more": [told]}
     assert instant(at) == told
 
