@@ -1,7 +1,7 @@
 """The commands of README's five minutes, as people type them, for `.ci/run`.
 
-`bash -c "$(python -m tests.cli.readme_commands)"` plays them in the checkout, beside a `make run`, and ends with an error at
-the first command that does not do what its comment says.
+`bash -c "$(python -m tests.cli.readme_commands)"` plays them in the checkout, beside a `make run`, and ends with an
+error at the first command that does not do what its comment says.
 """
 
 from collections.abc import Iterator
