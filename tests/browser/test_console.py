@@ -71,6 +71,7 @@ def kind_of(path: str) -> str:
 
 
 def links_of(page: Page) -> list[str]:
-    """Return the page's links within the console, one of each kind; links with a query lead to parts of a page."""
+    """Return the page's links to pages of the console, one of each kind; those with a query lead to parts of a page."""
     found = page.eval_on_selector_all("a[href^='/console']", "links => links.map(link => link.pathname + link.search)")
-    return list({kind_of(path): path for path in found if not urlsplit(path).query}.values())
+    pages = (path for path in found if not urlsplit(path).query and not path.startswith("/console/export/"))
+    return list({kind_of(path): path for path in pages}.values())

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Request, Response
 from services.activation.console.as_of import AsOf
 from services.activation.console.code_list import AskedCodes, CodeAfter, CodeStatus, list_codes
 from services.activation.console.console import Console, redirect_to
-from services.activation.console.device_client import DeviceUnavailable, JsonObject
+from services.activation.console.device_client import DeviceRefused, DeviceUnavailable, JsonObject
 from services.activation.console.device_license import SLOT, STATUS
 from services.activation.console.event_sentences import meaning_of
 from services.activation.console.exports import PAGE_ROWS, Form, Page, exported
@@ -122,7 +122,11 @@ def _add_devices(router: APIRouter, console: Console) -> None:
     ) -> Response:
         session, ends = await console.session(request), Ends.of(expiring_from, expiring_before)
         filters = _filled(status=status, product=product, vendor=vendor, **ends.typed)
-        page = None if ends.problem else await _devices(console, session, {**filters, **ends.params}, after, LIST_ROWS)
+        page, problem = None, ends.problem
+        try:
+            page = None if problem else await _devices(console, session, {**filters, **ends.params}, after, LIST_ROWS)
+        except DeviceRefused as refused:
+            problem = _wrong_filters(refused)
         return console.render(
             "devices.html",
             request,
@@ -130,7 +134,7 @@ def _add_devices(router: APIRouter, console: Console) -> None:
             entry="Devices",
             filters=filters,
             statuses=DEVICE_STATUSES,
-            problem=ends.problem,
+            problem=problem,
             rows=[device_row(row) for row in page[0]] if page else None,
             more=_more(filters, page[1]) if page else None,
             export=urlencode(filters),
@@ -148,6 +152,9 @@ def _add_devices(router: APIRouter, console: Console) -> None:
     ) -> Response:
         session, ends = await console.session(request), Ends.of(expiring_from, expiring_before)
         filters = _filled(status=status, product=product, vendor=vendor, **ends.typed)
+        the_page = redirect_to(f"/console/devices?{urlencode(filters)}")  # it says what is the matter
+        if ends.problem:
+            return the_page
 
         async def next_page(after: str) -> Page:
             params = {**{**filters, **ends.params}, "after": after, "limit": PAGE_ROWS}
@@ -156,14 +163,14 @@ def _add_devices(router: APIRouter, console: Console) -> None:
 
         try:
             return await exported("devices", form, DEVICE_COLUMNS, next_page)
-        except DeviceUnavailable:
-            return redirect_to(f"/console/devices?{urlencode(filters)}")  # the page says what is the matter
+        except (DeviceUnavailable, DeviceRefused):
+            return the_page
 
 
 async def _devices(
     console: Console, session: Session, params: Mapping[str, Any], after: str, limit: int
 ) -> tuple[Sequence[JsonObject], str | None] | None:
-    """Return a page of the device service's list; None if the service is unavailable."""
+    """Return a page of the device service's list; None if the service is unavailable. Raises `DeviceRefused`."""
     try:
         answer = await console.devices.request(
             session.operator, "/v1/devices", params={**params, "after": after, "limit": limit}
@@ -171,6 +178,11 @@ async def _devices(
     except DeviceUnavailable:
         return None
     return answer["devices"], answer["next"]
+
+
+def _wrong_filters(refused: DeviceRefused) -> str:
+    names = [str(field["field"]) for field in refused.problem.get("fields", ())]
+    return f"No device can have this {' or '.join(names)}." if names else refused.detail
 
 
 def device_row(entry: JsonObject) -> dict[str, Any]:
@@ -188,10 +200,10 @@ async def _code_list(
     console: Console, request: Request, session: Session, filters: Mapping[str, str], after: str
 ) -> Response:
     """Return the page of the codes that fit the filters."""
-    until = AsOf.of(filters.get("expiring_before", ""), "true")
-    page = await list_codes(
-        console.doors.pool, _asked(console, filters, until), console.doors.policy, after=after, limit=LIST_ROWS
-    )
+    until, page = AsOf.of(filters.get("expiring_before", ""), "true"), None
+    if until.problem is None:
+        asked = _asked(console, filters, until)
+        page = await list_codes(console.doors.pool, asked, console.doors.policy, after=after, limit=LIST_ROWS)
     return console.render(
         "code_list.html",
         request,
@@ -200,8 +212,8 @@ async def _code_list(
         filters=filters,
         statuses=CODE_STATUSES,
         problem=until.problem,
-        rows=page.codes,
-        more=_more(filters, page.following),
+        rows=page.codes if page else None,
+        more=_more(filters, page.following) if page else None,
         export=urlencode(filters),
     )
 
@@ -235,7 +247,10 @@ def _add_codes(router: APIRouter, console: Console) -> None:
     ) -> Response:
         await console.session(request)
         until = AsOf.of(expiring_before, "true")
-        asked = _asked(console, _filled(status=status, product=product, vendor=vendor), until)
+        filters = _filled(status=status, product=product, vendor=vendor, expiring_before=expiring_before)
+        if until.problem:
+            return redirect_to(f"/console/codes?{urlencode(filters)}")  # it says what is the matter
+        asked = _asked(console, filters, until)
 
         async def next_page(after: str) -> Page:
             page = await list_codes(console.doors.pool, asked, console.doors.policy, after=after, limit=PAGE_ROWS)

@@ -154,6 +154,26 @@ async def test_devices_are_listed_with_their_filters_page_by_page(harness: Harne
     assert "This is not a valid time" in wrong.text
 
 
+async def test_filters_that_cannot_be_are_named_and_nothing_is_listed_or_exported_without_them(
+    harness: Harness,
+) -> None:
+    refused = {"code": "invalid_fields", "fields": [{"field": "product", "problem": "string_pattern_mismatch"}]}
+    harness.devices.answers = lambda _: httpx.Response(422, json=refused)
+    await harness.issue()
+    operator = await harness.operator()
+    assert "No device can have this product." in (await operator.get("/console/devices?product=Anti")).text
+    codes = (await operator.get("/console/codes?expiring_before=soon")).text
+    assert "This is not a valid time" in codes
+    assert "List of codes" not in codes
+    for name, filters in (
+        ("devices", "product=Anti"),
+        ("devices", "expiring_from=soon"),
+        ("codes", "expiring_before=soon"),
+    ):
+        answer = await operator.get(f"/console/export/{name}.csv?{filters}")
+        assert (answer.status_code, answer.headers["location"]) == (303, f"/console/{name}?{filters}")
+
+
 async def test_refusals_and_renewals_are_listed(harness: Harness) -> None:
     """R-19, R-99."""
     harness.devices.answers = device_service
