@@ -212,7 +212,6 @@ PLANS: dict[str, tuple[Any, ...]] = {
     "device_by_end": (listing.BY_END, AT, "d", AT, 500),
     "device_over": (listing.PAST, "d", 500),
     "device_unlicensed": (listing.UNLICENSED, "d", 500),
-    "device_by_product": (listing.OF_PRODUCT, "d", 500, "antivirus"),
     "device_pkey": (listing.ALL, "d", 500),
     "event_refused": (overview.REFUSALS, AT, ID, AT, 500),
     "event_renewed": (overview.RENEWALS, AT, ID, AT, 500),

@@ -132,8 +132,7 @@ def _walk(asked: Asked, cursor: Cursor) -> tuple[Any, ...]:
         return UNLICENSED, device_id, CHUNK_ROWS
     if asked.status is not None:
         return PAST, device_id, CHUNK_ROWS
-    if asked.product is not None:
-        return OF_PRODUCT, device_id, CHUNK_ROWS, asked.product
+    # products are few, and an index on them would be written at every change of a device
     return ALL, device_id, CHUNK_ROWS
 
 
@@ -183,11 +182,6 @@ where license_ref is not null and expires_at is null and device_id > $1 order by
 UNLICENSED = """
 select device_id, state, null::timestamptz as at from device
 where license_ref is null and device_id > $1 order by device_id limit $2
-"""
-
-OF_PRODUCT = """
-select device_id, state, null::timestamptz as at from device
-where state ->> 'product' = $3 and device_id > $1 order by device_id limit $2
 """
 
 ALL = "select device_id, state, null::timestamptz as at from device where device_id > $1 order by device_id limit $2"

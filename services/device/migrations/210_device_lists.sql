@@ -2,7 +2,6 @@
 create index device_by_end on device (expires_at, device_id) where expires_at is not null;
 create index device_over on device (device_id) where license_ref is not null and expires_at is null;
 create index device_unlicensed on device (device_id) where license_ref is null;
-create index device_by_product on device ((state ->> 'product'), device_id);
 
 -- what the home page of the console tells of the last days; no other event pays for these
 create index event_refused on event (occurred_at, event_id)
