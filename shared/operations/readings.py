@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 STEP_SECONDS = 5
 KEPT_SECONDS = 900
+RETRY_SECONDS = 0.5
 FRESH_SECONDS = 3 * STEP_SECONDS
 """A reading older than this is not counted: its worker has stopped, is very slow, or cannot reach its ledger."""
 RELAY = "relay"
@@ -43,20 +44,33 @@ class Readings:
     relay: Relay
     survey: Survey
     leases: Leases
+    _wrong: bool = False
 
     async def run(self) -> None:
-        """Take readings at every full step of the clock, until cancelled, so that those of all workers add up."""
+        """Take readings at every full step of the clock, until cancelled, so that those of all workers add up.
+
+        A worker that has started or recovered says so at once.
+        """
         while True:
             now = machine_now().timestamp()
-            await asyncio.sleep(STEP_SECONDS - now % STEP_SECONDS)
+            left = STEP_SECONDS - now % STEP_SECONDS
+            if self._wrong and left > RETRY_SECONDS:
+                await asyncio.sleep(RETRY_SECONDS)
+                if any(each.problem() for each in self.consumers):
+                    continue
+                read_at = machine_now()
+            else:
+                await asyncio.sleep(left)
+                read_at = on_step(machine_now())
             try:
-                await self.note(on_step(machine_now()))
+                await self.note(read_at)
             except UNAVAILABLE as error:
                 logger.debug("the readings cannot be written: %r", error)
 
     async def note(self, read_at: datetime) -> None:
         """Write the readings of now. Raises one of `UNAVAILABLE`."""
         readings = [_reading(each) for each in self.consumers]
+        self._wrong = any(problem for *_, problem in readings)
         charged = CHARGED_GROUP in self.leases.epochs
         if charged and self.survey.reachable:
             backlog = int(self.survey.standing["backlog"])
@@ -99,7 +113,7 @@ async def trends(connection: Connection, now: datetime) -> Mapping[str, Mapping[
     """Return by subject the readings of the last minutes, one for each step, None where there is none."""
     since = on_step(now).timestamp() - KEPT_SECONDS
     found: dict[str, dict[int, tuple[int, float]]] = {}
-    for row in await connection.fetch(TREND, datetime.fromtimestamp(since, UTC)):
+    for row in await connection.fetch(TREND, datetime.fromtimestamp(since, UTC), STEP_SECONDS):
         step = round((row["read_at"].timestamp() - since) / STEP_SECONDS)
         found.setdefault(row["subject"], {})[step] = (row["waiting"], row["seconds"])
     return {subject: _trend(steps, since) for subject, steps in found.items()}
@@ -148,7 +162,8 @@ from (select distinct on (subject, worker) * from reading
 group by subject
 """
 
+# a reading between two steps is of one worker alone
 TREND = """
 select read_at, subject, sum(waiting)::bigint as waiting, max(seconds) as seconds
-from reading where read_at > $1 group by read_at, subject
+from reading where read_at > $1 and extract(epoch from read_at) % $2::int = 0 group by read_at, subject
 """

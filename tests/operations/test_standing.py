@@ -48,6 +48,19 @@ async def test_only_what_a_worker_read_last_counts_and_not_for_ever(door: Client
     assert (found["workers"], found["waiting"], found["seconds"]) == (1, 1, 1.0)
 
 
+async def test_a_worker_that_recovers_says_so_between_two_steps_and_no_trend_counts_it(
+    door: Client, device_pool: Pool
+) -> None:
+    await read(device_pool, "1", waiting=3, problem="device.commands has not joined its group yet")
+    between = on_step(machine_now()) + timedelta(seconds=1)
+    await device_pool.execute(NOTE, between, "1", CONSUMER, 7, 0.0, 0, between, None)
+    found = await standing(door)
+    assert (found["problem"], found["waiting"]) == (None, 7)
+    trend = found["trend"]
+    assert isinstance(trend, dict)
+    assert [value for value in trend["waiting"] if value is not None] == [3]
+
+
 async def test_nobody_who_tells_is_told(door: Client) -> None:
     found = await standing(door)
     assert (found["workers"], found["waiting"]) == (0, None)
