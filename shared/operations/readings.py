@@ -44,7 +44,7 @@ class Readings:
     relay: Relay
     survey: Survey
     leases: Leases
-    _wrong: bool = False
+    _told_well: bool = False
 
     async def run(self) -> None:
         """Take readings at every full step of the clock, until cancelled, so that those of all workers add up.
@@ -54,7 +54,7 @@ class Readings:
         while True:
             now = machine_now().timestamp()
             left = STEP_SECONDS - now % STEP_SECONDS
-            if self._wrong and left > RETRY_SECONDS:
+            if not self._told_well and left > RETRY_SECONDS:
                 await asyncio.sleep(RETRY_SECONDS)
                 if any(each.problem() for each in self.consumers):
                     continue
@@ -70,7 +70,7 @@ class Readings:
     async def note(self, read_at: datetime) -> None:
         """Write the readings of now. Raises one of `UNAVAILABLE`."""
         readings = [_reading(each) for each in self.consumers]
-        self._wrong = any(problem for *_, problem in readings)
+        self._told_well = not any(problem for *_, problem in readings)
         charged = CHARGED_GROUP in self.leases.epochs
         if charged and self.survey.reachable:
             backlog = int(self.survey.standing["backlog"])
