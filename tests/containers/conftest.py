@@ -16,10 +16,13 @@ from services.cli.system import System
 from tests.containers.deployment import Deployment
 from tests.containers.servers import KAFKA_IMAGE, POSTGRES_IMAGE, engine_missing
 from tests.containers.watcher import Watcher, watching
+from tests.journeys.everyday import new_device, vendor
 from tests.journeys.faults import quiet_kafka_client
 from tests.journeys.load import Load
 from tests.journeys.people import Time, moment
 from tests.journeys.waiting import until
+
+__all__ = ["deployment", "engine", "load", "new_device", "system", "time", "vendor", "watcher"]
 
 SEED = 7
 WAVE_LIVES = 24
