@@ -7,7 +7,7 @@ import asyncio
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,22 +39,25 @@ def started(environment: Mapping[str, str]) -> Iterator[System]:
         http_ports={"device": free_port(), "activation": free_port()},
         environment=dict(environment),
     )
+    with erased_unless_it_failed(system.stack.erase, folder, logs=folder / "workers"), system:
+        _wait_until_ready(system)
+        yield system
+
+
+@contextmanager
+def erased_unless_it_failed(erase: Callable[[], None], folder: Path, *, logs: Path) -> Iterator[None]:
+    """Erase the servers' data and remove the folder at the end. After a failure they stay, and the error names `logs`."""
+    failed = False
     try:
-        with system:
-            _wait_until_ready(system)
-            yield system
+        yield
     except Exception as failure:
-        failure.add_note(f"the logs of the services are in {folder / 'workers'}")
+        failed = True
+        failure.add_note(f"the logs are in {logs}")
         raise
-    except BaseException:
-        _remove(system)
-        raise
-    _remove(system)
-
-
-def _remove(system: System) -> None:
-    system.stack.erase()
-    shutil.rmtree(system.folder, ignore_errors=True)
+    finally:
+        if not failed:
+            erase()
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _wait_until_ready(system: System) -> None:

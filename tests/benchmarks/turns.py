@@ -56,10 +56,10 @@ class Build:
         ) as child:
             try:
                 status = child.wait()
-            except BaseException:
-                child.terminate()
-                child.wait(STOP_SECONDS)
-                raise
+            finally:
+                if child.poll() is None:  # this process is being stopped itself
+                    child.terminate()
+                    child.wait(STOP_SECONDS)
         if status != 0:
             raise NoSuchBuild(f"{module} of {self.name} ended with status {status}")
 

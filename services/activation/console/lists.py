@@ -1,15 +1,15 @@
 """Goes out: lists of devices and codes with filters, page by page and as files, and of refusals and renewals."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from services.activation.console.as_of import AsOf
-from services.activation.console.code_list import AskedCodes, CodeAfter, CodeStatus, list_codes
+from services.activation.console.code_list import AskedCodes, CodeAfter, CodePage, CodeStatus, list_codes
 from services.activation.console.console import Console, redirect_to
 from services.activation.console.device_client import DeviceRefused, DeviceUnavailable, JsonObject
 from services.activation.console.device_license import SLOT, STATUS
@@ -78,53 +78,65 @@ def add_lists(router: APIRouter, console: Console) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Ends:
-    """Between which times the licenses of a list end, as typed into fields."""
+class DeviceFilters:
+    """The filters of the list of devices, as typed into its fields."""
 
-    first: AsOf
-    before: AsOf
-
-    @classmethod
-    def of(cls, first: str, before: str) -> "Ends":
-        """Parse what was typed."""
-        return cls(AsOf.of(first, "true"), AsOf.of(before, "true"))
-
-    @property
-    def problem(self) -> str | None:
-        """What is wrong with it."""
-        return self.first.problem or self.before.problem
+    status: DeviceStatus | Literal[""] = ""
+    product: Typed = ""
+    vendor: Typed = ""
+    expiring_from: Before = ""
+    expiring_before: Before = ""
 
     @property
     def typed(self) -> dict[str, str]:
         """What was typed, by field."""
-        return {"expiring_from": self.first.typed, "expiring_before": self.before.typed}
+        return _filled(**asdict(self))
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong with the times."""
+        return next((end.problem for end in self._ends.values() if end.problem), None)
 
     @property
     def params(self) -> dict[str, str]:
         """The query parameters for the API, where a time has a zone."""
-        return {
-            name: instant(each.at)
-            for name, each in (("expiring_from", self.first), ("expiring_before", self.before))
-            if each.at
-        }
+        return self.typed | {name: instant(end.at) for name, end in self._ends.items() if end.at}
+
+    @property
+    def _ends(self) -> dict[str, AsOf]:
+        return {name: AsOf.of(getattr(self, name), "true") for name in ("expiring_from", "expiring_before")}
+
+
+@dataclass(frozen=True, slots=True)
+class CodeFilters:
+    """The filters of the list of codes, as typed into its fields."""
+
+    status: CodeStatus | Literal[""] = ""
+    product: Typed = ""
+    vendor: Typed = ""
+    expiring_before: Before = ""
+
+    @property
+    def typed(self) -> dict[str, str]:
+        """What was typed, by field."""
+        return _filled(**asdict(self))
+
+    @property
+    def until(self) -> AsOf:
+        """Before when the codes end."""
+        return AsOf.of(self.expiring_before, "true")
+
+
+AskedForDevices = Annotated[DeviceFilters, Depends()]
+AskedForCodes = Annotated[CodeFilters, Depends()]
 
 
 def _add_devices(router: APIRouter, console: Console) -> None:
     @router.get("/devices")
-    async def devices_page(
-        request: Request,
-        status: DeviceStatus | Literal[""] = "",
-        product: Typed = "",
-        vendor: Typed = "",
-        expiring_from: Before = "",
-        expiring_before: Before = "",
-        after: DeviceAfter = "",
-    ) -> Response:
-        session, ends = await console.session(request), Ends.of(expiring_from, expiring_before)
-        filters = _filled(status=status, product=product, vendor=vendor, **ends.typed)
-        page, problem = None, ends.problem
+    async def devices_page(request: Request, filters: AskedForDevices, after: DeviceAfter = "") -> Response:
+        session, page, problem = await console.session(request), None, filters.problem
         try:
-            page = None if problem else await _devices(console, session, {**filters, **ends.params}, after, LIST_ROWS)
+            page = None if problem else await _devices(console, session, filters.params, after, LIST_ROWS)
         except DeviceRefused as refused:
             problem = _wrong_filters(refused)
         return console.render(
@@ -132,32 +144,23 @@ def _add_devices(router: APIRouter, console: Console) -> None:
             request,
             session,
             entry="Devices",
-            filters=filters,
+            filters=filters.typed,
             statuses=DEVICE_STATUSES,
             problem=problem,
             rows=[device_row(row) for row in page[0]] if page else None,
-            more=_more(filters, page[1]) if page else None,
-            export=urlencode(filters),
+            more=_more(filters.typed, page[1]) if page else None,
+            export=urlencode(filters.typed),
         )
 
     @router.get("/export/devices.{form}")
-    async def export_devices(
-        request: Request,
-        form: Form,
-        status: DeviceStatus | Literal[""] = "",
-        product: Typed = "",
-        vendor: Typed = "",
-        expiring_from: Before = "",
-        expiring_before: Before = "",
-    ) -> Response:
-        session, ends = await console.session(request), Ends.of(expiring_from, expiring_before)
-        filters = _filled(status=status, product=product, vendor=vendor, **ends.typed)
-        the_page = redirect_to(f"/console/devices?{urlencode(filters)}")  # it says what is the matter
-        if ends.problem:
+    async def export_devices(request: Request, form: Form, filters: AskedForDevices) -> Response:
+        session = await console.session(request)
+        the_page = redirect_to(f"/console/devices?{urlencode(filters.typed)}")  # it says what is the matter
+        if filters.problem:
             return the_page
 
         async def next_page(after: str) -> Page:
-            params = {**{**filters, **ends.params}, "after": after, "limit": PAGE_ROWS}
+            params = {**filters.params, "after": after, "limit": PAGE_ROWS}
             answer = await console.devices.request(session.operator, "/v1/devices", params=params)
             return answer["devices"], answer["next"]
 
@@ -196,36 +199,11 @@ def device_row(entry: JsonObject) -> dict[str, Any]:
     }
 
 
-async def _code_list(
-    console: Console, request: Request, session: Session, filters: Mapping[str, str], after: str
-) -> Response:
-    """Return the page of the codes that fit the filters."""
-    until, page = AsOf.of(filters.get("expiring_before", ""), "true"), None
-    if until.problem is None:
-        asked = _asked(console, filters, until)
-        page = await list_codes(console.doors.pool, asked, console.doors.policy, after=after, limit=LIST_ROWS)
-    return console.render(
-        "code_list.html",
-        request,
-        session,
-        entry="Codes",
-        filters=filters,
-        statuses=CODE_STATUSES,
-        problem=until.problem,
-        rows=page.codes if page else None,
-        more=_more(filters, page.following) if page else None,
-        export=urlencode(filters),
-    )
-
-
 def _add_codes(router: APIRouter, console: Console) -> None:
     @router.get("/codes")
     async def codes_page(
         request: Request,
-        status: CodeStatus | Literal[""] = "",
-        product: Typed = "",
-        vendor: Typed = "",
-        expiring_before: Before = "",
+        filters: AskedForCodes,
         last_group: LastGroup | None = None,
         order_id: OrderId | None = None,
         after: CodeAfter = "",
@@ -233,35 +211,42 @@ def _add_codes(router: APIRouter, console: Console) -> None:
         session = await console.session(request)
         if last_group or order_id:
             return await found_codes(console, request, last_group=last_group, order_id=order_id, after=after)
-        filters = _filled(status=status, product=product, vendor=vendor, expiring_before=expiring_before)
-        return await _code_list(console, request, session, filters, after)
+        page = None if filters.until.problem else await _codes(console, _asked(console, filters), after, LIST_ROWS)
+        return console.render(
+            "code_list.html",
+            request,
+            session,
+            entry="Codes",
+            filters=filters.typed,
+            statuses=CODE_STATUSES,
+            problem=filters.until.problem,
+            rows=page.codes if page else None,
+            more=_more(filters.typed, page.following) if page else None,
+            export=urlencode(filters.typed),
+        )
 
     @router.get("/export/codes.{form}")
-    async def export_codes(
-        request: Request,
-        form: Form,
-        status: CodeStatus | Literal[""] = "",
-        product: Typed = "",
-        vendor: Typed = "",
-        expiring_before: Before = "",
-    ) -> Response:
+    async def export_codes(request: Request, form: Form, filters: AskedForCodes) -> Response:
         await console.session(request)
-        until = AsOf.of(expiring_before, "true")
-        filters = _filled(status=status, product=product, vendor=vendor, expiring_before=expiring_before)
-        if until.problem:
-            return redirect_to(f"/console/codes?{urlencode(filters)}")  # it says what is the matter
-        asked = _asked(console, filters, until)
+        if filters.until.problem:
+            return redirect_to(f"/console/codes?{urlencode(filters.typed)}")  # it says what is the matter
+
+        asked = _asked(console, filters)  # of one moment, however long the file takes
 
         async def next_page(after: str) -> Page:
-            page = await list_codes(console.doors.pool, asked, console.doors.policy, after=after, limit=PAGE_ROWS)
+            page = await _codes(console, asked, after, PAGE_ROWS)
             return [_code_row(code, status) for code, status in page.codes], page.following
 
         return await exported("codes", form, CODE_COLUMNS, next_page)
 
 
-def _asked(console: Console, filters: Mapping[str, Any], until: AsOf) -> AskedCodes:
-    named = {name: filters.get(name) for name in ("status", "product", "vendor")}
-    return AskedCodes(now=console.doors.clock.now(), expiring_before=until.at, **named)
+async def _codes(console: Console, asked: AskedCodes, after: str, limit: int) -> CodePage:
+    return await list_codes(console.doors.pool, asked, console.doors.policy, after=after, limit=limit)
+
+
+def _asked(console: Console, filters: CodeFilters) -> AskedCodes:
+    named: dict[str, Any] = {name: filters.typed.get(name) for name in ("status", "product", "vendor")}
+    return AskedCodes(now=console.doors.clock.now(), expiring_before=filters.until.at, **named)
 
 
 def _code_row(code: Code, status: Pill) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """The stand of the pair: both of its services, in a system of their own, on the same servers as ours."""
 
 import asyncio
-import shutil
 import signal
 import sys
 import tempfile
@@ -22,7 +21,7 @@ from shared.local.processes import Command
 from shared.local.server import Server
 from shared.local.stack import LocalStack
 from tests.benchmarks.obvious_pair.messages import TOPICS
-from tests.benchmarks.stand import PARTITIONS
+from tests.benchmarks.stand import PARTITIONS, erased_unless_it_failed
 from tests.benchmarks.usage import pids_of
 
 SCHEMA = Path(__file__).with_name("schema.sql")
@@ -83,28 +82,15 @@ def started(*, outbox: bool) -> Iterator[Pair]:
     """
     folder = Path(tempfile.mkdtemp(prefix="perennial-pair-"))
     stack = LocalStack(folder, free_ports(), partitions=PARTITIONS)
-    try:
-        with stack:
-            asyncio.run(_provision(stack))
-            environment = {"PAIR_BOOTSTRAP_SERVERS": stack.kafka.bootstrap, "PAIR_OUTBOX": str(outbox)}
-            workers = {
-                name: Worker(folder / name, name, {**environment, "PAIR_DATABASE_URL": stack.postgres.dsn(name)})
-                for name in SERVICES
-            }
-            with workers["device"], workers["activation"]:
-                yield Pair(stack, workers)
-    except Exception as failure:
-        failure.add_note(f"the logs of the pair are in {folder}")
-        raise
-    except BaseException:
-        _remove(stack, folder)
-        raise
-    _remove(stack, folder)
-
-
-def _remove(stack: LocalStack, folder: Path) -> None:
-    stack.erase()
-    shutil.rmtree(folder, ignore_errors=True)
+    with erased_unless_it_failed(stack.erase, folder, logs=folder), stack:
+        asyncio.run(_provision(stack))
+        environment = {"PAIR_BOOTSTRAP_SERVERS": stack.kafka.bootstrap, "PAIR_OUTBOX": str(outbox)}
+        workers = {
+            name: Worker(folder / name, name, {**environment, "PAIR_DATABASE_URL": stack.postgres.dsn(name)})
+            for name in SERVICES
+        }
+        with workers["device"], workers["activation"]:
+            yield Pair(stack, workers)
 
 
 async def _provision(stack: LocalStack) -> None:
