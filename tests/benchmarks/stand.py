@@ -46,7 +46,7 @@ def started(environment: Mapping[str, str]) -> Iterator[System]:
 
 @contextmanager
 def erased_unless_it_failed(erase: Callable[[], None], folder: Path, *, logs: Path) -> Iterator[None]:
-    """Erase the servers' data and remove the folder at the end. After a failure they stay, and the error names `logs`."""
+    """Erase the data and remove the folder at the end. After a failure they stay, and the error names `logs`."""
     failed = False
     try:
         yield
