@@ -20,8 +20,8 @@ from services.cli.new_file import new_file, write_rows
 from services.cli.operations import Ref
 from services.cli.output import AsJson, plural, say, show, show_rows
 from services.cli.times import DAY_INCLUDED, parse_time
+from shared.calendar import instant
 from shared.ledger.identity import new_id
-from shared.ledger.instants import instant
 from shared.messages import CodeKind
 
 WAITS_SECONDS = (0.2, 1.0)

@@ -13,7 +13,7 @@ from services.cli.histories import After, At, Known, as_of_params, iter_pages, s
 from services.cli.output import AsJson, plural, say, show, show_rows, tell
 from services.cli.times import DAY_INCLUDED, parse_time
 from services.cli.why import why
-from shared.ledger.instants import instant
+from shared.calendar import instant
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from shared.ledger.instants import instant
+from shared.calendar import instant
 from shared.messages import LicenseRenewed
 from shared.rules.renewals import start_of
 

@@ -28,7 +28,7 @@ from services.cli.ledgers import Ledger, open_ledger
 from services.cli.names import SERVICES, ServiceName
 from services.cli.output import AsJson, show
 from services.cli.times import DAY_BEGINS, DAY_INCLUDED, parse_time
-from shared.ledger.instants import instant
+from shared.calendar import instant
 
 EXAMPLES = examples(
     "perennial log export --format parquet --since 2026-03-01 --to events.parquet",

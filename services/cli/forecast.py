@@ -10,7 +10,7 @@ from services.cli.examples import examples
 from services.cli.histories import iter_pages
 from services.cli.output import AsJson, plural, say, show_rows
 from services.cli.times import DAY_INCLUDED, parse_time
-from shared.ledger.instants import instant
+from shared.calendar import instant
 
 OUTCOMES = {"switches": "switches", "fails": "FAILS", "contested": "CONTESTED", "runs_on": "renewed instead"}
 FAILING = ("fails", "contested")

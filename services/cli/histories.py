@@ -10,7 +10,7 @@ from services.cli.event_summary import summarize
 from services.cli.names import ServiceName
 from services.cli.output import show_rows
 from services.cli.times import DAY_BEGINS, parse_time
-from shared.ledger.instants import instant
+from shared.calendar import instant
 
 After = Annotated[int, typer.Option(min=0, help="Show only events after this version of the device or code.")]
 At = Annotated[str | None, typer.Option(help=f"Show it as of this time instead of now. {DAY_BEGINS}")]

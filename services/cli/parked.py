@@ -16,8 +16,8 @@ from services.cli.names import SERVICES, ServiceName
 from services.cli.operations import Preview
 from services.cli.output import AsJson, plural, say, show, show_rows
 from services.cli.sources import sources_of
+from shared.calendar import instant
 from shared.kafka.parking import headers_of
-from shared.ledger.instants import instant
 from shared.operations import ID_PATTERN
 from shared.recovery.redrive import NotRedriven, ParkedRecord, discard_one, dry_run_redrive, redrive_one
 

@@ -14,10 +14,10 @@ from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Query
 
+from shared.calendar import instant
 from shared.doors.problems import Problem
 from shared.ledger.database import Connection
 from shared.ledger.events import RecordedEvent, from_row, stream_page
-from shared.ledger.instants import instant
 from shared.messages import Event, ToldMoment, UnknownEvent, decode
 
 Sense = Literal["true", "known"]

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 from pydantic import StringConstraints
 
+from shared.calendar import instant
 from shared.doors.answers import respond
 from shared.doors.credentials import operator_check
 from shared.doors.fields import Body
@@ -16,7 +17,6 @@ from shared.doors.idempotency import Answer, IdempotencyKey, answered_once, requ
 from shared.doors.problems import Problem
 from shared.ledger.clock import Clock, ClockRefused
 from shared.ledger.database import Connection, Pool
-from shared.ledger.instants import instant
 from shared.messages import ToldMoment
 
 Step = Annotated[

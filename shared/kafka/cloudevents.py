@@ -9,9 +9,9 @@ from functools import cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from shared.calendar import instant
 from shared.ledger.events import RecordedEvent
 from shared.ledger.identity import uuid_or_none
-from shared.ledger.instants import instant
 from shared.ledger.slices import slice_of
 from shared.messages import EVENT_TYPES, Event, decode
 from shared.watching.traces import read_traceparent, trace_id_of

@@ -7,8 +7,8 @@ import datetime as real
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from shared.calendar import instant
 from shared.ledger.database import Connection
-from shared.ledger.instants import instant
 
 TIME_MAX = datetime(2200, 1, 1, tzinfo=UTC)
 """The latest time of a sandbox: it leaves room for terms that begin there."""

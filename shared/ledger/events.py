@@ -12,9 +12,9 @@ from uuid import UUID
 
 import asyncpg
 
+from shared.calendar import instant
 from shared.ledger.database import Connection
 from shared.ledger.hash_chain import chained_hash
-from shared.ledger.instants import instant
 from shared.ledger.slices import SLICE_COUNT
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import asyncpg
 
+from shared.calendar import instant
 from shared.kafka.consumer import Source
 from shared.ledger.clock import machine_now
 from shared.ledger.database import ACQUIRE_TIMEOUT_SECONDS, Pool
-from shared.ledger.instants import instant
 from shared.operations.parked import ParkedMessages
 from shared.operations.readings import RELAY, latest_readings, trends
 from shared.operations.rebuilds import Projections

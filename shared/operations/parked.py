@@ -8,12 +8,12 @@ from typing import Any, Literal
 
 import asyncpg
 
+from shared.calendar import instant
 from shared.doors.problems import Problem
 from shared.kafka.consumer import Source
 from shared.kafka.parking import VALUE_BYTES_MAX, headers_of
 from shared.ledger.clock import Clock
 from shared.ledger.database import ACQUIRE_TIMEOUT_SECONDS, Pool
-from shared.ledger.instants import instant
 from shared.ledger.outbox import Outbox
 from shared.reasons import CATALOGUE
 from shared.recovery.redrive import OUT_OF_ORDER, NotRedriven, ParkedRecord, discard_one, dry_run_redrive, redrive_one

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from shared.calendar import instant
 from shared.kafka.consumer import Consumer
 from shared.kafka.relay import Relay
 from shared.ledger.clock import machine_now
 from shared.ledger.database import ACQUIRE_TIMEOUT_SECONDS, UNAVAILABLE, Connection, Pool
-from shared.ledger.instants import instant
 from shared.ledger.lease import Leases
 from shared.operations.metrics import Survey
 

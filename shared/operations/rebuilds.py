@@ -16,11 +16,11 @@ from typing import Any, Literal, cast
 
 import asyncpg
 
+from shared.calendar import instant
 from shared.doors.problems import Problem
 from shared.ledger.clock import Clock
 from shared.ledger.database import ACQUIRE_TIMEOUT_SECONDS, Connection, Pool
 from shared.ledger.identity import new_id
-from shared.ledger.instants import instant
 from shared.ledger.outbox import Cause, Outbox
 from shared.operations.readings import latest_readings
 from shared.operations.rebuild_process import RebuildOrder

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
+from shared.calendar import instant
 from shared.ledger.database import Connection
 from shared.ledger.events import RecordedEvent, from_row
 from shared.ledger.hash_chain import chained_hash
-from shared.ledger.instants import instant
 
 
 async def hash_mismatches(connection: Connection, streams: Sequence[str]) -> list[str]:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from shared.calendar import instant
 from shared.keys.signing import PublicKeys
-from shared.ledger.instants import instant
 from shared.proof.findings import Findings
 from shared.proof.merkle import HASH_BYTES
 from shared.proof.signed_checkpoint import CheckpointRefused, SignedCheckpoint, read_checkpoint

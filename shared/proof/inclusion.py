@@ -11,11 +11,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from shared.calendar import instant
 from shared.keys.signing import PublicKeys
 from shared.ledger.database import Connection
 from shared.ledger.events import RecordedEvent, from_row
 from shared.ledger.hash_chain import chained_hash
-from shared.ledger.instants import instant
 from shared.ledger.slices import SLICE_COUNT
 from shared.proof.merkle import audit_path, root_from_path, root_of
 from shared.proof.signed_checkpoint import SignedCheckpoint, head_leaf, verify_token

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from shared.calendar import instant
 from shared.doors.problems import Problem
 from shared.ledger.clock import machine_now
-from shared.ledger.instants import instant
 from shared.proof.signed_checkpoint import SUFFIX, file_prefix
 
 logger = logging.getLogger(__name__)

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from shared.calendar import instant
 from shared.ledger.database import Connection
 from shared.ledger.hash_chain import GENESIS, chained_hash
-from shared.ledger.instants import instant
 from shared.ledger.slices import slice_of
 from shared.proof.expectations import ExpectedHeads
 from shared.proof.findings import Findings

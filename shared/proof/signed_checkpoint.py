@@ -16,8 +16,8 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 
+from shared.calendar import instant
 from shared.keys.signing import KeyRing, NotSigned, PublicKeys
-from shared.ledger.instants import instant
 from shared.ledger.slices import SLICE_COUNT
 from shared.proof.merkle import leaf_hash, root_of
 from shared.proof.slice_trees import Head

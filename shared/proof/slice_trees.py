@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from shared.calendar import instant
 from shared.ledger.database import Connection, Pool, transaction
-from shared.ledger.instants import instant
 from shared.proof.merkle import HASH_BYTES, Frontier, leaf_hash
 
 LEAVES_PER_ROUND = 2_000

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from shared.calendar import instant
 from shared.kafka.cloudevents import to_headers
 from shared.kafka.parking import stream_of
 from shared.ledger.events import NewEvent, RecordedEvent
 from shared.ledger.hash_chain import GENESIS, chained_hash
-from shared.ledger.instants import instant
 from shared.ledger.slices import slice_of
 from shared.messages import ACTIVATION_EVENTS, DEVICE_EVENTS, PARKING_EVENTS, Event, encode
 from shared.reference.examples import examples

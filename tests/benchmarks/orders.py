@@ -10,9 +10,9 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
+from shared.calendar import instant
 from shared.ledger.clock import machine_now
 from shared.ledger.identity import new_id
-from shared.ledger.instants import instant
 from shared.ledger.slices import partition_of, slice_of
 
 TOPIC = "device.commands.v1"

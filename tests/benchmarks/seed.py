@@ -22,11 +22,11 @@ from services.activation import store as code_store
 from services.cli.names import SERVICES, ServiceName
 from services.cli.system import System, local_system
 from services.device import store as device_store
+from shared.calendar import instant
 from shared.kafka.cloudevents import to_headers
 from shared.ledger.database import Connection
 from shared.ledger.events import NewEvent, RecordedEvent
 from shared.ledger.hash_chain import GENESIS, chained_hash
-from shared.ledger.instants import instant
 from shared.ledger.slices import partition_of
 from tests.benchmarks.histories import Written, cohorts
 from tests.benchmarks.twins import Twin

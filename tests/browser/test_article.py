@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 from playwright.sync_api import Page, expect
 
-from shared.ledger.instants import instant
+from shared.calendar import instant
 from tests.browser.visitor import Hand, Keyboard, Mouse, Visitor, enters, field, pressable, text_on
 from tests.journeys.people import (
     IssuedCode,

@@ -12,9 +12,9 @@ import pytest
 from services.activation.forecast import Current, Switchover, Waiting
 from services.cli.failures import ExitCode, RefusedByService
 from services.cli.field_forms import FORMS
+from shared.calendar import instant
 from shared.ledger.database import Pool
 from shared.ledger.identity import new_id
-from shared.ledger.instants import instant
 from tests.cli.conftest import Perennial
 from tests.cli.running import PERENNIAL, answer
 from tests.cli.test_help import LEAVES

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from services.cli.event_summary import summarize
-from shared.ledger.instants import instant
+from shared.calendar import instant
 from shared.messages import CloneSuspected, CloneSuspicionEnded, DeviceClockObserved, Event, LicenseRenewed, encode
 from shared.reference.examples import examples
 from tests.scenarios import A, D

@@ -20,6 +20,7 @@ from services.device.decider import DECIDER, POLICY, Device, EnrollDevice, Recor
 from services.device.outbox import SANDBOX_OUTBOX
 from services.device.projection import LicenseView
 from services.device.store import DeviceStore
+from shared.calendar import instant
 from shared.doors.command_queue import CommandQueue
 from shared.keys.crypto_shredding import Sealing
 from shared.keys.operators import OperatorTokens, operator_token
@@ -30,7 +31,6 @@ from shared.ledger.command_handler import CommandHandler, CommandMessage
 from shared.ledger.database import Pool, transaction
 from shared.ledger.events import append
 from shared.ledger.identity import new_id
-from shared.ledger.instants import instant
 from shared.ledger.outbox import Cause
 from shared.messages import CodeVerified, LicenseActivated
 from shared.messages.regions import FORM, INSTEAD

@@ -9,13 +9,13 @@ import pytest
 
 from services.device.api import listing, overview
 from services.device.decider import Expire
+from shared.calendar import instant
 from shared.keys.signing import KeyRing
 from shared.ledger.code_generator import new_code
 from shared.ledger.command_handler import CommandMessage
 from shared.ledger.database import Pool, transaction
 from shared.ledger.events import append
 from shared.ledger.identity import new_id
-from shared.ledger.instants import instant
 from shared.ledger.outbox import Cause
 from shared.messages import CodeBlocked, CodeRejected, LicenseActivated, LicenseRenewed, Reason
 from tests.at_the_door import OPERATOR, told

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from services.device.api import names
+from shared.calendar import instant
 from shared.keys.signing import KeyRing
 from shared.ledger.database import Pool
-from shared.ledger.instants import instant
 from tests.at_the_door import OPERATOR, told
 from tests.device.test_doors import Stand, device_service, enrolled
 

@@ -6,12 +6,12 @@ from typing import Any
 
 from services.cli.names import ServiceName
 from services.cli.system import System
+from shared.calendar import instant
 from shared.kafka.cloudevents import to_headers
 from shared.ledger.clock import machine_now
 from shared.ledger.events import NewEvent, RecordedEvent
 from shared.ledger.hash_chain import chained_hash
 from shared.ledger.identity import new_id
-from shared.ledger.instants import instant
 from shared.ledger.slices import partition_of, slice_of
 from tests.journeys.logs import ACTIVATION_EVENTS, COMMANDS, DEVICE_EVENTS, PURCHASES, Message, query
 

@@ -12,9 +12,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPa
 
 from services.cli.names import ServiceName
 from services.cli.system import System
+from shared.calendar import instant
 from shared.ledger.events import NewEvent, append
 from shared.ledger.identity import new_id
-from shared.ledger.instants import instant
 
 DEVICE_EVENTS = "device.events.v1"
 ACTIVATION_EVENTS = "activation.events.v1"

@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from services.cli.system import System
+from shared.calendar import instant
 from shared.keys.signing import PublicKeys
-from shared.ledger.instants import instant
 from shared.rules.policy import POLICY
 from tests.journeys.people import (
     IssuedCode,

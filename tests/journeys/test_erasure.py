@@ -1,8 +1,8 @@
 """A customer is forgotten through the real doors, and the history in which the customer stood stays whole."""
 
 from services.cli.system import System
+from shared.calendar import instant
 from shared.ledger.hash_chain import GENESIS, chained_hash
-from shared.ledger.instants import instant
 from shared.ledger.slices import slice_of
 from tests.journeys.logs import ACTIVATION_EVENTS, query, read_topic
 from tests.journeys.people import OwnedDevice, Vendor, expect, runs_on

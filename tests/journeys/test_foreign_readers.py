@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from services.cli import app
 from services.cli.names import SERVICES, ServiceName
 from services.cli.system import System
-from shared.ledger.instants import instant
+from shared.calendar import instant
 from shared.ledger.slices import partition_of
 from tests.journeys.forging import WRITERS
 from tests.journeys.logs import query, read_topic

@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt import PyJWS
 
 from services.cli.system import System
+from shared.calendar import instant
 from shared.keys.signing import PublicKeys, key_id_of
-from shared.ledger.instants import instant
 from tests.journeys.people import (
     PRODUCT,
     OwnedDevice,

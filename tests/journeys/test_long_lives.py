@@ -6,8 +6,8 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 
 from services.cli.system import System
+from shared.calendar import instant
 from shared.ledger.identity import new_id
-from shared.ledger.instants import instant
 from shared.rules.term import end_of
 from tests.journeys.browsing import Browser
 from tests.journeys.people import OwnedDevice, Time, Vendor, end_of_license, expect, moment, runs_on

@@ -9,11 +9,11 @@ import pytest
 
 from services.cli.system import System
 from services.device.window.links import LINK_VALID, DeviceCredential, new_link
+from shared.calendar import instant
 from shared.keys.signing import KeyRing
 from shared.ledger.clock import machine_now
 from shared.ledger.code_generator import new_code
 from shared.ledger.identity import hash_of
-from shared.ledger.instants import instant
 from tests.journeys.browsing import Browser, link_to
 from tests.journeys.people import (
     PRODUCT,

@@ -7,11 +7,11 @@ from itertools import count
 import psutil
 import pytest
 
+from shared.calendar import instant
 from shared.kafka.cloudevents import to_headers
 from shared.kafka.topics import Layout, create_topic
 from shared.ledger.events import RecordedEvent
 from shared.ledger.hash_chain import chained_hash
-from shared.ledger.instants import instant
 from shared.ledger.slices import partition_of
 from shared.local.kafka import Kafka
 from shared.proof.expectations import Expectations

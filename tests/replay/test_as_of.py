@@ -11,10 +11,10 @@ from services.activation.decider import Code
 from services.activation.decider import evolve as evolve_code
 from services.device.api import license_representation
 from services.device.projection import LicenseView, project
+from shared.calendar import instant
 from shared.doors.history import PAGE, Sense
 from shared.ledger.database import Pool, transaction
 from shared.ledger.events import NewEvent, append
-from shared.ledger.instants import instant
 from tests.at_the_door import OPERATOR, Client, told
 from tests.conftest import Databases
 from tests.replay.kept import code_doors, device_doors, event_of, keep_codes, keep_devices, life_of

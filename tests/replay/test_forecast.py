@@ -13,8 +13,8 @@ from services.activation.forecast import FORECAST, Switchover, simulate_switches
 from services.activation.forecast.rushes import RIVALS_MAX
 from services.device import decider as device
 from services.device.outlook import CodeTerms, Demand, Outlook, outlook_of, switch_at
+from shared.calendar import instant
 from shared.ledger.database import Pool
-from shared.ledger.instants import instant
 from shared.rules.chance import CHANCE
 from shared.rules.policy import POLICY
 from tests.at_the_door import OPERATOR, Client, told

@@ -16,9 +16,9 @@ from services.activation import decider as activation
 from services.cli import why as rendering
 from services.device import decider as device
 from services.device.explanation import Answer, Explanation, Told, explain
+from shared.calendar import instant
 from shared.ledger.database import Pool
 from shared.ledger.events import NewEvent
-from shared.ledger.instants import instant
 from shared.messages import ActivationRefused, CodeRejected, Finding, RemovalRefused
 from shared.rules.policy import POLICY
 from shared.rules.term import end_of

@@ -8,11 +8,11 @@ from time import monotonic
 
 from aiokafka import ConsumerRecord
 
+from shared.calendar import instant
 from shared.kafka.cloudevents import to_headers
 from shared.ledger.events import NewEvent, RecordedEvent
 from shared.ledger.hash_chain import GENESIS, chained_hash
 from shared.ledger.identity import new_id
-from shared.ledger.instants import instant
 from shared.ledger.outbox import Cause, Outbox
 from shared.ledger.slices import partition_of, slice_of
 from shared.messages import CodeBlocked, Event, encode

@@ -10,12 +10,12 @@ from fastapi import APIRouter, Query, Request
 from services.activation.api.doors import Doors
 from services.activation.decider import Code, CodeEvent, evolve
 from services.activation.explanation import HOLDERS_MAX, LAST_MAX, Evidence, Explanation, Need, Told, explain, needs
+from shared.calendar import instant
 from shared.doors.fields import as_json
 from shared.doors.history import AsOf, decoded, events_as_of, require_within_history
 from shared.doors.problems import Problem
 from shared.ledger.database import Connection
 from shared.ledger.events import RecordedEvent, from_row
-from shared.ledger.instants import instant
 from shared.messages import CodeRef, MessageDiscarded, MessageParked, MessageRedriven
 
 SEATS_READ_MAX = 2_000

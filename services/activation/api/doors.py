@@ -8,6 +8,7 @@ from fastapi import Request
 from fastapi.responses import JSONResponse
 
 from services.activation.decider import Code, Command
+from shared.calendar import instant
 from shared.doors.answers import event_names, problem_for, problem_for_reason, respond, submit_command
 from shared.doors.command_queue import CommandQueue
 from shared.doors.credentials import Bearer, is_operator
@@ -19,7 +20,6 @@ from shared.ledger.clock import Clock
 from shared.ledger.command_handler import Outcome
 from shared.ledger.database import Pool
 from shared.ledger.identity import hash_of
-from shared.ledger.instants import instant
 from shared.messages import CodeRef, LicenseRenewed, LicenseShortened, PurchaseRefused, Vendor
 from shared.rules.decider import Refused
 from shared.rules.policy import POLICY, Policy

@@ -12,10 +12,10 @@ from services.activation.api.doors import Doors, vendor_of
 from services.activation.decider import Code
 from services.activation.forecast import SwitchForecast, Switchover, simulate_switches
 from services.activation.forecast.switchover import EPOCH
+from shared.calendar import instant
 from shared.doors.fields import PageLimit
 from shared.doors.problems import Problem
 from shared.ledger.database import Connection
-from shared.ledger.instants import instant
 from shared.messages import CodeRef, DeviceId, ToldMoment, Vendor
 from shared.rules.chance import CHANCE
 from shared.rules.policy import Policy

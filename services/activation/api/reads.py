@@ -8,11 +8,11 @@ from fastapi import APIRouter, Query, Request
 from services.activation.api.as_of import code_as_of
 from services.activation.api.doors import Doors
 from services.activation.decider import Code
+from shared.calendar import instant
 from shared.doors.fields import EventNumber, PageLimit
 from shared.doors.history import AskedAsOf, history_page
 from shared.doors.problems import Problem
 from shared.keys.crypto_shredding import NotSealed
-from shared.ledger.instants import instant
 from shared.messages import CodeIssued, CodeRef, decode
 
 

@@ -7,10 +7,10 @@ from pydantic_core import to_json
 
 from services.activation.api.doors import Doors, vendor_of
 from services.activation.decider import Code
+from shared.calendar import instant
 from shared.doors.fields import PageLimit
 from shared.doors.problems import Problem
 from shared.ledger.database import Pool
-from shared.ledger.instants import instant
 from shared.messages import DeviceId, LastGroup, OrderId, Vendor
 
 After = Annotated[str, Query(max_length=32, pattern=r"^[0-9a-f]*$")]

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 
 from services.activation.api.doors import Doors
+from shared.calendar import instant
 from shared.doors.answers import respond
 from shared.doors.credentials import Bearer, operator_check
 from shared.doors.idempotency import Answer, IdempotencyKey, answered_once, request_hash
@@ -13,7 +14,6 @@ from shared.doors.problems import Problem
 from shared.doors.sealed_answers import SEALED, answer_key, seal, with_secret
 from shared.ledger.database import Connection
 from shared.ledger.identity import hash_of, new_id, new_secret
-from shared.ledger.instants import instant
 from shared.messages import Vendor
 
 OPERATOR = "operator"

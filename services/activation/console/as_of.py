@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
-from shared.ledger.instants import instant
+from shared.calendar import instant
 
 NOT_A_TIME = "This is not a valid time. Write it like 2027-03-12 or 2027-03-12 14:30, in UTC."
 

@@ -19,7 +19,7 @@ from services.activation.console.search import found_codes
 from services.activation.console.sessions import Session
 from services.activation.console.values import Pill, masked, moment
 from services.activation.decider import Code
-from shared.ledger.instants import instant
+from shared.calendar import instant
 from shared.messages import LastGroup, OrderId, Reason
 
 LIST_ROWS = 50

@@ -10,10 +10,10 @@ from services.activation.console.action_scope import action_scope_of
 from services.activation.console.preview import Action, Affected, preview
 from services.activation.console.queries import code_of
 from services.activation.decider import BlockCode, LicenseTerm, RecordRefund, ReleaseSeat, UnblockCode
+from shared.calendar import instant
 from shared.doors.credentials import operator_check
 from shared.doors.fields import Body
 from shared.doors.problems import Problem
-from shared.ledger.instants import instant
 from shared.messages import CodeRef, DeviceId, OrderId
 from shared.pages import plain
 

@@ -12,8 +12,8 @@ from services.cli.ledgers import open_ledger
 from services.cli.log.trust import KeysOption, SigningKeyOption, signing_keys, trusted_keys
 from services.cli.names import ServiceName
 from services.cli.output import AsJson, show, show_document
+from shared.calendar import instant
 from shared.keys.signing import KeyRing
-from shared.ledger.instants import instant
 from shared.proof.checkpoint_exporter import new_checkpoint
 from shared.proof.signed_checkpoint import SignedCheckpoint, write_checkpoint
 from shared.proof.slice_trees import HistoryBroken

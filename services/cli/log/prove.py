@@ -15,8 +15,8 @@ from services.cli.ledgers import open_ledger
 from services.cli.log.trust import KeysOption, trusted_keys
 from services.cli.names import SERVICES, ServiceName
 from services.cli.output import AsJson, say, show, show_document
+from shared.calendar import instant
 from shared.keys.signing import PublicKeys
-from shared.ledger.instants import instant
 from shared.proof.inclusion import NotProved, load_event, make_proof
 from shared.proof.inclusion import check_proof as check
 from shared.proof.signed_checkpoint import CheckpointRefused, SignedCheckpoint, checkpoint_files, read_checkpoint

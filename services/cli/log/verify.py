@@ -14,7 +14,7 @@ from services.cli.ledgers import open_ledger
 from services.cli.log.trust import KeysOption, trusted_keys
 from services.cli.names import SERVICES, ServiceName
 from services.cli.output import AsJson, say, show, tell
-from shared.ledger.instants import instant
+from shared.calendar import instant
 from shared.proof.expectations import Expectations
 from shared.proof.findings import Finding, Findings
 from shared.proof.signed_checkpoint import checkpoint_files

@@ -22,7 +22,7 @@ from services.cli.what_if.comparison import Executor, Question, Tally, compare_a
 from services.cli.what_if.differences import DeviceDifference
 from services.cli.what_if.ledger_reader import Group, open_ledgers
 from services.cli.what_if.workers import process_pool
-from shared.ledger.instants import instant
+from shared.calendar import instant
 from shared.messages import UnknownEvent
 from shared.projector.workers import cores
 from shared.rules.policy import POLICY, Policy

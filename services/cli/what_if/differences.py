@@ -10,7 +10,7 @@ import msgspec
 
 from services.cli.what_if.replay import Replay, ReplayedEvent
 from services.device import decider as device
-from shared.ledger.instants import instant
+from shared.calendar import instant
 from shared.messages import DeviceId, Event
 
 NOT_COMPARED = frozenset({"policy_version", "findings", "request_id", "answer_by", "again_at", "generation"})

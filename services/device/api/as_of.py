@@ -8,12 +8,12 @@ from services.device.api.doors import Doors
 from services.device.api.representation import license_representation
 from services.device.explanation import Explanation, Further, Life, Told, explain, life_of
 from services.device.projection import LicenseView, project
+from shared.calendar import instant
 from shared.doors.credentials import Bearer
 from shared.doors.fields import as_json
 from shared.doors.history import AskedAsOf, AsOf, decoded, events_as_of, require_within_history
 from shared.doors.problems import Problem
 from shared.ledger.events import RecordedEvent
-from shared.ledger.instants import instant
 from shared.messages import DeviceId
 
 

@@ -10,10 +10,10 @@ from services.device.api.doors import Doors
 from services.device.api.enrollment import enrollment_of
 from services.device.api.representation import Representation, representation_of
 from services.device.decider import works_until
+from shared.calendar import instant
 from shared.doors.credentials import Bearer
 from shared.doors.problems import Problem
 from shared.keys.crypto_shredding import NotSealed
-from shared.ledger.instants import instant
 from shared.messages import DeviceId
 
 LICENSE = "perennial-license"

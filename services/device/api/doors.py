@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from services.device.api.watch import Watch
 from services.device.decider import Command, Device
+from shared.calendar import instant
 from shared.doors.answers import event_names, problem_for, problem_for_reason, respond, submit_command
 from shared.doors.command_queue import CommandQueue
 from shared.doors.credentials import is_operator
@@ -28,7 +29,6 @@ from shared.ledger.clock import Clock
 from shared.ledger.command_handler import Outcome
 from shared.ledger.database import Connection, Pool
 from shared.ledger.identity import hash_of
-from shared.ledger.instants import instant
 from shared.messages import ActivationRefused, CodeRejected, DeviceId, RemovalRefused
 from shared.rules.codes import Code, MalformedCode, read_code
 from shared.rules.policy import POLICY, Policy

@@ -6,10 +6,10 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 
 from services.device.api.doors import Doors
+from shared.calendar import instant
 from shared.doors.credentials import operator_check
 from shared.doors.history import history_entry
 from shared.ledger.causation import IDS_MAX, STREAMS_MAX, causes_and_effects
-from shared.ledger.instants import instant
 from shared.messages import DeviceId
 
 

@@ -9,10 +9,10 @@ from fastapi import APIRouter, Depends, Query
 
 from services.device.api.doors import Doors
 from services.device.api.fleet import command_id_of
+from shared.calendar import instant
 from shared.doors.credentials import operator_check
 from shared.doors.fields import PageLimit
 from shared.doors.problems import Problem
-from shared.ledger.instants import instant
 from shared.messages import DeviceId
 
 VERDICTS = ("CodeVerified", "CodeRejected", "LicenseActivated", "ActivationRefused", "ActivationDelayed")

@@ -14,10 +14,9 @@ from fastapi import APIRouter, Depends, Query
 
 from services.device.api.doors import Doors
 from services.device.decider import Device, status, works_until
-from shared.calendar import LAST_MOMENT
+from shared.calendar import LAST_MOMENT, instant
 from shared.doors.credentials import operator_check
 from shared.doors.fields import PageLimit
-from shared.ledger.instants import instant
 from shared.messages import DeviceId, Product, ToldMoment, Vendor
 from shared.rules.policy import Policy
 

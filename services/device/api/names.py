@@ -11,11 +11,11 @@ import asyncpg
 from fastapi import APIRouter, Depends, Query
 
 from services.device.api.doors import Doors
+from shared.calendar import instant
 from shared.doors.credentials import operator_check
 from shared.doors.fields import PageLimit
 from shared.doors.problems import Problem
 from shared.keys.crypto_shredding import NotSealed
-from shared.ledger.instants import instant
 from shared.messages import DeviceEnrolled, DeviceId, Sealed, decode
 
 IDS_MAX = 100

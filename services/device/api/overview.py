@@ -14,12 +14,11 @@ from fastapi import APIRouter, Depends, Query
 from services.device.api.doors import Doors
 from services.device.api.listing import OVER
 from services.device.decider import Device, status
-from shared.calendar import LAST_MOMENT
+from shared.calendar import LAST_MOMENT, instant
 from shared.doors.credentials import operator_check
 from shared.doors.fields import PageLimit
 from shared.doors.history import history_entry
 from shared.doors.kept import Kept
-from shared.ledger.instants import instant
 from shared.ledger.latest import latest_events
 from shared.messages import Reason, ToldMoment
 

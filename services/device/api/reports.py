@@ -10,6 +10,7 @@ from services.device.api.commands import TypedCode
 from services.device.api.doors import Doors, typed_code
 from services.device.api.enrollment import public_key_of
 from services.device.decider import RemoveLicense, ReportInstallation, ReportOfflineActivation
+from shared.calendar import instant
 from shared.doors.answers import respond
 from shared.doors.credentials import Bearer
 from shared.doors.fields import Body
@@ -18,7 +19,6 @@ from shared.doors.preconditions import ExpectedVersion
 from shared.doors.problems import Problem
 from shared.keys.signing import NotSigned
 from shared.ledger.identity import new_id
-from shared.ledger.instants import instant
 from shared.messages import CodeRef, DeviceId, Product, ProductVersion, ToldMoment
 from shared.rules.dates import counted
 

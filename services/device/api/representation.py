@@ -22,8 +22,8 @@ from services.device.decider import (
     works_until,
 )
 from services.device.projection import LicenseView
+from shared.calendar import instant
 from shared.doors.problems import Problem
-from shared.ledger.instants import instant
 from shared.messages import DeviceId
 from shared.rules.policy import POLICY, Policy
 

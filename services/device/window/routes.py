@@ -16,11 +16,11 @@ from services.device.window.forms import TypedCode
 from services.device.window.history import history_of
 from services.device.window.links import new_link, new_session
 from services.device.window.window import ASSETS, Window, set_session_cookie, window_path
+from shared.calendar import instant
 from shared.doors.credentials import Bearer
 from shared.doors.idempotency import KeyReused, request_hash
 from shared.doors.problems import Problem
 from shared.ledger.identity import new_id, new_secret
-from shared.ledger.instants import instant
 from shared.messages import DeviceId
 from shared.pages import HEADERS, Form, NotOurForm, add_assets, idempotency_key_of, read_form
 

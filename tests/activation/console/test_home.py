@@ -11,11 +11,11 @@ from services.activation.console import code_list
 from services.activation.console.device_client import DeviceUnavailable
 from services.activation.console.exports import csv_line, json_line
 from services.activation.forecast import Current, Switchover, Waiting
+from shared.calendar import instant
 from shared.doors.kept import Kept
 from shared.ledger.clock import machine_now
 from shared.ledger.database import Pool
 from shared.ledger.identity import new_id
-from shared.ledger.instants import instant
 from tests.activation.console.harness import Harness
 from tests.at_the_door import OPERATOR, told
 

@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 from pydantic import TypeAdapter
 
+from shared.calendar import instant
 from shared.keys.crypto_shredding import (
     TEXT_BYTES_MAX,
     NotSealed,
@@ -23,7 +24,6 @@ from shared.keys.crypto_shredding import (
 from shared.ledger.database import Pool, transaction
 from shared.ledger.events import append, from_row
 from shared.ledger.hash_chain import GENESIS, chained_hash
-from shared.ledger.instants import instant
 from shared.messages import DeviceEnrolled, Sealed, decode
 from tests.conftest import Database
 from tests.shared.records import NOON, packed, until
